@@ -1,0 +1,189 @@
+"""What a graph costs: exact tallies for each layer, figures that sum tallies, totals that sum rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import prod
+from typing import NamedTuple
+
+from convcalc.graph import Graph, Layer
+from convcalc.kinds import Shape, tallied, total
+from convcalc.kinds.base import MACS, MIXING, OPERATIONS, STORED, Product
+
+Tallies = Mapping[str, int]
+
+# Every figure is a sum over tallies: name -> coefficients. Nothing else computes one.
+FIGURES: dict[str, dict[str, int]] = {
+    "weights": {"weights": 1},
+    "biases": {"biases": 1},
+    "norm_params": {"norm_params": 1},
+    "params": {"weights": 1, "biases": 1, "norm_params": 1},
+    "buffers": {"buffers": 1},
+    "macs": dict.fromkeys(MACS, 1),
+    "flops": {**dict.fromkeys(MACS, 2), **dict.fromkeys(OPERATIONS, 1)},
+    "output_elements": {"output_elements": 1},
+}
+
+MAC = "1 MAC = 1 multiply-accumulate of a convolution, linear layer or matrix product, bias not counted"
+FLOP = (
+    "FLOPs = 2 per MAC, 1 per bias add and per element-wise operation "
+    "(comparison, addition, product, division, exponential)"
+)
+
+
+def figure(name: str, tallies: Tallies) -> int:
+    """One figure from tallies.
+
+    >>> figure("flops", {"conv_macs": 10, "bias_adds": 3})
+    23
+    """
+    return sum(factor * tallies.get(tally, 0) for tally, factor in FIGURES[name].items())
+
+
+class Row(NamedTuple):
+    """What one layer, or a folded group of layers, costs. `kind` is the kind's name, or the block's."""
+
+    path: str
+    kind: str
+    output: Shape
+    tallies: Tallies
+    depth: int
+    nonlinearities: int
+    mixing: str
+    layer: Layer | None
+    layers: int = 1
+    shares: str = ""
+
+    def figure(self, name: str) -> int:
+        return figure(name, self.tallies)
+
+
+class Count(NamedTuple):
+    """A counted graph: a row a layer, and what they sum to.
+
+    `depth` is the number of weighted layers on the longest path, `weighted` how many there are in all.
+    """
+
+    graph: Graph
+    rows: list[Row]
+    tallies: Tallies
+    depth: int
+    weighted: int
+    nonlinearities: int
+
+    def figure(self, name: str) -> int:
+        return figure(name, self.tallies)
+
+
+def layer_products(layer: Layer, batch: int = 1) -> dict[str, list[Product]]:
+    """The products of each tally of a layer: work is multiplied by the batch N, what is stored is not.
+
+    A layer that uses another's weights stores nothing itself.
+    """
+    found = tallied(layer.kind, layer.shapes, layer.output)
+    if layer.shares is not None:
+        found = {name: products for name, products in found.items() if name not in STORED}
+    if batch == 1:
+        return found
+    return {
+        name: products if name in STORED else [{"N": batch, **product} for product in products]
+        for name, products in found.items()
+    }
+
+
+def count(graph: Graph) -> Count:
+    """Count every layer of a graph.
+
+    >>> from convcalc.kinds.conv import Conv
+    >>> graph = Graph("reduce")
+    >>> _ = graph.add("wide", Conv(filters=32, kernel=5, padding="same"), (graph.add_input("x", (256, 28, 28)),))
+    >>> counted = count(graph)
+    >>> counted.figure("weights"), counted.figure("macs"), counted.depth
+    (204800, 160563200, 1)
+    """
+    rows = [_row(layer, graph) for layer in graph.all if not layer.is_input]
+    longest = [0] * len(graph.all)
+    for layer in graph.all:
+        weight = layer.kind.depth
+        longest[layer.index] = weight + max((longest[ref.layer] for ref in layer.inputs), default=0)
+    return Count(
+        graph,
+        rows,
+        add_up(row.tallies for row in rows),
+        max(longest, default=0),
+        sum(row.depth for row in rows),
+        sum(row.nonlinearities for row in rows),
+    )
+
+
+def _row(layer: Layer, graph: Graph) -> Row:
+    products = layer_products(layer, graph.batch)
+    tallies = {name: total(terms) for name, terms in products.items()}
+    tallies["output_elements"] = graph.batch * sum(prod(shape) for shape in layer.outputs)
+    shares = "" if layer.shares is None else graph.all[layer.shares].path
+    kind = layer.kind
+    mixing = kind.mixes(layer.shapes)
+    return Row(layer.path, kind.name, layer.output, tallies, kind.depth, kind.nonlinearities, mixing, layer, 1, shares)
+
+
+def add_up(many: Iterable[Tallies]) -> dict[str, int]:
+    """Tallies summed name by name.
+
+    >>> add_up([{"weights": 1}, {"weights": 2, "biases": 3}])
+    {'weights': 3, 'biases': 3}
+    """
+    sums: dict[str, int] = {}
+    for tallies in many:
+        for name, value in tallies.items():
+            sums[name] = sums.get(name, 0) + value
+    return sums
+
+
+def fold(counted: Count, depth: int) -> list[Row]:
+    """The rows with every block and repeat below `depth` path parts folded into one; they add up to the same total."""
+    groups = {group.path: group for group in counted.graph.groups if group.path.count("/") == depth - 1}
+    folded: list[Row] = []
+    for path, rows in _runs(counted.rows, lambda row: "/".join(row.path.split("/")[:depth])):
+        group = groups.get(path)
+        if group is None:
+            folded.extend(rows)
+        else:
+            folded.append(_merge(path, group.label or "repeat", group.output, rows))
+    return folded
+
+
+def _runs(rows: Iterable[Row], key: Callable[[Row], str]) -> list[tuple[str, list[Row]]]:
+    runs: list[tuple[str, list[Row]]] = []
+    for row in rows:
+        name = key(row)
+        if runs and runs[-1][0] == name:
+            runs[-1][1].append(row)
+        else:
+            runs.append((name, [row]))
+    return runs
+
+
+def _merge(path: str, kind: str, output: Shape, rows: list[Row]) -> Row:
+    tallies = add_up(row.tallies for row in rows)
+    depth, nonlinearities = sum(row.depth for row in rows), sum(row.nonlinearities for row in rows)
+    return Row(path, kind, output, tallies, depth, nonlinearities, "", None, sum(row.layers for row in rows))
+
+
+def by_kind(counted: Count) -> list[Row]:
+    """One row a kind, the most MACs first."""
+    kinds: dict[str, list[Row]] = {}
+    for row in counted.rows:
+        kinds.setdefault(row.kind, []).append(row)
+    merged = [_merge(kind, kind, (), rows) for kind, rows in kinds.items()]
+    return sorted(merged, key=lambda row: (-row.figure("macs"), -row.figure("params"), row.path))
+
+
+def by_mixing(counted: Count) -> list[Row]:
+    """One row for each way of mixing that occurs: cross-channel, spatial, both, fully connected, ..."""
+    found = [
+        _merge(mixing, mixing, (), rows)
+        for mixing in MIXING
+        if (rows := [row for row in counted.rows if row.mixing == mixing])
+    ]
+    rest = [row for row in counted.rows if row.mixing not in MIXING and (row.figure("macs") or row.figure("weights"))]
+    return [*found, _merge("other", "other", (), rest)] if rest else found

@@ -1,0 +1,211 @@
+"""What the commands share: the options that change a spec, those of the output, and the way from one to the other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from convcalc.build import Settings
+    from convcalc.document import Document
+    from convcalc.graph import Graph
+    from convcalc.report import Report
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases
+    """A format of the report folder; the folder is read only when a name must be checked or listed."""
+
+    name = "format"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from convcalc.errors import did_you_mean
+        from convcalc.report import names
+
+        if value not in names():
+            self.fail(f"no format '{value}'; {did_you_mean(value, names())}", param, ctx)
+        return value
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        from convcalc.report import names
+
+        return "[" + "|".join(names()) + "]"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        from convcalc.report import names
+
+        return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+
+
+class SpecName(click.ParamType):  # type: ignore[type-arg]
+    """A spec: a path, a name of the catalogue, or -."""
+
+    name = "spec"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        from convcalc.files import catalogue_files
+
+        known = [CompletionItem(name) for name in catalogue_files() if name.startswith(incomplete)]
+        return [*known, CompletionItem(incomplete, type="file")]
+
+
+SPEC = SpecName()
+
+
+def _apply(function: F, options: list[Callable[[Any], Any]]) -> F:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def spec_options(function: F) -> F:
+    """--set, --variant, --input, --batch, --root: what a command line changes about a spec."""
+    return _apply(
+        function,
+        [
+            click.option(
+                "--set", "sets", multiple=True, metavar="VAR=VALUE", help="Give a variable of the spec another value."
+            ),
+            click.option("--variant", default="", metavar="NAME", help="Use a named set of variables of the spec."),
+            click.option(
+                "--input",
+                "inputs",
+                multiple=True,
+                metavar="SHAPE",
+                help="Another input: 3x160x160, 160, or NAME=SHAPE.",
+            ),
+            click.option(
+                "--batch",
+                type=click.IntRange(1, 10**9),
+                default=1,
+                metavar="N",
+                help="Inputs at a time; multiplies work, not params.",
+            ),
+            click.option(
+                "--root",
+                type=click.Path(file_okay=False, path_type=Path),
+                help="The folder that includes may not leave [the spec's].",
+            ),
+        ],
+    )
+
+
+def output_options(function: F) -> F:
+    """-f, -o, --exact, --color: how a report is written."""
+    return _apply(
+        function,
+        [
+            click.option(
+                "-f", "--format", "form", type=FormatName(), default="table", show_default=True, help="How to write it."
+            ),
+            click.option(
+                "-o",
+                "--output",
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="Write to a file instead of stdout.",
+            ),
+            click.option(
+                "--exact/--human", "exact", default=None, help="Every digit, or units (4.09 G) [units on a terminal]."
+            ),
+            click.option(
+                "--color",
+                type=click.Choice(["auto", "always", "never"]),
+                default="auto",
+                help="Colours [auto: on a terminal].",
+            ),
+        ],
+    )
+
+
+def settings(sets: tuple[str, ...], variant: str, inputs: tuple[str, ...], batch: int, document: Document) -> Settings:
+    """The options that change a spec, checked against it. Raises SpecError."""
+    from convcalc.build import Settings
+
+    variables, shapes = _variables(sets, document)
+    return Settings(variables, variant, (*inputs, *shapes), batch)
+
+
+def _variables(sets: tuple[str, ...], document: Document) -> tuple[Mapping[str, Any], list[str]]:
+    from convcalc.errors import Problem, SpecError, did_you_mean, quoted
+    from convcalc.spec import read
+
+    found: dict[str, Any] = {}
+    shapes: list[str] = []
+    problems = []
+    for text in sets:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            problems.append(Problem(f"--set: VAR=VALUE was expected, found {quoted(text)}"))
+        elif name in document.variables:
+            found[name] = read(value, f"--set {name}").plain()
+        elif name == "input":
+            shapes.append(value)
+        else:
+            hint = did_you_mean(name, document.variables) or "the spec has no vars:"
+            problems.append(Problem(f"--set: {document.file.name} has no variable {quoted(name)}", hint=hint))
+    if problems:
+        raise SpecError(problems)
+    return found, shapes
+
+
+def graph(
+    spec: str,
+    sets: tuple[str, ...] = (),
+    variant: str = "",
+    inputs: tuple[str, ...] = (),
+    batch: int = 1,
+    root: Path | None = None,
+) -> Graph:
+    """The graph that a command line asks for. Raises SpecError."""
+    from convcalc.build import build
+    from convcalc.document import load
+    from convcalc.files import Files
+
+    document = load(spec, Files(root))
+    return build(document, settings(sets, variant, inputs, batch, document))
+
+
+def graphs(specs: tuple[str, ...], **options: Any) -> list[Graph]:
+    """The graphs of several specs; the errors of all of them together. Raises SpecError."""
+    from convcalc.errors import SpecError
+
+    found, problems = [], []
+    for spec in specs:
+        try:
+            found.append(graph(spec, **options))
+        except SpecError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def emit(report: Report, form: str, output: Path | None, exact: bool | None, color: str) -> None:
+    """Write a report where and how the options say."""
+    from convcalc.errors import SpecError
+    from convcalc.report import write, write_file
+
+    if output is not None and str(output) != "-":
+        try:
+            write_file(report._replace(exact=exact is not False), form, output)
+        except OSError as error:
+            raise SpecError(f"'{output}' cannot be written: {error.strerror}") from None
+        return
+    if form == "table":
+        from convcalc.report import _terminal
+
+        if _terminal.wants_rich(color):
+            _terminal.write(report._replace(exact=bool(exact)), color)
+            return
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+    write(report._replace(exact=exact is not False), form, sys.stdout)

@@ -1,0 +1,50 @@
+"""convcalc params: what each layer of a network costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_options
+
+
+@click.command("params")
+@click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
+@spec_options
+@click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one row each.")
+@click.option(
+    "--by", type=click.Choice(["layer", "kind"]), default="layer", help="A row a layer, or totals for each kind."
+)
+@click.option("--columns", default="", metavar="A,B,...", help="The columns to show; 'all' for every one.")
+@click.option(
+    "--sort", default="", metavar="COLUMN", help="Sort by a column, the largest first; -COLUMN: the smallest."
+)
+@output_options
+def command(
+    specs: tuple[str, ...],
+    depth: int | None,
+    by: str,
+    columns: str,
+    sort: str,
+    form: str,
+    output: Any,
+    exact: Any,
+    color: str,
+    **options: Any,
+) -> None:
+    """What each layer costs: weights, biases, params, MACs and output shape.
+
+    \b
+    convcalc params net.yaml
+    convcalc params googlenet --depth 1
+    convcalc params mobilenet_v1 --set width=0.5 --input 160 -f json
+    """
+    from convcalc.analysis.count import count
+    from convcalc.report import Report
+    from convcalc.tables import CONVENTIONS, NOTES, count_tables
+
+    tables = []
+    for graph in graphs(specs, **options):
+        tables += count_tables(count(graph), depth, by, columns, sort)
+    emit(Report("params", tables, NOTES, {"conventions": CONVENTIONS}), form, output, exact, color)

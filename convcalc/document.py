@@ -1,0 +1,264 @@
+"""The top of a spec file: which keys there are, what each must hold, and the blocks that includes bring.
+
+Nothing is computed here: variables and layers stay Nodes until `build` expands them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, quoted
+from convcalc.files import File, Files
+from convcalc.kinds import KINDS
+from convcalc.spec import Node, describe, scan
+
+# Every top-level key of a spec: what it holds, and what it is for.
+KEYS: dict[str, tuple[str, str]] = {
+    "name": ("text", "what the network is called"),
+    "source": ("text", "where it comes from: paper, table, released code"),
+    "notes": ("text", "what a reader must know about its figures"),
+    "input": ("shape", "shape without the batch: 3x224x224 or [3, 224, 224]; several inputs: name: shape"),
+    "vars": ("mapping", "names for sizes, used as ${name}"),
+    "variants": ("mapping", "named sets of variables: --variant x0.5"),
+    "include": ("names", "files or catalogue blocks that bring blocks"),
+    "blocks": ("mapping", "composite layers with arguments, used like any kind"),
+    "layers": ("list", "the layers, in order"),
+    "expect": ("mapping", "published totals, exact (6998552) or rounded (4.2M)"),
+    "budget": ("mapping", "limits that 'convcalc check' holds the network to"),
+    "$schema": ("text", "for editors; ignored"),
+}
+BLOCK_KEYS = ("args", "inputs", "layers", "source", "notes")
+COMMON_FIELDS = ("name", "from", "share", "when")
+WORDS = ("repeat", "input")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,63}\Z")
+MOST_INCLUDES = 100
+
+
+class Block(NamedTuple):
+    """A composite layer: arguments with defaults (None: required), names of its inputs, its layers, and its file."""
+
+    name: str
+    arguments: dict[str, Node]
+    inputs: list[str]
+    layers: Node
+    home: Document
+    node: Node
+
+
+class Document:
+    """One spec file, its keys checked, its includes read."""
+
+    def __init__(self, file: File, node: Node) -> None:
+        self.file = file
+        self.node = node
+        self.variables: dict[str, Node] = {}
+        self.variants: dict[str, dict[str, Node]] = {}
+        self.blocks: dict[str, Block] = {}
+        self.sources: list[File] = [file]
+
+    def get(self, key: str) -> Node | None:
+        return self.node.value.get(key) if isinstance(self.node.value, dict) else None
+
+    def text(self, key: str) -> str:
+        """The text of a top-level key, "" where it is not given."""
+        node = self.get(key)
+        if node is None or node.value is None:
+            return ""
+        return "\n".join(str(item.value) for item in node.value) if isinstance(node.value, list) else str(node.value)
+
+
+def load(spec: str, files: Files | None = None) -> Document:
+    """Read the spec that a user named, with its includes. Raises SpecError with all that is wrong so far."""
+    files = files or Files()
+    try:
+        file = files.open(spec)
+    except Misfit as misfit:
+        raise SpecError(misfit.message, misfit.hint) from None
+    return parse(file, files)
+
+
+def parse(file: File, files: Files | None = None) -> Document:
+    """A Document from the bytes of a file."""
+    loader = _Loader(files or Files(), file)
+    document = loader.document(file, [])
+    if loader.problems:
+        raise SpecError(loader.problems)
+    return document
+
+
+class _Loader:
+    def __init__(self, files: Files, top: File) -> None:
+        self.files = files
+        self.top = top
+        self.problems: list[Problem] = []
+        self.seen = 0
+
+    def wrong(self, node: Node, message: str, hint: str = "", at_key: bool = False) -> None:
+        place = node.key_place if at_key else node.place
+        self.problems.append(Problem(message, place, (), hint))
+
+    def document(self, file: File, chain: list[str]) -> Document:
+        node, problems = scan(file.data, file.name)
+        self.problems.extend(problems)
+        document = Document(file, node)
+        if not isinstance(node.value, dict):
+            self.wrong(node, f"a spec is a mapping with 'input:' and 'layers:', found {describe(node)}")
+            return document
+        for key, value in node.items():
+            if key not in KEYS:
+                self.wrong(value, f"a spec has no key {quoted(key)}", _top_hint(key), at_key=True)
+            else:
+                self._check_type(key, value)
+        self._variables(document)
+        self._variants(document)
+        self._includes(document, [*chain, file.name])
+        self._blocks(document)
+        return document
+
+    def _check_type(self, key: str, node: Node) -> None:
+        wanted = KEYS[key][0]
+        value = node.value
+        texts = isinstance(value, list) and all(isinstance(item.value, str) for item in value)
+        fits = {
+            "text": not isinstance(value, dict) and (not isinstance(value, list) or texts),
+            "shape": value is not None,
+            "mapping": isinstance(value, dict),
+            "list": isinstance(value, list),
+            "names": isinstance(value, str) or texts,
+        }[wanted]
+        if not fits:
+            what = {"text": "text", "shape": "a shape", "mapping": "a mapping", "list": "a list of layers"}
+            hint = "write [] for a network without layers" if key == "layers" and value is None else ""
+            self.wrong(
+                node, f"'{key}' must be {what.get(wanted, 'a name or a list of names')}, found {describe(node)}", hint
+            )
+
+    def _variables(self, document: Document) -> None:
+        for name, node in self._entries(document.get("vars")):
+            if self._is_variable(name, node):
+                document.variables[name] = node
+
+    def _is_variable(self, name: str, node: Node) -> bool:
+        if not VARIABLE.match(name) or name in ("and", "or", "not", "index"):
+            self.wrong(node, f"{quoted(name)} cannot name a variable", "use letters, digits and _", at_key=True)
+            return False
+        if isinstance(node.value, dict) or node.value is None:
+            self.wrong(node, f"the variable '{name}' must be a number, a word or a list, found {describe(node)}")
+            return False
+        return True
+
+    def _variants(self, document: Document) -> None:
+        for name, node in self._entries(document.get("variants")):
+            if not isinstance(node.value, dict):
+                self.wrong(node, f"the variant {quoted(name)} must be a mapping of variables, found {describe(node)}")
+                continue
+            document.variants[name] = node.value
+            for key, value in node.items():
+                if key not in document.variables and key not in ("expect", "input", "source", "notes"):
+                    hint = did_you_mean(key, document.variables) or "name it in vars: first"
+                    self.wrong(
+                        value, f"the variant {quoted(name)} sets {quoted(key)}, which is no variable", hint, at_key=True
+                    )
+
+    def _entries(self, node: Node | None) -> Any:
+        return node.items() if node is not None else ()
+
+    def _includes(self, document: Document, chain: list[str]) -> None:
+        node = document.get("include")
+        if node is None:
+            return
+        for item in node.value if isinstance(node.value, list) else [node]:
+            if not isinstance(item.value, str):
+                continue
+            self.seen += 1
+            if self.seen > MOST_INCLUDES:
+                self.wrong(item, f"more than {MOST_INCLUDES} includes")
+                return
+            try:
+                file = self.files.include(item.value, document.file, self.top)
+            except Misfit as misfit:
+                self.wrong(item, misfit.message, misfit.hint)
+                continue
+            if file.name in chain:
+                self.wrong(item, f"includes go round in a circle: {' -> '.join([*chain, file.name])}")
+                continue
+            self._include(document, file, item, chain)
+
+    def _include(self, document: Document, file: File, item: Node, chain: list[str]) -> None:
+        try:
+            part = self.document(file, chain)
+        except SpecError as error:
+            self.problems.extend(error.problems)
+            return
+        document.sources.extend(part.sources)
+        if not part.blocks:
+            self.wrong(item, f"{quoted(item.value)} brings no blocks", "an include must hold 'blocks:'")
+        for name, block in part.blocks.items():
+            if name in document.blocks and str(document.blocks[name].node.place) != str(block.node.place):
+                first = document.blocks[name].node.key_place
+                self.problems.append(item.problem(f"the block '{name}' is brought twice", notes=(f"first by {first}",)))
+            document.blocks[name] = block
+
+    def _blocks(self, document: Document) -> None:
+        for name, node in self._entries(document.get("blocks")):
+            if not NAME.match(name):
+                self.wrong(node, f"{quoted(name)} cannot name a block", "use letters, digits, _ . and -", at_key=True)
+            elif name in KINDS or name in WORDS:
+                self.wrong(node, f"the block '{name}' has the name of a layer kind", "choose another name", at_key=True)
+            elif name in document.blocks:
+                first = document.blocks[name].node.key_place
+                self.problems.append(
+                    Problem(f"the block '{name}' is defined twice", node.key_place, (f"first at {first}",))
+                )
+            else:
+                self._block(document, name, node)
+
+    def _block(self, document: Document, name: str, node: Node) -> None:
+        if not isinstance(node.value, dict):
+            self.wrong(node, f"the block '{name}' must be a mapping with 'layers:', found {describe(node)}")
+            return
+        for key, value in node.items():
+            if key not in BLOCK_KEYS:
+                self.wrong(value, f"a block has no key {quoted(key)}", did_you_mean(key, BLOCK_KEYS), at_key=True)
+        layers = node.value.get("layers")
+        if layers is None or not isinstance(layers.value, list):
+            self.wrong(layers or node, f"the block '{name}' needs 'layers:', a list", at_key=layers is None)
+            return
+        inputs = node.value.get("inputs")
+        names = ["input"]
+        if inputs is not None:
+            names = [str(item.value) for item in inputs.value] if isinstance(inputs.value, list) else []
+            if not names or not all(NAME.match(item) for item in names) or len(set(names)) < len(names):
+                self.wrong(inputs, f"'inputs' of the block '{name}' must be a list of different names")
+                return
+        document.blocks[name] = Block(name, self._arguments(name, node), names, layers, document, node)
+
+    def _arguments(self, name: str, node: Node) -> dict[str, Node]:
+        args = node.value.get("args")
+        if args is None or args.value is None:
+            return {}
+        if isinstance(args.value, list):
+            found = {str(item.value): Node(None, item.source, item.line, item.column, item.end) for item in args.value}
+        elif isinstance(args.value, dict):
+            found = args.value
+        else:
+            self.wrong(args, f"'args' of the block '{name}' must be a list of names, or names with defaults")
+            return {}
+        for key, value in list(found.items()):
+            if not VARIABLE.match(key) or key in (*COMMON_FIELDS, "and", "or", "not", "index"):
+                self.wrong(
+                    value, f"{quoted(key)} cannot name an argument of a block", "choose another name", at_key=True
+                )
+                del found[key]
+        return found
+
+
+def _top_hint(key: str) -> str:
+    renamed = {"inputs": "input", "variables": "vars", "params": "vars", "includes": "include", "budgets": "budget"}
+    if key in renamed:
+        return f"write '{renamed[key]}'"
+    if key in KINDS:
+        return "a layer stands in the list under 'layers:'"
+    return did_you_mean(key, [word for word in KEYS if not word.startswith("$")])

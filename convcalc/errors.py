@@ -1,0 +1,157 @@
+"""Places in a spec, what is wrong there, and the one exception that carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+MOST_SHOWN = 20
+
+
+class Source:
+    """The text of one file, kept so that an error can show the line it speaks of."""
+
+    __slots__ = ("_lines", "name", "text")
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self._lines: list[str] | None = None
+
+    def line(self, number: int) -> str:
+        """Line `number`, counted from 1; empty past the end.
+
+        >>> Source("net.yaml", "input: 3x8x8\\nlayers: []").line(2)
+        'layers: []'
+        """
+        if self._lines is None:
+            self._lines = self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
+
+
+class Place(NamedTuple):
+    """Where something stands: line and column count from 1; the columns run up to, not including, `end`."""
+
+    source: Source
+    line: int
+    column: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong: the fact, where, what led there (`notes`), and what would fix it (`hint`)."""
+
+    message: str
+    place: Place | None = None
+    notes: tuple[str, ...] = ()
+    hint: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.place}: error: {self.message}" if self.place else f"error: {self.message}"]
+        if self.place and (shown := self.place.source.line(self.place.line)).strip():
+            lines += _snippet(self.place, shown)
+        lines += [f"   note: {note}" for note in self.notes]
+        if self.hint:
+            lines.append(f"   hint: {self.hint}")
+        return "\n".join(lines)
+
+
+def _snippet(place: Place, shown: str) -> list[str]:
+    """The source line and a caret line under it, cut to a window of 100 columns around the place."""
+    start = max(0, place.column - 60) if len(shown) > 100 else 0
+    window = printable(shown[start : start + 100])
+    at = place.column - 1 - start
+    width = max(1, min(place.end - place.column, len(window) - at))
+    number = f"{place.line:>5}"
+    return [f"{number} | {window}", f"{'':>5} | {' ' * at}^{'~' * (width - 1)}"]
+
+
+class SpecError(Exception):
+    """A spec, or what was asked of it, cannot be used. `problems` holds every error found, in file order.
+
+    >>> print(SpecError([Problem("no layers", hint="add 'layers:'")]))
+    error: no layers
+       hint: add 'layers:'
+    """
+
+    def __init__(self, problems: Problem | str | Iterable[Problem], hint: str = "") -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems, hint=hint)
+        found = [problems] if isinstance(problems, Problem) else list(problems)
+        self.problems: list[Problem] = sorted(dict.fromkeys(found), key=_order)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        shown = [str(problem) for problem in self.problems[:MOST_SHOWN]]
+        more = len(self.problems) - MOST_SHOWN
+        if more > 0:
+            shown.append(f"... and {more} more error{'s' if more > 1 else ''}")
+        return "\n".join(shown)
+
+
+def _order(problem: Problem) -> tuple[str, int, int]:
+    place = problem.place
+    return (place.source.name, place.line, place.column) if place else ("", 0, 0)
+
+
+class Misfit(Exception):
+    """A fact that a layer, a field or an expression finds wrong; whoever knows the place makes it a Problem.
+
+    `field` names the field at fault, `offset` the column inside an expression's text.
+    """
+
+    def __init__(self, message: str, field: str = "", hint: str = "", offset: int = 0, width: int = 0) -> None:
+        super().__init__(message)
+        self.message, self.field, self.hint, self.offset, self.width = message, field, hint, offset, width
+
+
+def printable(text: str) -> str:
+    """`text` with every character that could move a cursor, end a line or hide, written as an escape.
+
+    >>> printable("a\\x1b[31m\\n")
+    'a\\\\x1b[31m\\\\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def quoted(value: object, most: int = 60) -> str:
+    """A user's own word inside a message: in quotes, escaped, cut to `most` characters.
+
+    >>> quoted("kernal"), quoted("x" * 100, most=8)
+    ("'kernal'", "'xxxxxxxx...'")
+    """
+    text = str(value)
+    return f"'{printable(text[:most])}{'...' if len(text) > most else ''}'"
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The one of `words` that `word` most likely means, or None.
+
+    >>> nearest("kernal", ["filters", "kernel"])
+    'kernel'
+    """
+    import difflib
+
+    lower = {candidate.lower(): candidate for candidate in words}
+    found = difflib.get_close_matches(word[:100].lower(), lower, n=1, cutoff=0.6)
+    return lower[found[0]] if found else None
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """A hint naming the nearest of `words`, or listing them when none is near.
+
+    >>> did_you_mean("relo", ["conv", "relu"])
+    "did you mean 'relu'?"
+    >>> did_you_mean("spam", ["conv", "relu"])
+    'expected one of: conv, relu'
+    """
+    choices = list(words)
+    found = nearest(word, choices)
+    if found:
+        return f"did you mean '{found}'?"
+    return f"expected one of: {', '.join(choices[:40])}{', ...' if len(choices) > 40 else ''}" if choices else ""

@@ -1,0 +1,139 @@
+"""A network as layers with edges and shapes, in the order of computation.
+
+Whoever adds a layer names earlier layers as its inputs, so a graph has no cycles by construction and every shape is
+known as soon as the layer is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from convcalc.errors import Misfit, Place
+from convcalc.kinds import Input, Kind, Shape, require
+
+MOST_LAYERS = 250_000
+
+
+class Ref(NamedTuple):
+    """One output of one layer: the layer's index in the graph, and which of its outputs."""
+
+    layer: int
+    port: int = 0
+
+
+class Layer:
+    """A layer in a graph: its path (`inception_3a/reduce_5x5`), kind with fields, inputs, and shapes.
+
+    `shares` is the index of the earlier layer whose weights it uses, `place` where a spec asks for it.
+    """
+
+    __slots__ = ("index", "inputs", "kind", "outputs", "path", "place", "shapes", "shares")
+
+    def __init__(
+        self,
+        index: int,
+        path: str,
+        kind: Kind,
+        inputs: tuple[Ref, ...],
+        shapes: tuple[Shape, ...],
+        outputs: tuple[Shape, ...],
+        shares: int | None = None,
+        place: Place | None = None,
+    ) -> None:
+        self.index, self.path, self.kind, self.inputs = index, path, kind, inputs
+        self.shapes, self.outputs, self.shares, self.place = shapes, outputs, shares, place
+
+    @property
+    def output(self) -> Shape:
+        return self.outputs[0]
+
+    @property
+    def is_input(self) -> bool:
+        return isinstance(self.kind, Input)
+
+    def __repr__(self) -> str:
+        return f"Layer({self.path!r}, {self.kind!r})"
+
+
+class Group(NamedTuple):
+    """Layers `start` to `stop` (not included) that a block or a repeat expanded to."""
+
+    path: str
+    label: str
+    start: int
+    stop: int
+    output: Shape
+    place: Place | None = None
+
+
+class Graph:
+    """Layers in the order of computation, inputs first, and the groups that blocks and repeats made of them.
+
+    >>> from convcalc.kinds.conv import Conv
+    >>> graph = Graph("tiny")
+    >>> image = graph.add_input("image", (3, 8, 8))
+    >>> graph.shape(graph.add("wide", Conv(filters=4, kernel=3), (image,)))
+    (4, 6, 6)
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.all: list[Layer] = []
+        self.groups: list[Group] = []
+        self.batch = 1
+        # what a spec says about its network: source, expect, budget, the variables and variant it was built with
+        self.about: dict[str, Any] = {}
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Every layer but the inputs."""
+        return [layer for layer in self.all if not layer.is_input]
+
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        return {layer.path: layer.output for layer in self.all if layer.is_input}
+
+    @property
+    def outputs(self) -> list[Layer]:
+        """The layers that no other layer reads."""
+        read = {ref.layer for layer in self.all for ref in layer.inputs}
+        return [layer for layer in self.layers if layer.index not in read]
+
+    def shape(self, ref: Ref) -> Shape:
+        return self.all[ref.layer].outputs[ref.port]
+
+    def add_input(self, path: str, shape: Shape) -> Ref:
+        kind = Input()
+        kind.shape = shape
+        return self.add(path, kind, ())
+
+    def add(
+        self, path: str, kind: Kind, inputs: Sequence[Ref], shares: int | None = None, place: Place | None = None
+    ) -> Ref:
+        """Put a layer behind its inputs and work out its shapes. Raises Misfit where they do not fit."""
+        if len(self.all) >= MOST_LAYERS:
+            raise Misfit(f"the network has more than {MOST_LAYERS:,} layers")
+        _require_inputs(kind, len(inputs))
+        shapes = tuple(self.shape(ref) for ref in inputs)
+        outputs = kind.outputs(*shapes)
+        for output in outputs:
+            for size in output:
+                require(size >= 1, "the output {shape} has an empty axis", shape=output)
+        layer = Layer(len(self.all), path, kind, tuple(inputs), shapes, outputs, shares, place)
+        self.all.append(layer)
+        return Ref(layer.index)
+
+    def walk(self) -> Iterator[tuple[Layer, tuple[Layer, ...]]]:
+        """Each layer with the layers it reads."""
+        for layer in self.all:
+            yield layer, tuple(self.all[ref.layer] for ref in layer.inputs)
+
+
+def _require_inputs(kind: Kind, count: int) -> None:
+    least, most = kind.inputs
+    if least <= count and (most is None or count <= most):
+        return
+    wanted = str(least) if least == most else f"at least {least}" if most is None else f"{least} to {most}"
+    plural = "" if wanted == "1" else "s"
+    raise Misfit(f"{kind.name} takes {wanted} input{plural}, found {count}", "from", "name them in from:")

@@ -1,0 +1,58 @@
+"""Layer kinds: one family a file. Every module beside this one is imported, which is all the registration there is."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from convcalc.errors import did_you_mean, quoted
+from convcalc.kinds.base import KINDS, Input, Kind, Shape, formula, require, shape_text, tallied, total
+
+__all__ = [
+    "KINDS",
+    "Input",
+    "Kind",
+    "Shape",
+    "find",
+    "foreign",
+    "formula",
+    "require",
+    "shape_text",
+    "suggest",
+    "tallied",
+    "total",
+]
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
+
+def find(name: str) -> type[Kind] | None:
+    """The kind called `name`, or None."""
+    return KINDS.get(name)
+
+
+def foreign(name: str) -> str | None:
+    """The kind that PyTorch, Keras or ONNX calls `name`.
+
+    >>> foreign("nn.Conv2d"), foreign("Conv2DTranspose")
+    ('conv', 'transposed_conv')
+    """
+    bare = name.rpartition(".")[2].lower().replace("_", "")
+    for kind in KINDS.values():
+        names = f"{kind.torch} {kind.keras} {kind.onnx} {kind.name.replace('_', '')}".lower().split()
+        if bare in names:
+            return kind.name
+    return None
+
+
+def suggest(name: str, others: list[str]) -> str:
+    """A hint for an unknown kind: another tool's word for one, or the nearest of the kinds and `others`.
+
+    >>> suggest("Conv2d", []), suggest("convv", [])
+    ("write 'conv'", "did you mean 'conv'?")
+    """
+    known = foreign(name)
+    if known and known != name:
+        return f"write '{known}'"
+    return did_you_mean(name, [*others, *sorted(KINDS)]) or f"{quoted(name)} is not a kind; see 'convcalc kinds'"

@@ -1,0 +1,289 @@
+"""What a layer kind is: fields, a shape rule, and tallies as products of named sizes.
+
+A kind touches sizes only with `+ - * //` and states what must hold through `require`. So the same lines serve a
+plain network (ints), a sweep (int64 arrays) and an explanation (ints that remember their formula).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import prod
+from typing import Any, ClassVar
+
+from convcalc.errors import Misfit, did_you_mean
+from convcalc.kinds.fields import Field, shown
+
+Size = int
+Shape = tuple[Size, ...]
+Product = Mapping[str, Size]
+Tally = tuple[str, Product]
+
+# Every tally is an exact whole number. The first four are stored sizes, independent of the batch; the rest is work.
+TALLIES: dict[str, str] = {
+    "weights": "learned multipliers of convolution, linear, attention, recurrence and embedding",
+    "biases": "learned offsets of the same layers",
+    "norm_params": "learned scale and shift of normalisation and scale layers, slopes of prelu",
+    "buffers": "stored but not learned: running mean and variance",
+    "conv_macs": "multiply-accumulates of convolutions, without bias",
+    "linear_macs": "multiply-accumulates of fully connected layers, without bias",
+    "matmul_macs": "multiply-accumulates of products of two activations",
+    "bias_adds": "additions of a bias",
+    "norm_elements": "elements that a normalisation passes",
+    "comparisons": "comparisons: relu, max pooling",
+    "additions": "element-wise additions, sums of pooling",
+    "multiplications": "element-wise multiplications",
+    "divisions": "element-wise divisions",
+    "exponentials": "exponentials, logarithms, roots and the like",
+    "window_elements": "elements that pooling windows cover",
+}
+STORED = ("weights", "biases", "norm_params", "buffers")
+MACS = ("conv_macs", "linear_macs", "matmul_macs")
+OPERATIONS = ("bias_adds", "comparisons", "additions", "multiplications", "divisions", "exponentials")
+
+# What a layer's multiply-accumulates relate: channels to channels, neighbours in space, both at once, or everything.
+MIXING = ("cross-channel (1x1)", "spatial (depthwise)", "both (kxk)", "fully connected", "attention", "recurrent")
+
+KINDS: dict[str, type[Kind]] = {}
+
+
+def require(condition: Any, message: str, field: str = "", hint: str = "", **facts: Any) -> None:
+    """Go on if `condition` holds, else raise Misfit with `message` and `hint`, both formatted with `facts`.
+
+    In a sweep the condition is an array; whoever sweeps sets `require.collect` and records the points that fail.
+
+    >>> require(1 > 2, "{n} is not enough", n=1)
+    Traceback (most recent call last):
+    convcalc.errors.Misfit: 1 is not enough
+    """
+    if condition is True:
+        return
+    if hasattr(condition, "dtype") and collectors:
+        collectors[-1](condition, message, facts)
+        return
+    if not condition:
+        raise Misfit(message.format(**facts), field, hint.format(**facts))
+
+
+collectors: list[Callable[[Any, str, dict[str, Any]], None]] = []
+
+
+class Kind:
+    """One layer: values for its kind's fields. Subclass it with `name=`; that is all the registration there is.
+
+    Class attributes of a kind:
+    - `inputs`: how many inputs it takes, least and most (None: any number).
+    - `mixing`: which of MIXING its multiply-accumulates belong to, unless `mixes` says it per layer.
+    - `depth`: weighted layers it adds to the depth of a path.
+    - `nonlinearities`: how many it holds.
+    - `example`: input shapes and fields; the doctest, `convcalc kinds` and the law tests use it.
+    - `torch`, `keras`, `onnx`: the names other tools give it: for exchange, and for "did you mean".
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    fields: ClassVar[dict[str, Field[Any]]] = {}
+    inputs: ClassVar[tuple[int, int | None]] = (1, 1)
+    has_branches: ClassVar[bool] = False
+    mixing: ClassVar[str] = ""
+    depth: ClassVar[int] = 0
+    nonlinearities: ClassVar[int] = 0
+    example: ClassVar[tuple[str, dict[str, Any]]]
+    torch: ClassVar[str] = ""
+    keras: ClassVar[str] = ""
+    onnx: ClassVar[str] = ""
+
+    def __init_subclass__(cls, name: str = "", **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        own = {key: value for key, value in vars(cls).items() if isinstance(value, Field)}
+        cls.fields = {**cls.fields, **own}
+        if name:
+            cls.name = name
+            cls.family = cls.__module__.rpartition(".")[2]
+            KINDS[name] = cls
+
+    def __init__(self, **values: Any) -> None:
+        for misfit in self.fill({key: (value, False) for key, value in values.items()}):
+            raise misfit
+
+    def fill(self, values: Mapping[str, tuple[Any, bool]]) -> list[Misfit]:
+        """Read every field from `values` (value, and whether it stood in quotes); return all that does not fit."""
+        misfits = []
+        misspelt = ""
+        for key, (value, is_quoted) in values.items():
+            field = self.fields.get(key)
+            if field is None:
+                misspelt += self._suggest(key)
+                misfits.append(Misfit(f"{self.name} has no field '{key}'", f"?{key}", self._suggest(key)))
+                continue
+            try:
+                self.__dict__[key] = field.read(value, is_quoted)
+            except Misfit as misfit:
+                misfits.append(misfit)
+        for key, field in self.fields.items():
+            if field.is_required and key not in values and f"'{key}'" not in misspelt:
+                example = f"{key}: {shown(self.example[1].get(key))}"
+                misfits.append(Misfit(f"{self.name} needs '{key}' ({field.doc})", "", f"for example {example}"))
+        if not misfits:
+            try:
+                self.check()
+            except Misfit as misfit:
+                misfits.append(misfit)
+        return misfits
+
+    def _suggest(self, key: str) -> str:
+        for name, field in self.fields.items():
+            if key in field.also:
+                return f"write '{name}'"
+        return did_you_mean(key, [*self.fields, "name", "from"])
+
+    def check(self) -> None:
+        """What must hold between fields, whatever the input. Raises Misfit."""
+
+    def output(self, *inputs: Shape) -> Shape:
+        """Shape of the output, for shapes of the inputs (without the batch). Raises Misfit where they do not fit."""
+        return inputs[0]
+
+    def outputs(self, *inputs: Shape) -> tuple[Shape, ...]:
+        """Shapes of all outputs; all but a few kinds have one."""
+        return (self.output(*inputs),)
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        """What the layer costs for a batch of one: pairs of a name from TALLIES and a product of named sizes."""
+        return ()
+
+    def mixes(self, inputs: tuple[Shape, ...]) -> str:
+        """Which of MIXING the layer's weights and multiply-accumulates belong to; "" for a layer with neither."""
+        return self.mixing
+
+    def values(self) -> dict[str, Any]:
+        """The fields that were given, in the order of declaration.
+
+        Two layers are equal when kind and values are.
+        """
+        return {key: self.__dict__[key] for key in self.fields if key in self.__dict__}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.values().items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(sorted(self.__dict__.items(), key=lambda item: item[0]))))
+
+
+class Input(Kind, name="input"):
+    """What a network is given. It stands in a graph like a layer and costs nothing."""
+
+    inputs = (0, 0)
+    shape: Shape = ()
+
+    def output(self, *inputs: Shape) -> Shape:
+        return self.shape
+
+
+del KINDS["input"]  # a spec names its inputs at the top, not among its layers
+
+
+def total(products: Iterable[Product]) -> Size:
+    """The sum of products.
+
+    >>> total([{"C": 256, "K": 16}, {"K": 16}])
+    4112
+    """
+    return sum(prod(product.values()) for product in products)
+
+
+def formula(products: Iterable[Product], numbers: bool = False) -> str:
+    """The sum of products as text: its letters, or its numbers.
+
+    >>> formula([{"C/g": 256, "K": 32, "R": 5, "S": 5}])
+    'C/g*K*R*S'
+    >>> formula([{"C/g": 256, "K": 32, "R": 5, "S": 5}], numbers=True)
+    '256*32*5*5'
+    """
+    terms = ["*".join(f"{size:,}" if numbers else name for name, size in product.items()) for product in products]
+    return " + ".join(terms) or "0"
+
+
+def shape_text(shape: Iterable[Any]) -> str:
+    """A shape as people write it.
+
+    >>> shape_text((256, 28, 28))
+    '256x28x28'
+    """
+    return "x".join(str(size) for size in shape)
+
+
+def axes(letters: str, sizes: Iterable[Size]) -> dict[str, Size]:
+    """Sizes of up to three spatial axes by letter, the last letter for the last axis.
+
+    >>> axes("TRS", (3, 5)), axes("ZPQ", (28,))
+    ({'R': 3, 'S': 5}, {'Q': 28})
+    """
+    sizes = tuple(sizes)
+    if len(sizes) > len(letters):
+        letters = "".join(f"{letters[0]}" for _ in sizes)
+    return dict(zip(letters[len(letters) - len(sizes) :], sizes, strict=True))
+
+
+def spread(value: Any, count: int, field: str) -> tuple[Any, ...]:
+    """One value an axis: a single one for all, or a list that must have `count` entries.
+
+    >>> spread(3, 2, "kernel"), spread((3, 1), 2, "kernel")
+    ((3, 3), (3, 1))
+    """
+    if not isinstance(value, tuple):
+        return (value,) * count
+    if len(value) != count:
+        what = f"'{field}' has {len(value)} entries, the input has {count} spatial {'axis' if count == 1 else 'axes'}"
+        raise Misfit(what, field, f"give one number, or {count}")
+    return value
+
+
+def worked(layer: Kind, *inputs: str) -> None:
+    """Print what a layer costs, each formula with its numbers: what a doctest shows and a reader can check by hand."""
+    shapes = tuple(tuple(int(size) for size in text.split("x")) for text in inputs)
+    outputs = layer.outputs(*shapes)
+    print(" and ".join(map(shape_text, outputs)))
+    for name, products in tallied(layer, shapes, outputs[0]).items():
+        print(f"{name} = {formula(products)} = {formula(products, numbers=True)} = {total(products):,}")
+
+
+def tallied(layer: Kind, inputs: tuple[Shape, ...], output: Shape) -> dict[str, list[Product]]:
+    """The products of each tally, in the order the kind states them."""
+    found: dict[str, list[Product]] = {}
+    for name, product in layer.tally(inputs, output):
+        found.setdefault(name, []).append(product)
+    return found
+
+
+def elements(shape: Shape, letters: str = "") -> dict[str, Size]:
+    """The elements of a shape as a product of named sizes: C*D*H*W by default.
+
+    >>> elements((64, 8, 8)), elements((197, 768)), elements((10,))
+    ({'C': 64, 'H': 8, 'W': 8}, {'L': 197, 'D': 768}, {'C': 10})
+    """
+    if len(shape) == 2 and not letters:
+        return {"L": shape[0], "D": shape[1]}
+    letters = letters or "CDHW"
+    if len(shape) > 4:
+        return {f"n{i}": size for i, size in enumerate(shape, 1)}
+    names = letters[0] + letters[len(letters) - len(shape) + 1 :] if len(shape) > 1 else letters[0]
+    return dict(zip(names, shape, strict=True))
+
+
+def rank(shape: Shape, least: int, most: int, what: str) -> None:
+    """Require that a shape has between `least` and `most` axes, the channels counted."""
+    require(
+        least <= len(shape) <= most,
+        "{what} needs an input of " + (f"{least}" if least == most else f"{least} to {most}") + " axes, found {shape}",
+        what=what,
+        shape=shape_text(shape),
+        hint="a shape is channels x height x width" if len(shape) < least else "",
+    )
+
+
+def iterate() -> Iterator[type[Kind]]:
+    """Every kind, by name."""
+    return iter(KINDS[name] for name in sorted(KINDS))

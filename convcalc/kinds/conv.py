@@ -1,0 +1,174 @@
+"""Convolution and transposed convolution, in as many dimensions (1 to 3) as the input has behind the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, shape_text, spread
+from convcalc.kinds.fields import Flag, Integer, Sizes
+from convcalc.kinds.window import pairs, slide, split
+
+_GROUPS = "groups that the channels are cut into; 'channels' for depthwise"
+
+
+class _Convolution(Kind):
+    """What both have: filters, kernel, groups, weights C/g*K*R*S."""
+
+    filters = Integer[Any](
+        None,
+        letter="K",
+        also="out_channels units features channels num_output depth_multiplier",
+        doc="output channels; may be left out when groups is 'channels'",
+    )
+    kernel = Sizes[Any](
+        letters="TRS", also="kernel_size kernel_shape size k ksize", doc="window, for example 3 or [1, 7]"
+    )
+    stride = Sizes[Any](1, letters="uvw", also="strides s", doc="step of the window")
+    padding = Sizes[Any](
+        0,
+        at_least=0,
+        words=("same", "valid"),
+        pairs=True,
+        also="pad pads p",
+        doc="zeros around the input; 'same': output = input / stride, rounded up",
+    )
+    dilation = Sizes[Any](1, also="dilations dilation_rate atrous rate", doc="distance between the window's elements")
+    groups = Integer[Any](1, letter="g", words=("channels",), also="group num_groups", doc=_GROUPS)
+    bias = Flag(True, also="use_bias", doc="one offset for each filter")
+    depth = 1
+
+    def check(self) -> None:
+        require(
+            self.filters is not None or self.groups == "channels",
+            "{name} needs 'filters' (output channels)",
+            hint="only with 'groups: channels' it may be left out",
+            name=self.name,
+        )
+
+    def count_of(self, channels: Size) -> tuple[Size, Size]:
+        """Groups and filters for so many input channels."""
+        groups = channels if self.groups == "channels" else self.groups
+        filters = channels if self.filters is None else self.filters
+        require(
+            channels % groups == 0,
+            "{channels} input channels cannot be cut into {groups} groups",
+            "groups",
+            "groups must divide the channels",
+            channels=channels,
+            groups=groups,
+        )
+        require(
+            filters % groups == 0,
+            "{filters} filters cannot be cut into {groups} groups",
+            "groups",
+            "groups must divide the filters",
+            filters=filters,
+            groups=groups,
+        )
+        return groups, filters
+
+    def weights(self, shape: Shape) -> dict[str, Size]:
+        channels, grid = split(shape)
+        groups, filters = self.count_of(channels)
+        return {"C/g": channels // groups, "K": filters, **axes("TRS", spread(self.kernel, len(grid), "kernel"))}
+
+    def mixes(self, inputs: tuple[Shape, ...]) -> str:
+        channels, grid = split(inputs[0])
+        if all(size == 1 for size in spread(self.kernel, len(grid), "kernel")):
+            return "cross-channel (1x1)"
+        return "spatial (depthwise)" if channels // self.count_of(channels)[0] == 1 else "both (kxk)"
+
+
+class Conv(_Convolution, name="conv"):
+    """Convolution: each of K filters looks at C/g channels through an R x S window.
+
+    Shapes: C x H x W -> K x P x Q; 1-D and 3-D alike (kernel T R S, output Z P Q).
+    MACs: one window of products for each output element.
+    Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, arXiv:1603.07285.
+
+    >>> worked(Conv(filters=32, kernel=5, padding="same"), "256x28x28")
+    32x28x28
+    weights = C/g*K*R*S = 256*32*5*5 = 204,800
+    conv_macs = C/g*K*R*S*P*Q = 256*32*5*5*28*28 = 160,563,200
+    biases = K = 32 = 32
+    bias_adds = K*P*Q = 32*28*28 = 25,088
+    """
+
+    example = ("256x28x28", {"filters": 32, "kernel": 5, "padding": "same"})
+    torch = "Conv1d Conv2d Conv3d"
+    keras = "Conv1D Conv2D Conv3D Convolution2D DepthwiseConv2D"
+    onnx = "Conv"
+
+    def output(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        rank(shape, 2, 4, "conv")
+        channels, grid = split(shape)
+        _, filters = self.count_of(channels)
+        return (filters, *slide(grid, self.kernel, self.stride, self.padding, self.dilation))
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        weights, (filters, *grid) = self.weights(inputs[0]), output
+        places = axes("ZPQ", grid)
+        yield "weights", weights
+        yield "conv_macs", {**weights, **places}
+        if self.bias:
+            yield "biases", {"K": filters}
+            yield "bias_adds", {"K": filters, **places}
+
+
+class TransposedConv(_Convolution, name="transposed_conv"):
+    """Transposed ("up") convolution: each *input* element paints an R x S window on the output.
+
+    Shapes: C x H x W -> K x P x Q with P = (H-1)*stride - before - after + dilation*(R-1) + output_padding + 1;
+    `same` gives P = H*stride. MACs are counted on the input grid: C/g*K*R*S*H*W. Counting them on the output grid,
+    as several counters do, is stride x stride times too high.
+
+    >>> worked(TransposedConv(filters=8, kernel=2, stride=2, bias=False), "16x5x5")
+    8x10x10
+    weights = C/g*K*R*S = 16*8*2*2 = 512
+    conv_macs = C/g*K*R*S*H*W = 16*8*2*2*5*5 = 12,800
+    """
+
+    output_padding = Sizes[Any](0, at_least=0, also="adj", doc="rows and columns added at the end of the output")
+    example = ("16x5x5", {"filters": 8, "kernel": 2, "stride": 2})
+    torch = "ConvTranspose1d ConvTranspose2d ConvTranspose3d"
+    keras = "Conv1DTranspose Conv2DTranspose Conv3DTranspose Deconvolution2D"
+    onnx = "ConvTranspose deconv deconvolution conv_transpose"
+
+    def output(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        rank(shape, 2, 4, "transposed_conv")
+        channels, grid = split(shape)
+        _, filters = self.count_of(channels)
+        strides = spread(self.stride, len(grid), "stride")
+        extra = spread(self.output_padding, len(grid), "output_padding")
+        if self.padding == "same":
+            return (filters, *(size * step + more for size, step, more in zip(grid, strides, extra, strict=True)))
+        reach = [
+            apart * (window - 1) + 1
+            for window, apart in zip(
+                spread(self.kernel, len(grid), "kernel"), spread(self.dilation, len(grid), "dilation"), strict=True
+            )
+        ]
+        sizes = zip(grid, strides, pairs(self.padding, len(grid)), reach, extra, strict=True)
+        found = tuple((size - 1) * step - sum(pad) + window + more for size, step, pad, window, more in sizes)
+        for size in found:
+            require(
+                size >= 1,
+                "padding {padding} leaves nothing of the output ({output})",
+                "padding",
+                "use less padding",
+                padding=self.padding,
+                output=shape_text(found),
+            )
+        return (filters, *found)
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        (_, *grid), (filters, *places) = inputs[0], output
+        weights = self.weights(inputs[0])
+        yield "weights", weights
+        yield "conv_macs", {**weights, **axes("DHW", grid)}
+        if self.bias:
+            yield "biases", {"K": filters}
+            yield "bias_adds", {"K": filters, **axes("ZPQ", places)}

@@ -1,0 +1,68 @@
+"""The sliding window that convolution and pooling share: output size, padding, ceil mode.
+
+Not a kind: the arithmetic of https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html and, for `same`,
+https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding: the output is the input over the stride, rounded up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convcalc.kinds.base import Shape, Size, require, shape_text, spread
+
+Grid = tuple[Size, ...]
+
+
+def slide(
+    grid: Grid, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool = False, what: str = "kernel"
+) -> Grid:
+    """The output grid of a window that slides over `grid`.
+
+    Along each axis: `(H + before + after - d*(R-1) - 1) // s + 1`; with `ceil_mode` the division rounds up, but no
+    window starts in the padding behind the input.
+
+    >>> slide((224, 224), 7, 2, 3, 1), slide((112,), 3, 2, 0, 1, ceil_mode=True), slide((7, 7), 3, 2, "same", 1)
+    ((112, 112), (56,), (4, 4))
+    """
+    axes = len(grid)
+    kernels, strides = spread(kernel, axes, "kernel"), spread(stride, axes, "stride")
+    dilations = spread(dilation, axes, "dilation")
+    if padding == "same":
+        return tuple((size + step - 1) // step for size, step in zip(grid, strides, strict=True))
+    pads = pairs(padding, axes)
+    found = []
+    for size, window, step, (before, after), apart in zip(grid, kernels, strides, pads, dilations, strict=True):
+        free = size + before + after - apart * (window - 1) - 1
+        require(
+            free >= 0,
+            "{what} {kernel}{dilated} does not fit the {grid} input (padding {padding})",
+            "kernel",
+            "add padding, or use a smaller kernel",
+            what=what,
+            kernel=shape_text(kernels) if len(set(map(str, kernels))) > 1 else kernels[0],
+            dilated="" if dilation == 1 else f" with dilation {dilation}",
+            grid=shape_text(grid),
+            padding=padding,
+        )
+        if ceil_mode:
+            steps = (free + step - 1) // step
+            found.append(steps + 1 - 1 * (steps * step >= size + before))
+        else:
+            found.append(free // step + 1)
+    return tuple(found)
+
+
+def pairs(padding: Any, axes: int) -> tuple[tuple[Size, Size], ...]:
+    """Padding as (before, after) for each axis.
+
+    >>> pairs(1, 2), pairs((1, (0, 2)), 2), pairs("valid", 1)
+    (((1, 1), (1, 1)), ((1, 1), (0, 2)), ((0, 0),))
+    """
+    if padding == "valid":
+        padding = 0
+    return tuple(side if isinstance(side, tuple) else (side, side) for side in spread(padding, axes, "padding"))
+
+
+def split(shape: Shape) -> tuple[Size, Grid]:
+    """Channels, and the grid of the other axes."""
+    return shape[0], shape[1:]

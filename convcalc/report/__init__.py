@@ -1,0 +1,66 @@
+"""Reports: every analysis ends in tables of plain values, and each file beside this one writes them in one format.
+
+A format is a module with `write(report, stream)`; its name is the file's. Nothing registers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, NamedTuple, TextIO
+
+SCHEMA_VERSION = 1
+
+
+class Column(NamedTuple):
+    """A column: its key in JSON and CSV, its heading, and what its values are.
+
+    `holds` is one of: text, name (folds when the table is too wide), shape, count (a whole number), share (a fraction),
+    ratio (`12.1x`), bar (a fraction, drawn).
+    """
+
+    key: str
+    heading: str
+    holds: str = "count"
+
+
+class Table(NamedTuple):
+    """Rows of plain values under columns; `total` is a last row set apart, `notes` stand below.
+
+    `facts` are what a machine should know about the table: hash, input, batch, totals.
+    """
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Any]]
+    total: Sequence[Any] | None = None
+    notes: Sequence[str] = ()
+    facts: Mapping[str, Any] = {}
+
+
+class Report(NamedTuple):
+    """What a command found: tables, and the conventions that hold for all of them."""
+
+    command: str
+    tables: Sequence[Table]
+    notes: Sequence[str] = ()
+    facts: Mapping[str, Any] = {}
+    exact: bool = False
+
+
+def names() -> list[str]:
+    """The formats there are."""
+    return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def write(report: Report, form: str, stream: TextIO) -> None:
+    """Write a report in the format `form`."""
+    import_module(f"{__name__}.{form}").write(report, stream)
+
+
+def write_file(report: Report, form: str, path: Path) -> None:
+    """Write a report into a file, UTF-8, line ends as they are."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        write(report, form, stream)

@@ -1,0 +1,62 @@
+"""Values as text, for people: thousands or human units, shares, ratios, bars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convcalc.errors import printable
+from convcalc.kinds.base import shape_text
+
+UNITS = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+def human(value: int) -> str:
+    """Three digits and a unit; whole numbers up to 99,999 as they are. Decimal units only: k, M, G.
+
+    >>> human(16_896), human(160_563_200), human(4_089_184_256), human(-2_500_000)
+    ('16,896', '161 M', '4.09 G', '-2.50 M')
+    """
+    if abs(value) < 100_000:
+        return f"{value:,}"
+    for place, (unit, letter) in enumerate(UNITS):
+        if abs(value) >= unit:
+            digits = 2 if abs(value) < 10 * unit else 1 if abs(value) < 100 * unit else 0
+            rounded = round(value / unit, digits)
+            if abs(rounded) >= 1000 and place:  # 999.6 k is 1.00 M
+                return f"{rounded / 1000:.2f} {UNITS[place - 1][1]}"
+            if abs(rounded) >= 10 ** (3 - digits):
+                digits -= 1
+            return f"{rounded:,.{digits}f} {letter}"
+    return f"{value:,}"
+
+
+def bar(share: float, width: int = 12) -> str:
+    """A share as a bar of at most `width` characters.
+
+    >>> bar(0.5, 4)
+    '██'
+    """
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    return BLOCKS[8] * (eighths // 8) + (BLOCKS[eighths % 8] if eighths % 8 else "")
+
+
+def text(value: Any, holds: str, exact: bool = True) -> str:
+    """One cell as text; "" for None.
+
+    >>> text(204800, "count"), text(204800, "count", exact=False), text(0.5, "share"), text(12.12, "ratio")
+    ('204,800', '205 k', '50.0%', '12.1x')
+    """
+    if value is None:
+        return ""
+    if holds == "count" and isinstance(value, int):
+        return f"{value:,}" if exact else human(value)
+    if holds == "share":
+        return f"{100 * value:.1f}%"
+    if holds == "ratio":
+        return f"{value:,.1f}x" if value >= 10 else f"{value:.2f}x"
+    if holds == "bar":
+        return bar(value)
+    if holds == "shape":
+        return shape_text(value)
+    return printable(str(value))

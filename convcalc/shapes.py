@@ -1,0 +1,111 @@
+"""Input shapes: as a spec states them, and as a command line changes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from convcalc.document import NAME
+from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, quoted
+from convcalc.kinds import Shape
+from convcalc.kinds.fields import LARGEST, is_whole, shown
+from convcalc.spec import Node, describe
+from convcalc.variables import Lookup, PlacedMisfit, fill_in, work_out
+
+MOST_AXES = 6
+_HINT = "a shape is channels x height x width: 3x224x224 or [3, 224, 224]"
+_PARTS = re.compile(r"(?:\$\{[^{}]*\}|[^x\s])+", re.IGNORECASE)
+
+
+def parse_shape(text: str) -> Shape:
+    """A shape written as text. Raises Misfit.
+
+    >>> parse_shape("3x224x224")
+    (3, 224, 224)
+    """
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > MOST_AXES or not all(part.strip().isdecimal() and part.isascii() for part in parts):
+        raise Misfit(f"{quoted(text)} is not a shape", hint=_HINT)
+    return _check([int(part) for part in parts])
+
+
+def _check(sizes: Sequence[Any]) -> Shape:
+    for size in sizes:
+        if not hasattr(size, "dtype") and not (is_whole(size) and 1 <= size <= LARGEST):
+            hint = _HINT if not is_whole(size) else f"each size is from 1 to {LARGEST:,}"
+            raise Misfit(f"{shown(size)} is not a size", hint=hint)
+    if not 1 <= len(sizes) <= MOST_AXES:
+        raise Misfit(f"a shape has 1 to {MOST_AXES} axes, found {len(sizes)}", hint=_HINT)
+    return tuple(sizes)
+
+
+def read_inputs(node: Node | None, spec: Node, given: Sequence[str], lookup: Lookup) -> dict[str, Shape]:
+    """The inputs of a network by name: what the spec says, changed by what the command line gives.
+
+    Raises SpecError or PlacedMisfit.
+    """
+    stated: dict[str, Shape] = {}
+    if node is not None and isinstance(node.value, dict):
+        for name, inner in node.items():
+            if not NAME.match(name) or name == "input":
+                raise SpecError(
+                    Problem(f"{quoted(name)} cannot name an input", inner.key_place, (), "choose another name")
+                )
+            stated[name] = _read(inner, lookup)
+    elif node is not None:
+        stated["input"] = _read(node, lookup)
+    for text in given:
+        _change(stated, text)
+    if not stated:
+        raise SpecError(Problem("the spec has no 'input:'", spec.place, (), "for example input: 3x224x224"))
+    return stated
+
+
+def _read(node: Node, lookup: Lookup) -> Shape:
+    value = node.value
+    if isinstance(value, str) and "${" in value:
+        parts = _PARTS.findall(value)
+        nodes = [_part(node, part) for part in parts]
+        sizes = [fill_in(part, lookup) if isinstance(part.value, str) else part.value for part in nodes]
+    elif isinstance(value, str):
+        try:
+            return parse_shape(value)
+        except Misfit as misfit:
+            raise PlacedMisfit(misfit, node.place) from None
+    elif isinstance(value, list):
+        sizes = work_out(node, lookup)
+    elif is_whole(value):
+        sizes = [value]
+    else:
+        raise PlacedMisfit(Misfit(f"a shape was expected, found {describe(node)}", hint=_HINT), node.place)
+    try:
+        return _check(sizes)
+    except Misfit as misfit:
+        raise PlacedMisfit(misfit, node.place) from None
+
+
+def _part(node: Node, part: str) -> Node:
+    """One size of a shape written with `${...}`."""
+    column = node.column + node.value.index(part)
+    return Node(
+        int(part) if part.isdecimal() else part, node.source, node.line, column, column + len(part), node.is_quoted
+    )
+
+
+def _change(stated: dict[str, Shape], text: str) -> None:
+    """Apply one `--input`: a shape, `name=shape`, or one number for every axis behind the channels."""
+    name, is_named, shape = text.rpartition("=")
+    try:
+        sizes = parse_shape(shape)
+    except Misfit as misfit:
+        raise SpecError(f"--input: {misfit.message}", misfit.hint) from None
+    if is_named and name not in stated:
+        raise SpecError(f"--input: no input {quoted(name)}", did_you_mean(name, stated))
+    if not is_named and len(stated) > 1:
+        raise SpecError(
+            "--input: the network has several inputs", f"write NAME=SHAPE, NAME one of: {', '.join(stated)}"
+        )
+    name = name or next(iter(stated), "input")
+    old = stated.get(name, sizes)
+    stated[name] = (old[0], *(sizes * (len(old) - 1))) if len(sizes) == 1 and len(old) > 1 else sizes

@@ -1,0 +1,191 @@
+"""Counts as tables: which columns there are, which are shown, and the lines that say what the figures mean."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from convcalc.analysis.count import FLOP, MAC, Count, Row, by_kind, by_mixing, fold
+from convcalc.errors import SpecError, did_you_mean, quoted
+from convcalc.graph import Graph
+from convcalc.kinds import shape_text
+from convcalc.report import Column, Table
+
+CONVENTIONS = {
+    "macs": MAC,
+    "flops": FLOP,
+    "params": "weights + biases + norm_params; weights used twice are counted once",
+}
+NOTES = (f"{MAC}.",)
+
+
+class Measure(NamedTuple):
+    """A column of `params`: how it is headed, and its value for a row of a count."""
+
+    column: Column
+    value: Callable[[Row, Count], Any]
+
+
+def _figure(key: str, heading: str) -> Measure:
+    return Measure(Column(key, heading), lambda row, counted: row.figure(key))
+
+
+def _share(key: str, heading: str) -> Measure:
+    return Measure(
+        Column(f"{key}_share", heading, "share"),
+        lambda row, counted: row.figure(key) / counted.figure(key) if counted.figure(key) else 0.0,
+    )
+
+
+MEASURES: dict[str, Measure] = {
+    measure.column.key: measure
+    for measure in (
+        Measure(Column("name", "name", "name"), lambda row, counted: row.path),
+        Measure(Column("kind", "kind", "text"), lambda row, counted: row.kind),
+        Measure(Column("output", "output", "shape"), lambda row, counted: row.output),
+        _figure("weights", "weights"),
+        _figure("biases", "biases"),
+        _figure("norm_params", "norm"),
+        _figure("params", "params"),
+        _share("params", "params %"),
+        _figure("macs", "MACs"),
+        _share("macs", "MACs %"),
+        _figure("flops", "FLOPs"),
+        _figure("output_elements", "activations"),
+        _figure("buffers", "buffers"),
+        Measure(Column("depth", "depth"), lambda row, counted: row.depth),
+        Measure(Column("nonlinearities", "non-linear"), lambda row, counted: row.nonlinearities),
+        Measure(Column("mixing", "mixing", "text"), lambda row, counted: row.mixing),
+        Measure(Column("layers", "layers"), lambda row, counted: row.layers),
+        Measure(Column("shares", "shares weights of", "text"), lambda row, counted: row.shares),
+    )
+}
+DEFAULT = ("name", "kind", "output", "weights", "biases", "params", "macs", "macs_share")
+BY_KIND = ("name", "layers", "weights", "biases", "params", "params_share", "macs", "macs_share")
+
+
+def count_tables(counted: Count, depth: int | None, by: str, columns: str, sort: str) -> list[Table]:
+    """The tables of one counted network. Raises SpecError for an unknown column."""
+    if by == "kind":
+        chosen = choose(columns, BY_KIND)
+        heading = [
+            measure._replace(column=measure.column._replace(heading="kind"))
+            if measure.column.key == "name"
+            else measure
+            for measure in chosen
+        ]
+        mixing = [
+            measure._replace(column=measure.column._replace(heading="mixing"))
+            if measure.column.key == "name"
+            else measure
+            for measure in chosen
+        ]
+        title = f"{counted.graph.name}: what multiplies what"
+        second = Table(title, [m.column for m in mixing], [_values(row, mixing, counted) for row in by_mixing(counted)])
+        return [_table(counted, by_kind(counted), heading, sort), second]
+    rows = counted.rows if depth is None else fold(counted, depth)
+    has_norm = bool(counted.figure("norm_params"))
+    default = [key for key in DEFAULT if key != "biases"] if has_norm and depth is None else list(DEFAULT)
+    if has_norm:
+        default = [*DEFAULT[:5], "norm_params", *DEFAULT[5:]]
+    return [_table(counted, rows, choose(columns, default), sort)]
+
+
+def choose(columns: str, default: Sequence[str]) -> list[Measure]:
+    """The measures of a comma-separated list of columns, `default` for an empty one. Raises SpecError."""
+    keys = [key.strip() for key in columns.split(",")] if columns else list(default)
+    if keys == ["all"]:
+        keys = list(MEASURES)
+    for key in keys:
+        if key not in MEASURES:
+            raise SpecError(f"no column {quoted(key)}", did_you_mean(key, MEASURES))
+    return [MEASURES[key] for key in keys]
+
+
+def _values(row: Row, measures: Sequence[Measure], counted: Count) -> list[Any]:
+    return [measure.value(row, counted) for measure in measures]
+
+
+def _table(counted: Count, rows: Sequence[Row], measures: list[Measure], sort: str) -> Table:
+    if sort:
+        rows = _sorted(rows, sort, counted)
+    total = Row("total", "", (), counted.tallies, counted.weighted, counted.nonlinearities, "", None, len(counted.rows))
+    values = _values(total, measures, counted)
+    values = [
+        None if measure.column.holds == "shape" else value for value, measure in zip(values, measures, strict=True)
+    ]
+    return Table(
+        counted.graph.name,
+        [measure.column for measure in measures],
+        [_values(row, measures, counted) for row in rows],
+        values,
+        footer(counted),
+        facts(counted),
+    )
+
+
+def _sorted(rows: Sequence[Row], sort: str, counted: Count) -> list[Row]:
+    """Sorted by a column: counts from the largest, text from a to z; `-COLUMN` the other way round."""
+    (measure,) = choose(sort.removeprefix("-"), ())[:1]
+    is_text = measure.column.holds in ("name", "text")
+    found = sorted(rows, key=lambda row: measure.value(row, counted), reverse=not is_text)
+    return found[::-1] if sort.startswith("-") else found
+
+
+def footer(counted: Count) -> tuple[str, ...]:
+    """Under which conditions the figures hold: input, batch, depth."""
+    graph = counted.graph
+    inputs = ", ".join(
+        shape_text(shape) if len(graph.inputs) == 1 else f"{name} {shape_text(shape)}"
+        for name, shape in graph.inputs.items()
+    )
+    variables = ", ".join(f"{name}={value}" for name, value in graph.about.get("variables", {}).items())
+    lines = [f"input {inputs}, batch {graph.batch}" + (f"; {variables}" if variables else "")]
+    lines.append(
+        f"depth {counted.depth} (weighted layers on the longest path, {counted.weighted} in all), "
+        f"{counted.nonlinearities} non-linearities"
+    )
+    if len(graph.outputs) > 1:
+        lines.append("outputs: " + ", ".join(f"{layer.path} {shape_text(layer.output)}" for layer in graph.outputs[:8]))
+    return tuple(lines)
+
+
+def facts(counted: Count) -> dict[str, Any]:
+    """What a machine should know about a counted network."""
+    graph = counted.graph
+    return {
+        "spec": spec_facts(graph),
+        "input": {name: list(shape) for name, shape in graph.inputs.items()},
+        "batch": graph.batch,
+        "totals": {
+            **{
+                key: counted.figure(key)
+                for key in ("weights", "biases", "norm_params", "params", "buffers", "macs", "flops")
+            },
+            "depth": counted.depth,
+            "weighted_layers": counted.weighted,
+            "nonlinearities": counted.nonlinearities,
+            "layers": len(counted.rows),
+        },
+        "tallies": dict(counted.tallies),
+        "outputs": {layer.path: [list(shape) for shape in layer.outputs] for layer in graph.outputs},
+    }
+
+
+def spec_facts(graph: Graph) -> dict[str, Any]:
+    """Which spec, with which variables, and the hash of its text and includes."""
+    document = graph.about.get("document")
+    if document is None:
+        return {"name": graph.name}
+    digest = hashlib.sha256()
+    for file in document.sources:
+        digest.update(file.data)
+    return {
+        "name": graph.name,
+        "path": document.file.name,
+        "sha256": digest.hexdigest(),
+        "variant": graph.about["variant"],
+        "variables": graph.about["variables"],
+        "source": graph.about["source"],
+    }

@@ -291,6 +291,8 @@ class Builder:
         is_known = self._fill(layer, fields, entry, scope, shares)
         if branches is not None:
             current = self._branches(branches, kind, scope, current)
+        if kind.inputs == (0, 0) and "from" not in entry.fields:
+            current = ()
         if not is_known or current is None:
             self.paths[path] = None
             return None

@@ -15,7 +15,7 @@ from convcalc.report import Column, Table
 CONVENTIONS = {
     "macs": MAC,
     "flops": FLOP,
-    "params": "weights + biases + norm_params; weights used twice are counted once",
+    "params": "weights + biases + other_params; weights used twice are counted once",
 }
 NOTES = (f"{MAC}.",)
 
@@ -46,7 +46,7 @@ MEASURES: dict[str, Measure] = {
         Measure(Column("output", "output", "shape"), lambda row, counted: row.output),
         _figure("weights", "weights"),
         _figure("biases", "biases"),
-        _figure("norm_params", "norm"),
+        _figure("other_params", "other"),
         _figure("params", "params"),
         _share("params", "params %"),
         _figure("macs", "MACs"),
@@ -85,10 +85,10 @@ def count_tables(counted: Count, depth: int | None, by: str, columns: str, sort:
         second = Table(title, [m.column for m in mixing], [_values(row, mixing, counted) for row in by_mixing(counted)])
         return [_table(counted, by_kind(counted), heading, sort), second]
     rows = counted.rows if depth is None else fold(counted, depth)
-    has_norm = bool(counted.figure("norm_params"))
+    has_norm = bool(counted.figure("other_params"))
     default = [key for key in DEFAULT if key != "biases"] if has_norm and depth is None else list(DEFAULT)
     if has_norm:
-        default = [*DEFAULT[:5], "norm_params", *DEFAULT[5:]]
+        default = [*DEFAULT[:5], "other_params", *DEFAULT[5:]]
     return [_table(counted, rows, choose(columns, default), sort)]
 
 
@@ -161,7 +161,7 @@ def facts(counted: Count) -> dict[str, Any]:
         "totals": {
             **{
                 key: counted.figure(key)
-                for key in ("weights", "biases", "norm_params", "params", "buffers", "macs", "flops")
+                for key in ("weights", "biases", "other_params", "params", "buffers", "macs", "flops")
             },
             "depth": counted.depth,
             "weighted_layers": counted.weighted,

@@ -16,8 +16,8 @@ Tallies = Mapping[str, int]
 FIGURES: dict[str, dict[str, int]] = {
     "weights": {"weights": 1},
     "biases": {"biases": 1},
-    "norm_params": {"norm_params": 1},
-    "params": {"weights": 1, "biases": 1, "norm_params": 1},
+    "other_params": {"other_params": 1},
+    "params": {"weights": 1, "biases": 1, "other_params": 1},
     "buffers": {"buffers": 1},
     "macs": dict.fromkeys(MACS, 1),
     "flops": {**dict.fromkeys(MACS, 2), **dict.fromkeys(OPERATIONS, 1)},

@@ -6,7 +6,7 @@ plain network (ints), a sweep (int64 arrays) and an explanation (ints that remem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ Tally = tuple[str, Product]
 TALLIES: dict[str, str] = {
     "weights": "learned multipliers of convolution, linear, attention, recurrence and embedding",
     "biases": "learned offsets of the same layers",
-    "norm_params": "learned scale and shift of normalisation and scale layers, slopes of prelu",
+    "other_params": "everything else that is learned: scale and shift of norms, slopes of prelu, tokens, positions",
     "buffers": "stored but not learned: running mean and variance",
     "conv_macs": "multiply-accumulates of convolutions, without bias",
     "linear_macs": "multiply-accumulates of fully connected layers, without bias",
@@ -36,7 +36,7 @@ TALLIES: dict[str, str] = {
     "exponentials": "exponentials, logarithms, roots and the like",
     "window_elements": "elements that pooling windows cover",
 }
-STORED = ("weights", "biases", "norm_params", "buffers")
+STORED = ("weights", "biases", "other_params", "buffers")
 MACS = ("conv_macs", "linear_macs", "matmul_macs")
 OPERATIONS = ("bias_adds", "comparisons", "additions", "multiplications", "divisions", "exponentials")
 
@@ -215,15 +215,25 @@ def shape_text(shape: Iterable[Any]) -> str:
     return "x".join(str(size) for size in shape)
 
 
-def axes(letters: str, sizes: Iterable[Size]) -> dict[str, Size]:
+def axis_of(axis: int | str, shape: Shape) -> int:
+    """The number of an axis, from 0: 'channels' is the first, 'last' and negative numbers count from the end.
+
+    >>> axis_of("channels", (3, 8, 8)), axis_of("last", (197, 768)), axis_of(-2, (3, 8, 8))
+    (0, 1, 1)
+    """
+    number = {"channels": 0, "last": -1}.get(axis, axis) if isinstance(axis, str) else axis
+    if not isinstance(number, int) or not -len(shape) <= number < len(shape):
+        raise Misfit(f"no axis {axis} in {shape_text(shape)}", "axis", f"axes count from 0 to {len(shape) - 1}")
+    return number % len(shape)
+
+
+def axes(letters: Sequence[str], sizes: Iterable[Size]) -> dict[str, Size]:
     """Sizes of up to three spatial axes by letter, the last letter for the last axis.
 
     >>> axes("TRS", (3, 5)), axes("ZPQ", (28,))
     ({'R': 3, 'S': 5}, {'Q': 28})
     """
     sizes = tuple(sizes)
-    if len(sizes) > len(letters):
-        letters = "".join(f"{letters[0]}" for _ in sizes)
     return dict(zip(letters[len(letters) - len(sizes) :], sizes, strict=True))
 
 

@@ -40,8 +40,7 @@ def foreign(name: str) -> str | None:
     """
     bare = name.rpartition(".")[2].lower().replace("_", "")
     for kind in KINDS.values():
-        names = f"{kind.torch} {kind.keras} {kind.onnx} {kind.name.replace('_', '')}".lower().split()
-        if bare in names:
+        if bare in f"{kind.torch} {kind.keras} {kind.onnx} {kind.name}".lower().replace("_", "").split():
             return kind.name
     return None
 

@@ -48,7 +48,7 @@ class Relu6(_Activation, name="relu6"):
     """
 
     costs = {"comparisons": 2}
-    torch = "ReLU6 Hardtanh"
+    torch = "ReLU6"
     onnx = "Clip"
 
 

@@ -49,7 +49,8 @@ KINDS: dict[str, type[Kind]] = {}
 def require(condition: Any, message: str, field: str = "", hint: str = "", **facts: Any) -> None:
     """Go on if `condition` holds, else raise Misfit with `message` and `hint`, both formatted with `facts`.
 
-    In a sweep the condition is an array; whoever sweeps sets `require.collect` and records the points that fail.
+    Shapes among the facts are written out only then, so that stating a condition costs nothing. In a sweep the
+    condition is an array; whoever sweeps appends to `collectors` what records the points that fail.
 
     >>> require(1 > 2, "{n} is not enough", n=1)
     Traceback (most recent call last):
@@ -57,11 +58,16 @@ def require(condition: Any, message: str, field: str = "", hint: str = "", **fac
     """
     if condition is True:
         return
-    if hasattr(condition, "dtype") and collectors:
-        collectors[-1](condition, message, facts)
+    if hasattr(condition, "dtype"):
+        if condition.all():
+            return
+        if collectors:
+            collectors[-1](condition, message, facts)
+            return
+    elif condition:
         return
-    if not condition:
-        raise Misfit(message.format(**facts), field, hint.format(**facts))
+    facts = {name: shape_text(fact) if isinstance(fact, tuple) else fact for name, fact in facts.items()}
+    raise Misfit(message.format(**facts), field, hint.format(**facts))
 
 
 collectors: list[Callable[[Any, str, dict[str, Any]], None]] = []
@@ -289,9 +295,38 @@ def rank(shape: Shape, least: int, most: int, what: str) -> None:
         least <= len(shape) <= most,
         "{what} needs an input of " + (f"{least}" if least == most else f"{least} to {most}") + " axes, found {shape}",
         what=what,
-        shape=shape_text(shape),
+        shape=shape,
         hint="a shape is channels x height x width" if len(shape) < least else "",
     )
+
+
+def broadcast(first: Shape, second: Shape, what: str) -> Shape:
+    """The shape of an element-wise operation: axes are equal, or one of the two is 1 and stretches.
+
+    >>> broadcast((64, 28, 28), (64, 1, 1), "multiply")
+    (64, 28, 28)
+    """
+    facts: dict[str, Any] = {"what": what, "first": first, "second": second}
+    require(
+        len(first) == len(second),
+        "{what}: {first} and {second} differ in the number of axes",
+        hint="flatten, reshape or pool one of them",
+        **facts,
+    )
+    found = []
+    for at, (ours, theirs) in enumerate(zip(first, second, strict=True)):
+        require(
+            (ours == theirs) | (ours == 1) | (theirs == 1),
+            "{what}: the branches differ in {axis}: {first} and {second}",
+            hint="a 1x1 conv with {channels} filters would fix it"
+            if at == 0
+            else "give both the same stride and padding",
+            axis="channels" if at == 0 else "size",
+            channels=second[0],
+            **facts,
+        )
+        found.append(ours + (theirs - ours) * (ours == 1))
+    return tuple(found)
 
 
 def iterate() -> Iterator[type[Kind]]:

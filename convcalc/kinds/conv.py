@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, shape_text, spread
+from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, spread
 from convcalc.kinds.fields import Flag, Integer, Sizes
 from convcalc.kinds.window import pairs, slide, split
 
@@ -40,7 +40,7 @@ class _Convolution(Kind):
 
     def check(self) -> None:
         require(
-            self.filters is not None or self.groups == "channels",
+            self.filters is not None or isinstance(self.groups, str),
             "{name} needs 'filters' (output channels)",
             hint="only with 'groups: channels' it may be left out",
             name=self.name,
@@ -48,7 +48,7 @@ class _Convolution(Kind):
 
     def count_of(self, channels: Size) -> tuple[Size, Size]:
         """Groups and filters for so many input channels."""
-        groups = channels if self.groups == "channels" else self.groups
+        groups = channels if isinstance(self.groups, str) else self.groups
         filters = channels if self.filters is None else self.filters
         require(
             channels % groups == 0,
@@ -143,7 +143,7 @@ class TransposedConv(_Convolution, name="transposed_conv"):
         _, filters = self.count_of(channels)
         strides = spread(self.stride, len(grid), "stride")
         extra = spread(self.output_padding, len(grid), "output_padding")
-        if self.padding == "same":
+        if isinstance(self.padding, str) and self.padding == "same":
             return (filters, *(size * step + more for size, step, more in zip(grid, strides, extra, strict=True)))
         reach = [
             apart * (window - 1) + 1
@@ -160,7 +160,7 @@ class TransposedConv(_Convolution, name="transposed_conv"):
                 "padding",
                 "use less padding",
                 padding=self.padding,
-                output=shape_text(found),
+                output=found,
             )
         return (filters, *found)
 

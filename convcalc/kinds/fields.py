@@ -275,3 +275,35 @@ class Sizes(Field[T]):
             item["anyOf"].append({"type": "array", "items": {"anyOf": [number, formula]}, "minItems": 2, "maxItems": 2})
         choices: list[dict[str, Any]] = [number, {"type": "array", "items": item, "minItems": 1, "maxItems": self.most}]
         return {"anyOf": [*choices, {"enum": list(self.words)}] if self.words else choices}
+
+
+class ShapeField(Field[tuple[int, ...]]):
+    """A shape as a list of sizes; with `free`, one of them may be -1."""
+
+    def __init__(self, default: tuple[int, ...] = REQUIRED, *, free: bool = False, **about: Any) -> None:
+        super().__init__(default, **about)
+        self.free = free
+
+    def convert(self, value: Any) -> tuple[int, ...] | None:
+        sizes = [value] if is_whole(value) else value
+        if isinstance(sizes, str):
+            parts = sizes.split("x")
+            sizes = [int(part) for part in parts] if all(part.isdecimal() for part in parts) else None
+        if not isinstance(sizes, (list, tuple)) or not 1 <= len(sizes) <= 6:
+            return None
+        fits = all(hasattr(size, "dtype") or (is_whole(size) and self._fits(size)) for size in sizes)
+        return tuple(sizes) if fits and [size for size in sizes if is_whole(size)].count(-1) <= 1 else None
+
+    def _fits(self, size: int) -> bool:
+        return 1 <= size <= LARGEST or (self.free and size == -1)
+
+    def expects(self) -> str:
+        return f"a list of 1 to 6 sizes{', one of which may be -1' if self.free else ''}"
+
+    def advice(self, value: Any) -> str:
+        return "a shape is written without the batch, for example [768, 14, 14]"
+
+    def schema(self) -> dict[str, Any]:
+        number = {"type": "integer", "minimum": -1 if self.free else 1, "maximum": LARGEST}
+        item = {"anyOf": [number, {"type": "string", "pattern": "\\$\\{"}]}
+        return {"anyOf": [number, {"type": "array", "items": item, "minItems": 1, "maxItems": 6}, {"type": "string"}]}

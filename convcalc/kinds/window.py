@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convcalc.kinds.base import Shape, Size, require, shape_text, spread
+from convcalc.kinds.base import Shape, Size, require, spread
 
 Grid = tuple[Size, ...]
 
@@ -27,7 +27,7 @@ def slide(
     axes = len(grid)
     kernels, strides = spread(kernel, axes, "kernel"), spread(stride, axes, "stride")
     dilations = spread(dilation, axes, "dilation")
-    if padding == "same":
+    if isinstance(padding, str) and padding == "same":
         return tuple((size + step - 1) // step for size, step in zip(grid, strides, strict=True))
     pads = pairs(padding, axes)
     found = []
@@ -39,9 +39,9 @@ def slide(
             "kernel",
             "add padding, or use a smaller kernel",
             what=what,
-            kernel=shape_text(kernels) if len(set(map(str, kernels))) > 1 else kernels[0],
-            dilated="" if dilation == 1 else f" with dilation {dilation}",
-            grid=shape_text(grid),
+            kernel=kernel,
+            dilated="" if isinstance(dilation, int) and dilation == 1 else f" with dilation {dilation}",
+            grid=grid,
             padding=padding,
         )
         if ceil_mode:
@@ -52,15 +52,15 @@ def slide(
     return tuple(found)
 
 
-def pairs(padding: Any, axes: int) -> tuple[tuple[Size, Size], ...]:
+def pairs(padding: Any, axes: int, field: str = "padding") -> tuple[tuple[Size, Size], ...]:
     """Padding as (before, after) for each axis.
 
     >>> pairs(1, 2), pairs((1, (0, 2)), 2), pairs("valid", 1)
     (((1, 1), (1, 1)), ((1, 1), (0, 2)), ((0, 0),))
     """
-    if padding == "valid":
+    if isinstance(padding, str):  # "valid"; `same` depends on the input and never comes here
         padding = 0
-    return tuple(side if isinstance(side, tuple) else (side, side) for side in spread(padding, axes, "padding"))
+    return tuple(side if isinstance(side, tuple) else (side, side) for side in spread(padding, axes, field))
 
 
 def split(shape: Shape) -> tuple[Size, Grid]:

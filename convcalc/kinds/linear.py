@@ -1,0 +1,232 @@
+"""Fully connected layers, embedding, and the product of two activations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from convcalc.kinds.base import Kind, Shape, Size, Tally, axis_of, broadcast, elements, rank, require
+from convcalc.kinds.fields import Flag, Integer, ShapeField
+
+
+class Linear(Kind, name="linear"):
+    """Fully connected layer: K sums over all C features.
+
+    Shapes: C -> K; L x D -> L x K (every token alike); on a grid say which axis: with `axis: channels`
+    C x H x W -> K x H x W, the same weights and MACs as a 1 x 1 convolution.
+
+    >>> worked(Linear(features=1000), "4096")
+    1000
+    weights = C*K = 4,096*1,000 = 4,096,000
+    linear_macs = C*K = 4,096*1,000 = 4,096,000
+    biases = K = 1,000 = 1,000
+    bias_adds = K = 1,000 = 1,000
+    >>> worked(Linear(features=16, axis="channels", bias=False), "256x28x28")
+    16x28x28
+    weights = C*K = 256*16 = 4,096
+    linear_macs = C*K*H*W = 256*16*28*28 = 3,211,264
+    """
+
+    features = Integer[int](
+        bare=True, letter="K", also="out_features units filters num_output output_dim", doc="output features"
+    )
+    axis = Integer[Any](
+        None, at_least=-6, words=("channels", "last"), doc="the axis it sums over; must be said on a grid of pixels"
+    )
+    bias = Flag(True, also="use_bias", doc="one offset for each output feature")
+    depth = 1
+    example = ("4096", {"features": 1000})
+    torch = "Linear LazyLinear"
+    keras = "Dense"
+    onnx = "Gemm fc fully_connected InnerProduct"
+
+    def _axis(self, shape: Shape) -> int:
+        require(
+            self.axis is not None or len(shape) <= 2,
+            "linear on {shape}: the features are not flat",
+            hint="put flatten or global_avg_pool before it; 'axis: channels' applies it at every pixel",
+            shape=shape,
+        )
+        return axis_of("last" if self.axis is None else self.axis, shape)
+
+    def output(self, *inputs: Shape) -> Shape:
+        axis = self._axis(inputs[0])
+        return (*inputs[0][:axis], self.features, *inputs[0][axis + 1 :])
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        shape, axis = inputs[0], self._axis(inputs[0])
+        places = {name: size for at, (name, size) in enumerate(elements(output).items()) if at != axis}
+        weights = {"D" if len(shape) == 2 and axis else "C": shape[axis], "K": self.features}
+        yield "weights", weights
+        yield "linear_macs", {**weights, **places}
+        if self.bias:
+            yield "biases", {"K": self.features}
+            yield "bias_adds", {"K": self.features, **places}
+
+    def mixes(self, inputs: tuple[Shape, ...]) -> str:
+        return "fully connected" if len(inputs[0]) == 1 else "cross-channel (1x1)"
+
+
+class Embedding(Kind, name="embedding"):
+    """A table of `entries` vectors, one looked up for each token: no multiplication.
+
+    Shapes: L (token numbers) -> L x D.
+
+    >>> worked(Embedding(entries=30522, features=768), "128")
+    128x768
+    weights = V*D = 30,522*768 = 23,440,896
+    """
+
+    entries = Integer[int](
+        letter="V", also="num_embeddings input_dim vocabulary vocab_size", doc="rows of the table, V"
+    )
+    features = Integer[int](letter="D", also="embedding_dim output_dim dim", doc="length of a row, D")
+    depth = 1
+    example = ("128", {"entries": 30522, "features": 768})
+    torch = "Embedding"
+    keras = "Embedding"
+    onnx = "Gather"
+
+    def output(self, *inputs: Shape) -> Shape:
+        return (*inputs[0], self.features)
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        yield "weights", {"V": self.entries, "D": self.features}
+
+
+class Parameter(Kind, name="parameter"):
+    """Learned values that stand for themselves: a class token, position embeddings. It has no input.
+
+    Join it with `concat` or `add`.
+
+    >>> worked(Parameter(shape=[197, 768]))
+    197x768
+    other_params = L*D = 197*768 = 151,296
+    """
+
+    shape = ShapeField(bare=True, doc="its shape, for example [197, 768]")
+    inputs = (0, 0)
+    example = ("", {"shape": [1, 768]})
+    torch = "Parameter"
+
+    def output(self, *inputs: Shape) -> Shape:
+        return tuple(self.shape)
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        yield "other_params", elements(output)
+
+
+class Matmul(Kind, name="matmul"):
+    """Product of two activations: ... x L x M times ... x M x N.
+
+    Shapes: the axes before the last two must be the same, or 1. `transpose` turns the second's last two round.
+
+    >>> worked(Matmul(transpose=True), "12x197x64", "12x197x64")
+    12x197x197
+    matmul_macs = M*C*H*W = 64*12*197*197 = 29,805,312
+    """
+
+    transpose = Flag(False, also="transpose_b", doc="turn the last two axes of the second input round")
+    inputs = (2, 2)
+    has_branches = True
+    mixing = "attention"
+    example = ("12x197x64 12x64x197", {})
+    torch = "matmul bmm"
+    onnx = "MatMul"
+
+    def output(self, *inputs: Shape) -> Shape:
+        first, second = inputs
+        rank(first, 2, 6, "matmul")
+        rank(second, 2, 6, "matmul")
+        second = (*second[:-2], second[-1], second[-2]) if self.transpose else second
+        require(
+            len(first) == len(second),
+            "matmul of {first} and {second}: they differ in the number of axes",
+            first=first,
+            second=second,
+        )
+        require(
+            first[-1] == second[-2],
+            "matmul of {first} and {second}: {columns} columns meet {rows} rows",
+            hint="the last axis of the first must equal the second but last of the second; see 'transpose'",
+            first=first,
+            second=second,
+            columns=first[-1],
+            rows=second[-2],
+        )
+        return (*broadcast(first[:-2], second[:-2], "matmul"), first[-2], second[-1])
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        yield "matmul_macs", {"M": inputs[0][-1], **elements(output)}
+
+
+class Attention(Kind, name="attention"):
+    """Multi-head attention: project queries, keys and values, compare, mix, project back.
+
+    Shapes: L x D -> L x D. One input serves for all three; two are queries, and keys with values; three are all.
+    E is heads times head_features (D if left out). Softmax over h*L*M scores. Counts as two weighted layers.
+    Source: Vaswani et al., Attention Is All You Need, arXiv:1706.03762, section 3.2.
+
+    >>> worked(Attention(heads=4), "7x32")
+    7x32
+    weights = D*E + D*E + D*E + E*D = 32*32 + 32*32 + 32*32 + 32*32 = 4,096
+    linear_macs = D*E*L + D*E*M + D*E*M + E*D*L = 32*32*7 + 32*32*7 + 32*32*7 + 32*32*7 = 28,672
+    biases = E + E + E + D = 32 + 32 + 32 + 32 = 128
+    bias_adds = E*L + E*M + E*M + D*L = 32*7 + 32*7 + 32*7 + 32*7 = 896
+    matmul_macs = L*M*E + L*M*E = 7*7*32 + 7*7*32 = 3,136
+    multiplications = h*L*M = 4*7*7 = 196
+    exponentials = h*L*M = 4*7*7 = 196
+    additions = h*L*M = 4*7*7 = 196
+    divisions = h*L*M = 4*7*7 = 196
+    """
+
+    heads = Integer[int](bare=True, letter="h", also="num_heads", doc="heads")
+    head_features = Integer[Any](
+        None, also="head_dim key_dim dim_head", doc="features of one head; D / heads if left out"
+    )
+    bias = Flag(True, also="qkv_bias", doc="offsets in all four projections")
+    inputs = (1, 3)
+    depth = 2
+    mixing = "attention"
+    example = ("197x768", {"heads": 12})
+    torch = "MultiheadAttention"
+    keras = "MultiHeadAttention"
+    onnx = "Attention MultiHeadAttention"
+
+    def _sizes(self, inputs: tuple[Shape, ...]) -> tuple[Shape, Shape, Shape, Size]:
+        query, key, value = (*inputs, inputs[-1], inputs[-1])[:3]
+        if self.head_features is not None:
+            return query, key, value, self.heads * self.head_features
+        require(
+            query[1] % self.heads == 0,
+            "{features} features cannot be cut into {heads} heads",
+            "heads",
+            "heads must divide the features, or give head_features",
+            features=query[1],
+            heads=self.heads,
+        )
+        return query, key, value, query[1]
+
+    def output(self, *inputs: Shape) -> Shape:
+        for shape in inputs:
+            rank(shape, 2, 2, "attention (tokens x features)")
+        query, key, value, _ = self._sizes(inputs)
+        require(key[0] == value[0], "{keys} keys, but {values} values", keys=key[0], values=value[0])
+        return query
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        query, key, value, inner = self._sizes(inputs)
+        tokens, others = {"L": query[0]}, {"M": key[0]}
+        into = [{"D": shape[1], "E": inner} for shape in (query, key, value)]
+        parts = [(into[0], tokens), (into[1], others), (into[2], others), ({"E": inner, "D": query[1]}, tokens)]
+        for weights, places in parts:
+            yield "weights", weights
+            yield "linear_macs", {**weights, **places}
+            if self.bias:
+                letter, size = list(weights.items())[-1]
+                yield "biases", {letter: size}
+                yield "bias_adds", {letter: size, **places}
+        for _ in ("scores", "mixture"):
+            yield "matmul_macs", {**tokens, **others, "E": inner}
+        for name in ("multiplications", "exponentials", "additions", "divisions"):
+            yield name, {"h": self.heads, **tokens, **others}

@@ -27,8 +27,8 @@ class Measure(NamedTuple):
     value: Callable[[Row, Count], Any]
 
 
-def _figure(key: str, heading: str) -> Measure:
-    return Measure(Column(key, heading), lambda row, counted: row.figure(key))
+def _figure(key: str, heading: str, optional: bool = False) -> Measure:
+    return Measure(Column(key, heading, optional=optional), lambda row, counted: row.figure(key))
 
 
 def _share(key: str, heading: str) -> Measure:
@@ -43,53 +43,40 @@ MEASURES: dict[str, Measure] = {
     for measure in (
         Measure(Column("name", "name", "name"), lambda row, counted: row.path),
         Measure(Column("kind", "kind", "text"), lambda row, counted: row.kind),
-        Measure(Column("output", "output", "shape"), lambda row, counted: row.output),
+        Measure(Column("output", "output", "shape"), lambda row, counted: row.output or None),
         _figure("weights", "weights"),
-        _figure("biases", "biases"),
-        _figure("other_params", "other"),
+        _figure("biases", "biases", optional=True),
+        _figure("other_params", "other", optional=True),
         _figure("params", "params"),
+        _share("weights", "weights %"),
         _share("params", "params %"),
         _figure("macs", "MACs"),
         _share("macs", "MACs %"),
         _figure("flops", "FLOPs"),
         _figure("output_elements", "activations"),
         _figure("buffers", "buffers"),
-        Measure(Column("depth", "depth"), lambda row, counted: row.depth),
+        Measure(Column("weighted", "weighted"), lambda row, counted: row.depth),
         Measure(Column("nonlinearities", "non-linear"), lambda row, counted: row.nonlinearities),
         Measure(Column("mixing", "mixing", "text"), lambda row, counted: row.mixing),
         Measure(Column("layers", "layers"), lambda row, counted: row.layers),
         Measure(Column("shares", "shares weights of", "text"), lambda row, counted: row.shares),
     )
 }
-DEFAULT = ("name", "kind", "output", "weights", "biases", "params", "macs", "macs_share")
-BY_KIND = ("name", "layers", "weights", "biases", "params", "params_share", "macs", "macs_share")
+DEFAULT = ("name", "kind", "output", "weights", "biases", "other_params", "params", "macs", "macs_share")
+GROUPED = ("layers", "weights", "weights_share", "params", "params_share", "macs", "macs_share")
 
 
 def count_tables(counted: Count, depth: int | None, by: str, columns: str, sort: str) -> list[Table]:
     """The tables of one counted network. Raises SpecError for an unknown column."""
+    name = counted.graph.name
     if by == "kind":
-        chosen = choose(columns, BY_KIND)
-        heading = [
-            measure._replace(column=measure.column._replace(heading="kind"))
-            if measure.column.key == "name"
-            else measure
-            for measure in chosen
-        ]
-        mixing = [
-            measure._replace(column=measure.column._replace(heading="mixing"))
-            if measure.column.key == "name"
-            else measure
-            for measure in chosen
-        ]
-        title = f"{counted.graph.name}: what multiplies what"
-        second = Table(title, [m.column for m in mixing], [_values(row, mixing, counted) for row in by_mixing(counted)])
-        return [_table(counted, by_kind(counted), heading, sort), second]
+        kinds, mixing = choose(columns, ("kind", *GROUPED)), choose(columns, ("mixing", *GROUPED))
+        first = _table(name, counted, by_kind(counted), kinds, sort)
+        second = _table(f"{name}: what is multiplied with what", counted, by_mixing(counted), mixing, sort)
+        return [first._replace(notes=()), second]
     rows = counted.rows if depth is None else fold(counted, depth)
-    has_norm = bool(counted.figure("other_params"))
-    default = [key for key in DEFAULT if key != "biases"] if has_norm and depth is None else list(DEFAULT)
-    if has_norm:
-        default = [*DEFAULT[:5], "other_params", *DEFAULT[5:]]
-    return [_table(counted, rows, choose(columns, default), sort)]
+    default = [key for key in DEFAULT if key != "other_params" or counted.figure(key)]
+    return [_table(name, counted, rows, choose(columns, default), sort)]
 
 
 def choose(columns: str, default: Sequence[str]) -> list[Measure]:
@@ -103,23 +90,25 @@ def choose(columns: str, default: Sequence[str]) -> list[Measure]:
     return [MEASURES[key] for key in keys]
 
 
-def _values(row: Row, measures: Sequence[Measure], counted: Count) -> list[Any]:
-    return [measure.value(row, counted) for measure in measures]
+def notes(tables: Sequence[Table]) -> tuple[str, ...]:
+    """What the figures of the tables mean."""
+    has_flops = any(column.key == "flops" for table in tables for column in table.columns)
+    return (*NOTES, f"{FLOP}.") if has_flops else NOTES
 
 
-def _table(counted: Count, rows: Sequence[Row], measures: list[Measure], sort: str) -> Table:
+def _table(title: str, counted: Count, rows: Sequence[Row], measures: list[Measure], sort: str) -> Table:
     if sort:
         rows = _sorted(rows, sort, counted)
-    total = Row("total", "", (), counted.tallies, counted.weighted, counted.nonlinearities, "", None, len(counted.rows))
-    values = _values(total, measures, counted)
-    values = [
-        None if measure.column.holds == "shape" else value for value, measure in zip(values, measures, strict=True)
-    ]
+    whole = Row("", "", (), counted.tallies, counted.weighted, counted.nonlinearities, "", None, len(counted.rows))
+    columns = [measure.column for measure in measures]
+    total = [measure.value(whole, counted) for measure in measures]
+    if columns[0].holds in ("name", "text"):
+        total[0] = "total"
     return Table(
-        counted.graph.name,
-        [measure.column for measure in measures],
-        [_values(row, measures, counted) for row in rows],
-        values,
+        title,
+        columns,
+        [[measure.value(row, counted) for measure in measures] for row in rows],
+        total,
         footer(counted),
         facts(counted),
     )

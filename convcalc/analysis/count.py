@@ -166,7 +166,8 @@ def _runs(rows: Iterable[Row], key: Callable[[Row], str]) -> list[tuple[str, lis
 def _merge(path: str, kind: str, output: Shape, rows: list[Row]) -> Row:
     tallies = add_up(row.tallies for row in rows)
     depth, nonlinearities = sum(row.depth for row in rows), sum(row.nonlinearities for row in rows)
-    return Row(path, kind, output, tallies, depth, nonlinearities, "", None, sum(row.layers for row in rows))
+    mixing = rows[0].mixing if len({row.mixing for row in rows}) == 1 else ""
+    return Row(path, kind, output, tallies, depth, nonlinearities, mixing, None, sum(row.layers for row in rows))
 
 
 def by_kind(counted: Count) -> list[Row]:
@@ -179,11 +180,8 @@ def by_kind(counted: Count) -> list[Row]:
 
 
 def by_mixing(counted: Count) -> list[Row]:
-    """One row for each way of mixing that occurs: cross-channel, spatial, both, fully connected, ..."""
-    found = [
-        _merge(mixing, mixing, (), rows)
-        for mixing in MIXING
-        if (rows := [row for row in counted.rows if row.mixing == mixing])
-    ]
-    rest = [row for row in counted.rows if row.mixing not in MIXING and (row.figure("macs") or row.figure("weights"))]
-    return [*found, _merge("other", "other", (), rest)] if rest else found
+    """One row for each way of mixing that occurs: cross-channel, spatial, both, fully connected, ..., then the rest."""
+    ways: dict[str, list[Row]] = {mixing: [] for mixing in (*MIXING, "none")}
+    for row in counted.rows:
+        ways[row.mixing if row.mixing in MIXING else "none"].append(row)
+    return [_merge(way, way, (), rows)._replace(mixing=way) for way, rows in ways.items() if rows]

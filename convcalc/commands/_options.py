@@ -114,7 +114,10 @@ def output_options(function: F) -> F:
                 help="Write to a file instead of stdout.",
             ),
             click.option(
-                "--exact/--human", "exact", default=None, help="Every digit, or units (4.09 G) [units on a terminal]."
+                "--exact/--human",
+                "exact",
+                default=None,
+                help="Every digit, or units (4.09 G) [units where a terminal has no room for the digits].",
             ),
             click.option(
                 "--color",
@@ -203,8 +206,9 @@ def emit(report: Report, form: str, output: Path | None, exact: bool | None, col
     if form == "table":
         from convcalc.report import _terminal
 
-        if _terminal.wants_rich(color):
-            _terminal.write(report._replace(exact=bool(exact)), color)
+        has_color = _terminal.wants_color(color)
+        if has_color or _terminal.is_terminal():
+            _terminal.write(report, exact, has_color)
             return
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")

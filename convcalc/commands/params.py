@@ -42,9 +42,9 @@ def command(
     """
     from convcalc.analysis.count import count
     from convcalc.report import Report
-    from convcalc.tables import CONVENTIONS, NOTES, count_tables
+    from convcalc.tables import CONVENTIONS, count_tables, notes
 
     tables = []
     for graph in graphs(specs, **options):
         tables += count_tables(count(graph), depth, by, columns, sort)
-    emit(Report("params", tables, NOTES, {"conventions": CONVENTIONS}), form, output, exact, color)
+    emit(Report("params", tables, notes(tables), {"conventions": CONVENTIONS}), form, output, exact, color)

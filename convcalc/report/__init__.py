@@ -18,12 +18,13 @@ class Column(NamedTuple):
     """A column: its key in JSON and CSV, its heading, and what its values are.
 
     `holds` is one of: text, name (folds when the table is too wide), shape, count (a whole number), share (a fraction),
-    ratio (`12.1x`), bar (a fraction, drawn).
+    ratio (`12.1x`), bar (a fraction, drawn). A column that is `optional` is left out where a terminal is too narrow.
     """
 
     key: str
     heading: str
     holds: str = "count"
+    optional: bool = False
 
 
 class Table(NamedTuple):

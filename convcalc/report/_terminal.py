@@ -1,101 +1,220 @@
-"""The table on a terminal, with rich: colours, folding names, numbers whole. Everything else is plain text."""
+"""The table on a terminal, with rich: colours, and a layout that fits. Numbers are never cut.
+
+What does not fit is written shorter, in this order: numbers in units, names over several lines, optional columns
+left out (which a note says). What still does not fit runs over the edge, whole.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from convcalc.report import Report, Table
+from convcalc.report import Column, Report, Table
+from convcalc.report.table import LEFT, cells, width
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLES = {"name": "bold", "text": "", "shape": "cyan", "share": "magenta", "ratio": "bold green", "bar": "blue"}
+STYLES = {"name": "bold", "shape": "cyan", "share": "magenta", "ratio": "bold green", "bar": "blue"}
+GAP = 2
+SHORTEST = 16
+NOTHING = ("0", "0.0%")
 
 
-def wants_rich(color: str) -> bool:
-    """True where the table goes to a terminal, or colours are demanded: --color, then NO_COLOR, FORCE_COLOR, TERM."""
-    if color == "always":
+def wants_color(choice: str) -> bool:
+    """Whether to write colours: --color, then NO_COLOR, FORCE_COLOR, TERM, then whether stdout is a terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
         return True
-    if color == "never":
-        return _is_terminal()
-    if _is_terminal():
-        return os.environ.get("TERM") != "dumb"
-    return _forced() and not os.environ.get("NO_COLOR")
+    return is_terminal()
 
 
-def _forced() -> bool:
-    return os.environ.get("FORCE_COLOR", "") not in ("", "0")
-
-
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
+    """Whether stdout is a terminal that can do more than print lines."""
     try:
-        return sys.stdout.isatty()
+        return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     except ValueError:
         return False
 
 
-def has_color(color: str) -> bool:
-    """Whether colours are used at all."""
-    if color != "auto":
-        return color == "always"
-    return not os.environ.get("NO_COLOR")
-
-
-def write(report: Report, color: str) -> None:
-    """Write a report's tables to the terminal."""
+def write(report: Report, exact: bool | None, has_color: bool) -> None:
+    """Write a report's tables; `exact` None: every digit where there is room, else units."""
     from rich.console import Console
 
-    width = None if _is_terminal() or "COLUMNS" in os.environ else 10_000
+    room = Console().width if is_terminal() or "COLUMNS" in os.environ else 10_000
+    fits = [fit(table, room, exact) for table in report.tables]
     console = Console(
-        no_color=not has_color(color),
-        color_system="auto" if not has_color(color) or _is_terminal() else "standard",
-        force_terminal=has_color(color) or None,
-        width=width,
+        color_system="standard" if has_color else None,
+        force_terminal=has_color or None,
+        no_color=not has_color,
+        width=max([room, *(layout.width for layout in fits)]),
         markup=False,
         emoji=False,
         highlight=False,
     )
-    for number, table in enumerate(report.tables):
+    for number, layout in enumerate(fits):
         if number:
             console.print()
-        _write_table(console, table, report.exact)
+        _draw(console, layout, room)
     for note in report.notes:
-        console.print(note, style="dim")
+        _say(console, note, room)
 
 
-def _write_table(console: Console, table: Table, exact: bool) -> None:
-    from rich.box import SIMPLE_HEAD
+class Layout(NamedTuple):
+    """A table as it fits: columns that are left, their cells as text (names may hold line ends), widths, notes."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: list[list[str]]
+    total: list[str] | None
+    widths: list[int]
+    notes: Sequence[str]
+
+    @property
+    def width(self) -> int:
+        return sum(self.widths) + GAP * (len(self.widths) - 1)
+
+
+def fit(table: Table, room: int, exact: bool | None) -> Layout:
+    """The fullest layout that is at most `room` wide; the shortest where none is."""
+    for layout in _layouts(table, room, exact):
+        if layout.width <= room:
+            break
+    return layout
+
+
+def _layouts(table: Table, room: int, exact: bool | None) -> Iterator[Layout]:
+    for digits in (True, False) if exact is None else (exact,):
+        layout = _lay(table, digits)
+        yield layout
+    layout = _as_tree(layout)
+    yield layout
+    yield _fold(layout, room)
+    left_out: list[str] = []
+    for at in reversed(range(len(table.columns))):
+        if not table.columns[at].optional:
+            continue
+        left_out.insert(0, table.columns[at].heading)
+        note = f"no room for: {', '.join(left_out)} (a wider terminal, or -f csv, has them)"
+        layout = _without(layout, at)._replace(notes=[*table.notes, note])
+        yield layout
+        yield _fold(layout, room)
+
+
+def _lay(table: Table, exact: bool) -> Layout:
+    rows, total = cells(table, exact)
+    headings = [column.heading for column in table.columns]
+    every = [headings, *rows, *([total] if total else [])]
+    widths = [max(width(line[at]) for line in every) for at in range(len(headings))]
+    return Layout(table.title, table.columns, rows, total, widths, table.notes)
+
+
+def _without(layout: Layout, at: int) -> Layout:
+    def rest(line: Sequence[str]) -> list[str]:
+        return [*line[:at], *line[at + 1 :]]
+
+    columns, widths = [[*line[:at], *line[at + 1 :]] for line in (layout.columns, layout.widths)]
+    total = layout.total and rest(layout.total)
+    return layout._replace(columns=columns, widths=widths, rows=[rest(row) for row in layout.rows], total=total)
+
+
+def _as_tree(layout: Layout) -> Layout:
+    """Paths over two lines, the last part below the rest; paths under each other show what is the same once."""
+    rows = [list(row) for row in layout.rows]
+    widths = list(layout.widths)
+    for at, column in enumerate(layout.columns):
+        if column.holds != "name":
+            continue
+        above = ""
+        for row in rows:
+            start, slash, end = row[at].rpartition("/")
+            if slash:
+                row[at] = f" {end}" if start == above else f"{start}/\n {end}"
+            above = start
+        widths[at] = max(
+            width(line) for cell in [column.heading, *(row[at] for row in rows)] for line in cell.split("\n")
+        )
+    return layout._replace(rows=rows, widths=widths)
+
+
+def _fold(layout: Layout, room: int) -> Layout:
+    """Names and texts over several lines, the widest column first, none below SHORTEST."""
+    widths = list(layout.widths)
+    folding = [at for at, column in enumerate(layout.columns) if column.holds in ("name", "text")]
+    excess = layout.width - room
+    while excess > 0 and folding:
+        widest = max(folding, key=lambda at: widths[at])
+        if widths[widest] <= max(SHORTEST, width(layout.columns[widest].heading)):
+            break
+        widths[widest] -= 1
+        excess -= 1
+    rows = [[folded(cell, widths[at]) if at in folding else cell for at, cell in enumerate(row)] for row in layout.rows]
+    return layout._replace(widths=widths, rows=rows)
+
+
+def folded(text: str, room: int) -> str:
+    """Text over several lines of at most `room` columns, broken after a slash or a space where there is one.
+
+    >>> print(folded("inception_3a/reduce_5x5", 16))
+    inception_3a/
+     reduce_5x5
+    """
+    lines: list[str] = []
+    for whole in text.split("\n"):
+        line = ""
+        for part in re.findall(r"[^/ ]*[/ ]*", whole):
+            if line.strip() and width(line + part.rstrip()) > room:
+                lines.append(line.rstrip())
+                line = " "
+            line += part
+            while width(line.rstrip()) > room:
+                lines.append(line[:room])
+                line = " " + line[room:]
+        lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def _draw(console: Console, layout: Layout, room: int) -> None:
+    from rich.box import SIMPLE
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    from convcalc.report.table import LEFT, cells
-
-    rows, total = cells(table, exact)
     drawn = RichTable(
-        box=SIMPLE_HEAD, show_footer=total is not None, pad_edge=False, header_style="bold", footer_style="bold"
+        box=SIMPLE,
+        show_edge=False,
+        show_footer=layout.total is not None,
+        padding=(0, GAP - 1, 0, 0),
+        pad_edge=False,
+        header_style="bold",
+        footer_style="bold",
     )
-    for at, column in enumerate(table.columns):
-        folds = column.holds in ("name", "text")
-        options: dict[str, Any] = (
-            {"overflow": "fold", "min_width": min(12, _widest(rows, total, at))} if folds else {"no_wrap": True}
-        )
+    for at, column in enumerate(layout.columns):
         drawn.add_column(
             Text(column.heading),
-            Text(total[at]) if total else "",
+            Text(layout.total[at]) if layout.total else "",
             justify="left" if column.holds in LEFT else "right",
             style=STYLES.get(column.holds, ""),
-            **options,
+            width=layout.widths[at],
+            no_wrap=True,
+            vertical="bottom",
         )
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    if table.title:
-        console.print(Text(table.title, style="bold"))
+    for row in layout.rows:
+        drawn.add_row(*(Text(cell, "dim" if cell in NOTHING else "") for cell in row))
+    if layout.title:
+        console.print(Text(layout.title, style="bold"))
     console.print(drawn)
-    for note in table.notes:
-        console.print(Text(note, style="dim"))
+    for note in layout.notes:
+        _say(console, note, room)
 
 
-def _widest(rows: list[list[str]], total: list[str] | None, at: int) -> int:
-    return max((len(row[at]) for row in [*rows, *([total] if total else [])]), default=1)
+def _say(console: Console, note: str, room: int) -> None:
+    """A line under a table, over several lines where it is longer than the terminal is wide."""
+    from rich.text import Text
+
+    console.print(Text(note, style="dim"), width=room)

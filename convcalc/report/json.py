@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any, TextIO
 
 from convcalc import __version__
@@ -14,8 +15,13 @@ def write(report: Report, stream: TextIO) -> None:
     data: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "convcalc": __version__, "command": report.command}
     data.update(report.facts)
     data["tables"] = [_table(table) for table in report.tables]
-    json.dump(data, stream, indent=1, ensure_ascii=False, default=str)
+    json.dump(data, stream, indent=1, ensure_ascii=False, default=_plain)
     stream.write("\n")
+
+
+def _plain(value: Any) -> Any:
+    """A variable's exact decimal as a number, anything else that JSON lacks as text."""
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def _table(table: Table) -> dict[str, Any]:

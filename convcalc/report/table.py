@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from convcalc.report import Column, Report, Table
+from convcalc.report import Report, Table
 from convcalc.report._text import text
 
 LEFT = ("text", "name", "shape", "bar")
@@ -15,14 +15,15 @@ def write(report: Report, stream: TextIO) -> None:
         stream.write("\n" if number else "")
         stream.write("\n".join(plain(table, report.exact)) + "\n")
     if report.notes:
-        stream.write("\n" + "\n".join(report.notes) + "\n")
+        stream.write("\n".join(report.notes) + "\n")
 
 
 def cells(table: Table, exact: bool) -> tuple[list[list[str]], list[str] | None]:
     """Every value as text: the rows, and the total."""
+    holds = [column.holds for column in table.columns]
 
     def row(values: Any) -> list[str]:
-        return [text(value, column.holds, exact) for value, column in zip(values, table.columns, strict=True)]
+        return [text(value, what, exact) for value, what in zip(values, holds, strict=True)]
 
     return [row(values) for values in table.rows], None if table.total is None else row(table.total)
 
@@ -32,21 +33,34 @@ def plain(table: Table, exact: bool) -> list[str]:
     rows, total = cells(table, exact)
     headings = [column.heading for column in table.columns]
     every = [headings, *rows, *([total] if total else [])]
-    widths = [max(len(line[at]) for line in every) for at in range(len(headings))]
-    rule = "  ".join("-" * width for width in widths)
-    lines = [table.title] if table.title else []
-    lines += [_line(headings, widths, table.columns), rule]
-    lines += [_line(row, widths, table.columns) for row in rows]
+    widths = [max(width(line[at]) for line in every) for at in range(len(headings))]
+    is_left = [column.holds in LEFT for column in table.columns]
+    lines = ["  ".join(map(pad, line, widths, is_left)).rstrip() for line in every]
+    rule = "  ".join("-" * size for size in widths)
+    lines.insert(1, rule)
     if total:
-        lines += [rule, _line(total, widths, table.columns)]
-    return [*lines, *table.notes]
+        lines.insert(-1, rule)
+    return [*([table.title] if table.title else []), *lines, *table.notes]
 
 
-def _line(row: list[str], widths: list[int], columns: Any) -> str:
-    return "  ".join(
-        _pad(cell, width, column) for cell, width, column in zip(row, widths, columns, strict=True)
-    ).rstrip()
+def pad(cell: str, size: int, is_left: bool) -> str:
+    """A cell filled up to `size` columns of a terminal.
+
+    >>> pad("7", 3, is_left=False), pad("層", 3, is_left=True)
+    ('  7', '層 ')
+    """
+    fill = " " * (size - width(cell))
+    return cell + fill if is_left else fill + cell
 
 
-def _pad(cell: str, width: int, column: Column) -> str:
-    return cell.ljust(width) if column.holds in LEFT else cell.rjust(width)
+def width(cell: str) -> int:
+    """The columns that a text takes on a terminal; a wide character takes two.
+
+    >>> width("conv"), width("層")
+    (4, 2)
+    """
+    if cell.isascii():
+        return len(cell)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(sign) else 2 if east_asian_width(sign) in "WF" else 1 for sign in cell)

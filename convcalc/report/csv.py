@@ -1,0 +1,44 @@
+"""CSV: exact whole numbers, shares as fractions, one header. No total row, so that a sum over a column is the total.
+
+Several tables become one: a first column `table` says which a row belongs to.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import Any, TextIO
+
+from convcalc.errors import printable
+from convcalc.kinds.base import shape_text
+from convcalc.report import Column, Report
+
+# how a spreadsheet recognises a formula
+_FORMULA = ("=", "+", "-", "@")
+
+
+def write(report: Report, stream: TextIO) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    keys = list(dict.fromkeys(column.key for table in report.tables for column in table.columns))
+    is_one = len(report.tables) == 1
+    writer.writerow(keys if is_one else ["table", *keys])
+    for table in report.tables:
+        for row in table.rows:
+            cells = {column.key: _cell(value, column) for value, column in zip(row, table.columns, strict=True)}
+            line = [cells.get(key, "") for key in keys]
+            writer.writerow(line if is_one else [safe(table.title), *line])
+
+
+def _cell(value: Any, column: Column) -> Any:
+    if column.holds == "shape" and isinstance(value, (tuple, list)):
+        return shape_text(value)
+    return safe(value) if isinstance(value, str) else value
+
+
+def safe(text: str) -> str:
+    """Text that no spreadsheet takes for a formula.
+
+    >>> safe("=1+2"), safe("conv1")
+    ("'=1+2", 'conv1')
+    """
+    text = printable(text)
+    return f"'{text}" if text.startswith(_FORMULA) else text

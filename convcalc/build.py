@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.document import COMMON_FIELDS, NAME, Block, Document
-from convcalc.errors import Misfit, Place, Problem, SpecError, did_you_mean, quoted
+from convcalc.errors import Misfit, Place, Problem, SpecError, Structural, did_you_mean, quoted
 from convcalc.graph import MOST_LAYERS, Graph, Group, Ref
 from convcalc.kinds import Kind, find, shape_text, suggest, tallied, total
 from convcalc.kinds.base import STORED
@@ -29,7 +29,7 @@ class Settings(NamedTuple):
 
     variables: Mapping[str, Any] = {}
     variant: str = ""
-    inputs: Sequence[str] = ()
+    inputs: Sequence[Any] = ()  # texts as of --input, or pairs of a name ("" for the only one) and a shape
     batch: int = 1
 
 
@@ -109,11 +109,13 @@ class Builder:
             hint = "this file only brings blocks" if document.blocks else "list the layers under it, in order"
             self.problems.append(Problem("the spec has no 'layers:'", document.node.place, (), hint))
         self.layers(items, scope, refs)
+        used = frozenset(variables.used)
         about = variables.all()
         self._check_unused()
         if self.problems:
             raise SpecError(self.problems)
         self._describe(variant, about)
+        self.graph.about["used"] = used
         return self.graph
 
     def _variant(self) -> Mapping[str, Node]:
@@ -263,7 +265,7 @@ class Builder:
     def _condition(self, node: Node, scope: Scope) -> bool:
         value = work_out(node, self._lookup(scope))
         if hasattr(value, "dtype"):
-            raise Structural(f"'when' depends on it at {node.place}")
+            raise Structural
         if isinstance(value, bool) or is_whole(value):
             return bool(value)
         raise PlacedMisfit(
@@ -453,7 +455,7 @@ class Builder:
             raise Misfit("repeat needs 'times' and 'layers', a list", hint="repeat: {times: 3, layers: [...]}")
         times = work_out(times_node, self._lookup(scope))
         if hasattr(times, "dtype"):
-            raise Structural(f"'times' depends on it at {times_node.place}")
+            raise Structural
         if not is_whole(times) or not 0 <= times <= MOST_LAYERS:
             what = f"'times' must be a whole number from 0 to {MOST_LAYERS:,}, found {shown(times)}"
             raise PlacedMisfit(Misfit(what), times_node.place)
@@ -629,10 +631,6 @@ class Builder:
             return
         notes = notes if notes is not None else scope.notes if scope else ()
         self.problems.append(Problem(misfit.message, place, notes, misfit.hint))
-
-
-class Structural(Exception):
-    """A sweep's array met something that changes the graph; the sweep goes through its values one by one."""
 
 
 _COMPUTED = (str, list, dict)

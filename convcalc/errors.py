@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 MOST_SHOWN = 20
 
@@ -106,6 +106,15 @@ class Misfit(Exception):
     def __init__(self, message: str, field: str = "", hint: str = "", offset: int = 0, width: int = 0) -> None:
         super().__init__(message)
         self.message, self.field, self.hint, self.offset, self.width = message, field, hint, offset, width
+
+
+class Structural(Exception):
+    """A sweep's array met something that changes the graph; the sweep goes through its values one by one."""
+
+
+# In a sweep a condition is an array. Whoever sweeps puts a function here, which is told of every condition that fails
+# somewhere: the array, the message and its facts, both still to be formatted for a point.
+collectors: list[Callable[[Any, str, dict[str, Any]], None]] = []
 
 
 def printable(text: str) -> str:

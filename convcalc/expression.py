@@ -69,6 +69,14 @@ class Expression(NamedTuple):
         for value, operand in zip(values, self.operands, strict=True):
             if isinstance(value, (str, list, bool)) or value is None:
                 raise Misfit(f"{quoted(value)} is not a number", offset=operand.offset)
+        if any(hasattr(value, "dtype") for value in values):
+            from convcalc.points import apply
+
+            return apply(self._once, values, _SIGNS.get(self.apply, ""))
+        return self._once(*values)
+
+    def _once(self, *values: Value) -> Value:
+        assert self.apply is not None
         try:
             result = self.apply(*values)
         except ZeroDivisionError:
@@ -168,6 +176,7 @@ _BINARY: dict[str, Callable[[Value, Value], Value]] = {
     "and": lambda left, right: int(bool(left) and bool(right)),
     "or": lambda left, right: int(bool(left) or bool(right)),
 }
+_SIGNS = {function: sign for sign, function in _BINARY.items()}
 FUNCTIONS: dict[str, Callable[..., Value]] = {
     "min": lambda first, *others: min(first, *others) if others else first,
     "max": lambda first, *others: max(first, *others) if others else first,

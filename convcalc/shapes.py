@@ -31,8 +31,9 @@ def parse_shape(text: str) -> Shape:
 
 
 def _check(sizes: Sequence[Any]) -> Shape:
+    sizes = [_each(size) if hasattr(size, "dtype") else size for size in sizes]
     for size in sizes:
-        if not hasattr(size, "dtype") and not (is_whole(size) and 1 <= size <= LARGEST):
+        if not hasattr(size, "dtype") and not _is_size(size):
             hint = _HINT if not is_whole(size) else f"each size is from 1 to {LARGEST:,}"
             raise Misfit(f"{shown(size)} is not a size", hint=hint)
     if not 1 <= len(sizes) <= MOST_AXES:
@@ -40,7 +41,18 @@ def _check(sizes: Sequence[Any]) -> Shape:
     return tuple(sizes)
 
 
-def read_inputs(node: Node | None, spec: Node, given: Sequence[str], lookup: Lookup) -> dict[str, Shape]:
+def _is_size(size: Any) -> bool:
+    return is_whole(size) and 1 <= size <= LARGEST
+
+
+def _each(sizes: Any) -> Any:
+    """The sizes of a sweep, each one checked."""
+    from convcalc.points import checked
+
+    return checked(sizes, _is_size, "{found} is not a size", hint=_HINT)
+
+
+def read_inputs(node: Node | None, spec: Node, given: Sequence[Any], lookup: Lookup) -> dict[str, Shape]:
     """The inputs of a network by name: what the spec says, changed by what the command line gives.
 
     Raises SpecError or PlacedMisfit.
@@ -55,8 +67,8 @@ def read_inputs(node: Node | None, spec: Node, given: Sequence[str], lookup: Loo
             stated[name] = _read(inner, lookup)
     elif node is not None:
         stated["input"] = _read(node, lookup)
-    for text in given:
-        _change(stated, text)
+    for change in given:
+        _change(stated, *_parse(change) if isinstance(change, str) else change)
     if not stated:
         raise SpecError(Problem("the spec has no 'input:'", spec.place, (), "for example input: 3x224x224"))
     return stated
@@ -93,16 +105,20 @@ def _part(node: Node, part: str) -> Node:
     )
 
 
-def _change(stated: dict[str, Shape], text: str) -> None:
-    """Apply one `--input`: a shape, `name=shape`, or one number for every axis behind the channels."""
-    name, is_named, shape = text.rpartition("=")
+def _parse(text: str) -> tuple[str, Shape]:
+    """The name ("" for none) and the sizes of one `--input`."""
+    name, _, shape = text.rpartition("=")
     try:
-        sizes = parse_shape(shape)
+        return name, parse_shape(shape)
     except Misfit as misfit:
         raise SpecError(f"--input: {misfit.message}", misfit.hint) from None
-    if is_named and name not in stated:
+
+
+def _change(stated: dict[str, Shape], name: str, sizes: Shape) -> None:
+    """Apply one `--input`: a shape, or one number for every axis behind the channels."""
+    if name and name not in stated:
         raise SpecError(f"--input: no input {quoted(name)}", did_you_mean(name, stated))
-    if not is_named and len(stated) > 1:
+    if not name and len(stated) > 1:
         raise SpecError(
             "--input: the network has several inputs", f"write NAME=SHAPE, NAME one of: {', '.join(stated)}"
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from convcalc.errors import Misfit, Place, Problem, did_you_mean, quoted
+from convcalc.errors import Misfit, Place, Problem, Structural, did_you_mean, quoted
 from convcalc.expression import WORDS, parse
 from convcalc.spec import Node
 
@@ -25,6 +25,10 @@ def whole(value: Any) -> Any:
     >>> whole(Decimal("24.00")), whole(Decimal("0.5"))
     (24, Decimal('0.5'))
     """
+    if hasattr(value, "dtype") and value.dtype == object:
+        from convcalc.points import apply
+
+        return apply(whole, (value,))
     return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value
 
 
@@ -58,7 +62,14 @@ def fill_in(node: Node, lookup: Lookup) -> Any:
     if "${" in rest:
         at = text.rindex("${")
         raise PlacedMisfit(Misfit("'${' without '}'"), _inside(node, at, 2))
-    return _TEMPLATE.sub(lambda match: str(whole(_evaluate(node, match[1], match.start(1), lookup))), text)
+
+    def filled(match: re.Match[str]) -> str:
+        value = whole(_evaluate(node, match[1], match.start(1), lookup))
+        if hasattr(value, "dtype"):
+            raise Structural
+        return str(value)
+
+    return _TEMPLATE.sub(filled, text)
 
 
 def _evaluate(node: Node, text: str, start: int, lookup: Lookup) -> Any:

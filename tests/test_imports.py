@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "convcalc"
 # from the bottom up; a folder stands for all of its files
 LEVELS = (
     ("__init__", "errors"),
+    ("points",),
     ("spec", "expression"),
     ("kinds",),
     ("graph", "files"),

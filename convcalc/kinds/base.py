@@ -6,11 +6,11 @@ plain network (ints), a sweep (int64 arrays) and an explanation (ints that remem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.errors import Misfit, did_you_mean
+from convcalc.errors import Misfit, collectors, did_you_mean
 from convcalc.kinds.fields import Field, shown
 
 Size = int
@@ -68,9 +68,6 @@ def require(condition: Any, message: str, field: str = "", hint: str = "", **fac
         return
     facts = {name: shape_text(fact) if isinstance(fact, tuple) else fact for name, fact in facts.items()}
     raise Misfit(message.format(**facts), field, hint.format(**facts))
-
-
-collectors: list[Callable[[Any, str, dict[str, Any]], None]] = []
 
 
 class Kind:

@@ -6,12 +6,12 @@ A field is declared once, as a class attribute of its kind:
         filters = Integer(letter="K", doc="output channels")
 
 From that come the check of a spec's value with its message, the default, `convcalc kinds`, and `convcalc schema`.
-A size may be an int64 array during a sweep: whoever passes one has checked each of its values.
+During a sweep a value may be an array; each of its entries is checked as it would be alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Generic, TypeVar, overload
 
@@ -56,11 +56,17 @@ class Field(Generic[T]):
     def read(self, value: Any, is_quoted: bool = False) -> T:
         """The value as the kind wants it. Raises Misfit saying what was expected and what was found."""
         if hasattr(value, "dtype"):
-            return value  # type: ignore[no-any-return]  # an int64 array, each value read before
+            return self._each(value, lambda entry: self.convert(entry) is not None)  # type: ignore[no-any-return]
         found = self.convert(value)
         if found is None:
             raise Misfit(f"'{self.name}' must be {self.expects()}, found {shown(value)}", self.name, self.advice(value))
         return found
+
+    def _each(self, values: Any, fits: Callable[[Any], bool]) -> Any:
+        """An array of a sweep, each entry checked."""
+        from convcalc.points import checked
+
+        return checked(values, fits, f"'{self.name}' must be {self.expects()}, found {{found}}", self.name)
 
     def convert(self, value: Any) -> T | None:
         """`value` as T, or None where it does not fit."""
@@ -243,7 +249,15 @@ class Sizes(Field[T]):
         self.at_least, self.most, self.words, self.pairs, self.letters = at_least, most, tuple(words), pairs, letters
 
     def _fits(self, value: Any) -> bool:
-        return hasattr(value, "dtype") or (is_whole(value) and self.at_least <= value <= LARGEST)
+        return hasattr(value, "dtype") or self._is_size(value)
+
+    def _is_size(self, value: Any) -> bool:
+        return is_whole(value) and self.at_least <= value <= LARGEST
+
+    def _item(self, item: Any) -> Any:
+        if isinstance(item, (list, tuple)):
+            return tuple(map(self._item, item))
+        return self._each(item, self._is_size) if hasattr(item, "dtype") else item
 
     def convert(self, value: Any) -> T | None:
         if self._fits(value) or (isinstance(value, str) and value in self.words):
@@ -252,7 +266,7 @@ class Sizes(Field[T]):
             return None
         if not all(self._fits(item) or (self.pairs and self._is_pair(item)) for item in value):
             return None
-        return tuple(tuple(item) if isinstance(item, list) else item for item in value)  # type: ignore[return-value]
+        return tuple(map(self._item, value))  # type: ignore[return-value]
 
     def _is_pair(self, item: Any) -> bool:
         return isinstance(item, (list, tuple)) and len(item) == 2 and all(map(self._fits, item))
@@ -291,11 +305,12 @@ class ShapeField(Field[tuple[int, ...]]):
             sizes = [int(part) for part in parts] if all(part.isdecimal() for part in parts) else None
         if not isinstance(sizes, (list, tuple)) or not 1 <= len(sizes) <= 6:
             return None
-        fits = all(hasattr(size, "dtype") or (is_whole(size) and self._fits(size)) for size in sizes)
+        sizes = [self._each(size, self._fits) if hasattr(size, "dtype") else size for size in sizes]
+        fits = all(hasattr(size, "dtype") or self._fits(size) for size in sizes)
         return tuple(sizes) if fits and [size for size in sizes if is_whole(size)].count(-1) <= 1 else None
 
-    def _fits(self, size: int) -> bool:
-        return 1 <= size <= LARGEST or (self.free and size == -1)
+    def _fits(self, size: Any) -> bool:
+        return is_whole(size) and (1 <= size <= LARGEST or (self.free and size == -1))
 
     def expects(self) -> str:
         return f"a list of 1 to 6 sizes{', one of which may be -1' if self.free else ''}"

@@ -1,0 +1,198 @@
+"""A graph as the nested list of layers that a spec is: joins hold their branches where nothing else reaches in.
+
+The way there: a join and everything between it and the last layer that all of its inputs come through (its immediate
+dominator) make one item, if no other layer reads from in between and no layer belongs to two branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from convcalc.graph import Graph, Layer, Ref
+
+MOST_NESTED = 4  # a reader loses the thread beyond, and the spec reader stops at 40 levels of YAML
+MOST_IN_JOIN = 400
+ENTRY = Ref(-1)  # what a block, or the network, is given
+
+Fields = dict[str, Any]
+
+
+class Item:
+    """One entry of a list of layers: a layer, a join with its branches, a block with arguments, or a repeat.
+
+    `leaves` are the layers it stands for, the last being its output; `sources` what it reads from outside itself, in
+    the order of its inputs; `needs` everything from outside that it or a layer in its branches reads. In the body of a
+    block or repeat, `copies` are the layers of every copy, the first being `leaves`.
+    """
+
+    __slots__ = ("branches", "copies", "fields", "leaves", "name", "needs", "shares", "sources", "tag")
+
+    def __init__(
+        self,
+        tag: str,
+        fields: Fields,
+        leaves: list[Layer],
+        sources: tuple[Ref, ...],
+        needs: frozenset[Ref] = frozenset(),
+        branches: list[list[Item]] | None = None,
+    ) -> None:
+        self.tag, self.fields, self.leaves, self.sources = tag, fields, leaves, sources
+        self.needs = needs or frozenset(sources)
+        self.branches = branches
+        self.copies = [leaves]
+        self.shares: Layer | None = None
+        self.name = ""
+
+    @property
+    def output(self) -> Layer:
+        return self.leaves[-1]
+
+    def results(self) -> tuple[Ref, ...]:
+        """What the next entry of the list is given."""
+        return tuple(Ref(self.output.index, port) for port in range(len(self.output.outputs)))
+
+    def skips_across_resolutions(self) -> bool:
+        """Whether it concatenates a layer with what went to a smaller grid and came back, as U-Net does."""
+        if self.tag != "concat" or [] not in (self.branches or []):
+            return False
+        grid = self.output.output[1:]
+        return any(len(leaf.output) == len(grid) + 1 and leaf.output[1:] < grid for leaf in self.leaves)
+
+    def height(self) -> int:
+        """How deep branches nest in it."""
+        if not self.branches:
+            return 0
+        return 1 + max((item.height() for branch in self.branches for item in branch), default=0)
+
+    def lines(self) -> int:
+        """How many lines it takes in a spec."""
+        if self.branches is None:
+            return 1
+        return 1 + sum(max(1, sum(item.lines() for item in branch)) for branch in self.branches)
+
+    def __repr__(self) -> str:
+        return f"Item({self.tag!r}, {self.fields!r}, {self.branches!r})"
+
+
+def arrange(graph: Graph) -> list[Item]:
+    """The layers of a graph as the entries of a spec's list, in order.
+
+    >>> from convcalc.kinds.conv import Conv
+    >>> graph = Graph("tiny")
+    >>> image = graph.add_input("image", (3, 8, 8))
+    >>> _ = graph.add("wide", Conv(filters=4, kernel=3), (image,))
+    >>> arrange(graph)
+    [Item('conv', {'filters': 4, 'kernel': 3}, None)]
+    """
+    return _Arranger(graph).arrange()
+
+
+class _Arranger:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.items: dict[int, Item] = {}  # by the index of their output
+        self.readers: list[set[int]] = [set() for _ in graph.all]
+        for layer in graph.all:
+            for ref in layer.inputs:
+                self.readers[ref.layer].add(layer.index)
+        self.dominators = _dominators(graph)
+
+    def arrange(self) -> list[Item]:
+        for layer in self.graph.layers:
+            item = Item(layer.kind.name, dict(layer.kind.values()), [layer], layer.inputs)
+            if layer.shares is not None:
+                item.shares = self.graph.all[layer.shares]
+            if layer.kind.has_branches and len(layer.inputs) > 1:
+                item = self._nest(layer, item) or item
+            self.items[layer.index] = item
+        return [self.items[index] for index in sorted(self.items)]
+
+    def _nest(self, join: Layer, item: Item) -> Item | None:
+        """The join with its branches, or None where they are not its own."""
+        fork = self.dominators[join.index]
+        entries = {ref for ref in join.inputs if ref.layer == fork}
+        branches: list[list[int]] = []
+        taken: set[int] = set()
+        for ref in join.inputs:
+            found = self._between(ref, fork, entries)
+            if found is None or taken & found or (found and max(found) != ref.layer):
+                return None
+            taken |= found
+            branches.append(sorted(found))
+        inside = {leaf.index for index in taken for leaf in self.items[index].leaves} | {join.index}
+        if len(inside) > MOST_IN_JOIN or any(not self.readers[index] <= inside for index in inside - {join.index}):
+            return None
+        return self._joined(item, branches, entries, fork)
+
+    def _joined(self, item: Item, branches: list[list[int]], entries: set[Ref], fork: int) -> Item | None:
+        whole = [Ref(fork, port) for port in range(len(self.graph.all[fork].outputs))] if fork >= 0 else []
+        if fork >= 0 and len(whole) > 1:
+            return None  # a branch is given every output of the layer above: said with from: instead
+        nested = [[self.items[index] for index in branch] for branch in branches]
+        if any(ref not in whole for ref in entries):
+            return None
+        leaves = [leaf for branch in nested for one in branch for leaf in one.leaves] + item.leaves
+        own = {leaf.index for leaf in leaves}
+        needs = frozenset(ref for branch in nested for one in branch for ref in one.needs if ref.layer not in own)
+        joined = Item(item.tag, item.fields, leaves, tuple(whole), needs | frozenset(whole), nested)
+        joined.shares = item.shares
+        if joined.height() > MOST_NESTED or joined.skips_across_resolutions():
+            return None
+        for branch in branches:
+            for index in branch:
+                del self.items[index]
+        return joined
+
+    def _between(self, ref: Ref, fork: int, entries: set[Ref]) -> set[int] | None:
+        """The items from behind the fork up to `ref`, which is the last of them; None where there is no such set."""
+        found: set[int] = set()
+        waiting = [ref]
+        while waiting:
+            at = waiting.pop()
+            if at.layer == fork:
+                entries.add(at)
+            elif at.layer not in found:
+                item = self.items.get(at.layer)
+                if item is None or len(found) >= MOST_IN_JOIN:
+                    return None
+                found.add(at.layer)
+                waiting.extend(item.needs)
+        if ref.layer != fork and len(self.graph.all[ref.layer].outputs) > 1:
+            return None
+        return found
+
+
+def _dominators(graph: Graph) -> list[int]:
+    """For each layer the last one before it that every way from the inputs comes through; -1 for none.
+
+    Layers without inputs of their own (parameters) lie on no way.
+    """
+    found = [-1] * len(graph.all)
+    depth = [0] * len(graph.all)
+    is_free = [False] * len(graph.all)
+    for layer in graph.all:
+        sources = [ref.layer for ref in layer.inputs if not is_free[ref.layer]]
+        is_free[layer.index] = not sources and not layer.is_input
+        if not sources:
+            continue
+        common = sources[0]
+        for other in sources[1:]:
+            while common != other and common >= 0 and other >= 0:
+                if depth[common] >= depth[other]:
+                    common = found[common]
+                else:
+                    other = found[other]
+            if common != other:
+                common = -1
+        found[layer.index] = common
+        depth[layer.index] = depth[common] + 1 if common >= 0 else 1
+    return found
+
+
+def every(items: Iterable[Item]) -> Iterator[Item]:
+    """Every item, those in branches before their join."""
+    for item in items:
+        for branch in item.branches or ():
+            yield from every(branch)
+        yield item

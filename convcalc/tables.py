@@ -135,9 +135,23 @@ def footer(counted: Count) -> tuple[str, ...]:
         f"depth {counted.depth} (weighted layers on the longest path, {counted.weighted} in all), "
         f"{counted.nonlinearities} non-linearities"
     )
+    if counted.uncounted:
+        lines.append(lower_bound(counted))
     if len(graph.outputs) > 1:
         lines.append("outputs: " + ", ".join(f"{layer.path} {shape_text(layer.output)}" for layer in graph.outputs[:8]))
     return tuple(lines)
+
+
+def lower_bound(counted: Count, most: int = 6) -> str:
+    """Which operators have no rule, and where: why the totals are lower bounds."""
+    places: dict[str, list[str]] = {}
+    for layer in counted.uncounted:
+        places.setdefault(getattr(layer.kind, "operator", layer.kind.name), []).append(layer.path)
+    named = [
+        f"{name} ({paths[0]}{f' and {len(paths) - 1} more' if paths[1:] else ''})" for name, paths in places.items()
+    ]
+    more = f", and {len(named) - most} more operators" if len(named) > most else ""
+    return f"totals are lower bounds (>=): no rule for {', '.join(named[:most])}{more}"
 
 
 def facts(counted: Count) -> dict[str, Any]:
@@ -157,6 +171,8 @@ def facts(counted: Count) -> dict[str, Any]:
             "nonlinearities": counted.nonlinearities,
             "layers": len(counted.rows),
         },
+        "status": "lower_bound" if counted.uncounted else "complete",
+        "uncounted": [layer.path for layer in counted.uncounted],
         "tallies": dict(counted.tallies),
         "outputs": {layer.path: [list(shape) for shape in layer.outputs] for layer in graph.outputs},
     }
@@ -166,7 +182,7 @@ def spec_facts(graph: Graph) -> dict[str, Any]:
     """Which spec, with which variables, and the hash of its text and includes."""
     document = graph.about.get("document")
     if document is None:
-        return {"name": graph.name}
+        return {"name": graph.name, **graph.about.get("file", {})}
     digest = hashlib.sha256()
     for file in document.sources:
         digest.update(file.data)

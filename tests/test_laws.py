@@ -70,7 +70,7 @@ def test_arrays_give_what_ints_give(kind):
 
 
 def as_array(field, value):
-    structural = field.name in ("order", "parts", "start", "axis", "shape")
+    structural = field.name in ("order", "parts", "start", "axis", "axes", "shape")
     if is_whole(value) and not structural:
         return np.array([value, value])
     if isinstance(value, tuple) and isinstance(field, Sizes) and not structural:

@@ -62,6 +62,7 @@ class Count(NamedTuple):
     """A counted graph: a row a layer, and what they sum to.
 
     `depth` is the number of weighted layers on the longest path, `weighted` how many there are in all.
+    Where a layer's work is not known (`uncounted`), every total is a lower bound.
     """
 
     graph: Graph
@@ -73,6 +74,11 @@ class Count(NamedTuple):
 
     def figure(self, name: str) -> int:
         return figure(name, self.tallies)
+
+    @property
+    def uncounted(self) -> list[Layer]:
+        """The layers whose work is not known."""
+        return [row.layer for row in self.rows if row.layer is not None and not row.layer.kind.is_counted]
 
 
 def layer_products(layer: Layer, batch: int = 1) -> dict[str, list[Product]]:

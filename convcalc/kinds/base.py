@@ -78,6 +78,7 @@ class Kind:
     - `mixing`: which of MIXING its multiply-accumulates belong to, unless `mixes` says it per layer.
     - `depth`: weighted layers it adds to the depth of a path.
     - `nonlinearities`: how many it holds.
+    - `is_counted`: False where its work is not known, so that totals are lower bounds.
     - `example`: input shapes and fields; the doctest, `convcalc kinds` and the law tests use it.
     - `torch`, `keras`, `onnx`: the names other tools give it: for exchange, and for "did you mean".
     """
@@ -90,6 +91,7 @@ class Kind:
     mixing: ClassVar[str] = ""
     depth: ClassVar[int] = 0
     nonlinearities: ClassVar[int] = 0
+    is_counted: ClassVar[bool] = True
     example: ClassVar[tuple[str, dict[str, Any]]]
     torch: ClassVar[str] = ""
     keras: ClassVar[str] = ""

@@ -291,6 +291,19 @@ class Sizes(Field[T]):
         return {"anyOf": [*choices, {"enum": list(self.words)}] if self.words else choices}
 
 
+class Text(Field[str]):
+    """A name for people, of at most 100 characters."""
+
+    def convert(self, value: Any) -> str | None:
+        return value if isinstance(value, str) and 0 < len(value) <= 100 else None
+
+    def expects(self) -> str:
+        return "text of at most 100 characters"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1, "maxLength": 100}
+
+
 class ShapeField(Field[tuple[int, ...]]):
     """A shape as a list of sizes; with `free`, one of them may be -1."""
 

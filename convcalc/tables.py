@@ -68,7 +68,7 @@ GROUPED = ("layers", "weights", "weights_share", "params", "params_share", "macs
 
 def count_tables(counted: Count, depth: int | None, by: str, columns: str, sort: str) -> list[Table]:
     """The tables of one counted network. Raises SpecError for an unknown column."""
-    name = counted.graph.name
+    name = title(counted.graph)
     if by == "kind":
         kinds, mixing = choose(columns, ("kind", *GROUPED)), choose(columns, ("mixing", *GROUPED))
         first = _table(name, counted, by_kind(counted), kinds, sort)
@@ -96,7 +96,7 @@ def notes(tables: Sequence[Table]) -> tuple[str, ...]:
     return (*NOTES, f"{FLOP}.") if has_flops else NOTES
 
 
-def _table(title: str, counted: Count, rows: Sequence[Row], measures: list[Measure], sort: str) -> Table:
+def _table(heading: str, counted: Count, rows: Sequence[Row], measures: list[Measure], sort: str) -> Table:
     if sort:
         rows = _sorted(rows, sort, counted)
     whole = Row("", "", (), counted.tallies, counted.weighted, counted.nonlinearities, "", None, len(counted.rows))
@@ -105,7 +105,7 @@ def _table(title: str, counted: Count, rows: Sequence[Row], measures: list[Measu
     if columns[0].holds in ("name", "text"):
         total[0] = "total"
     return Table(
-        title,
+        heading,
         columns,
         [[measure.value(row, counted) for measure in measures] for row in rows],
         total,
@@ -122,19 +122,31 @@ def _sorted(rows: Sequence[Row], sort: str, counted: Count) -> list[Row]:
     return found[::-1] if sort.startswith("-") else found
 
 
-def footer(counted: Count) -> tuple[str, ...]:
-    """Under which conditions the figures hold: input, batch, depth."""
+def title(graph: Graph) -> str:
+    """What a network is called in a report: its name, with the variant if one was chosen."""
+    variant = graph.about.get("variant")
+    return f"{graph.name} {variant}" if variant else graph.name
+
+
+def conditions(counted: Count) -> str:
+    """Under which conditions the figures hold: input, batch, variables."""
     graph = counted.graph
     inputs = ", ".join(
         shape_text(shape) if len(graph.inputs) == 1 else f"{name} {shape_text(shape)}"
         for name, shape in graph.inputs.items()
     )
     variables = ", ".join(f"{name}={value}" for name, value in graph.about.get("variables", {}).items())
-    lines = [f"input {inputs}, batch {graph.batch}" + (f"; {variables}" if variables else "")]
-    lines.append(
+    return f"input {inputs}, batch {graph.batch}" + (f"; {variables}" if variables else "")
+
+
+def footer(counted: Count) -> tuple[str, ...]:
+    """What stands under a table of layers: conditions, depth, several outputs."""
+    graph = counted.graph
+    lines = [
+        conditions(counted),
         f"depth {counted.depth} (weighted layers on the longest path, {counted.weighted} in all), "
-        f"{counted.nonlinearities} non-linearities"
-    )
+        f"{counted.nonlinearities} non-linearities",
+    ]
     if counted.uncounted:
         lines.append(lower_bound(counted))
     if len(graph.outputs) > 1:

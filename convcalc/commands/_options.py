@@ -168,12 +168,16 @@ def graph(
     batch: int = 1,
     root: Path | None = None,
 ) -> Graph:
-    """The graph that a command line asks for. Raises SpecError."""
+    """The graph that a command line asks for; `spec` may be SPEC@VARIANT. Raises SpecError."""
     from convcalc.build import build
     from convcalc.document import load
     from convcalc.files import Files
 
-    document = load(spec, Files(root))
+    files = Files(root)
+    base, at, own = spec.rpartition("@")
+    if at and not files.exists(Path(spec)):
+        spec, variant = base, own
+    document = load(spec, files)
     return build(document, settings(sets, variant, inputs, batch, document))
 
 

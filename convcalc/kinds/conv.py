@@ -24,16 +24,19 @@ class _Convolution(Kind):
     kernel = Sizes[Any](
         letters="TRS", also="kernel_size kernel_shape size k ksize", doc="window, for example 3 or [1, 7]"
     )
-    stride = Sizes[Any](1, letters="uvw", also="strides s", doc="step of the window")
+    stride = Sizes[Any](1, letters="s", also="strides s", doc="step of the window")
     padding = Sizes[Any](
         0,
         at_least=0,
         words=("same", "valid"),
         pairs=True,
+        letters="p",
         also="pad pads p",
         doc="zeros around the input; 'same': output = input / stride, rounded up",
     )
-    dilation = Sizes[Any](1, also="dilations dilation_rate atrous rate", doc="distance between the window's elements")
+    dilation = Sizes[Any](
+        1, letters="d", also="dilations dilation_rate atrous rate", doc="distance between the window's elements"
+    )
     groups = Integer[Any](1, letter="g", words=("channels",), also="group num_groups", doc=_GROUPS)
     bias = Flag(True, also="use_bias", doc="one offset for each filter")
     depth = 1
@@ -130,7 +133,9 @@ class TransposedConv(_Convolution, name="transposed_conv"):
     conv_macs = C/g*K*R*S*H*W = 16*8*2*2*5*5 = 12,800
     """
 
-    output_padding = Sizes[Any](0, at_least=0, also="adj", doc="rows and columns added at the end of the output")
+    output_padding = Sizes[Any](
+        0, at_least=0, letters="o", also="adj", doc="rows and columns added at the end of the output"
+    )
     example = ("16x5x5", {"filters": 8, "kernel": 2, "stride": 2})
     torch = "ConvTranspose1d ConvTranspose2d ConvTranspose3d"
     keras = "Conv1DTranspose Conv2DTranspose Conv3DTranspose Deconvolution2D"

@@ -17,7 +17,7 @@ class _SlidingPool(Kind):
     """A window that slides over each channel; the stride is the window unless given."""
 
     kernel = Sizes[Any](letters="TRS", bare=True, also="kernel_size kernel_shape pool_size size", doc="window")
-    stride = Sizes[Any](None, letters="uvw", also="strides", doc="step of the window; the window itself if left out")
+    stride = Sizes[Any](None, letters="s", also="strides", doc="step of the window; the window itself if left out")
     padding = Sizes[Any](
         0, at_least=0, words=("same", "valid"), pairs=True, letters="p", also="pad pads", doc="border, not counted"
     )

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from convcalc.report import Column, Report, Table
 from convcalc.report.table import LEFT, cells, width
@@ -18,7 +18,15 @@ from convcalc.report.table import LEFT, cells, width
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLES = {"name": "bold", "shape": "cyan", "share": "magenta", "ratio": "bold green", "bar": "blue"}
+STYLES = {
+    "name": "bold",
+    "shape": "cyan",
+    "share": "magenta",
+    "ratio": "bold green",
+    "times": "bold green",
+    "bar": "blue",
+}
+T = TypeVar("T")
 GAP = 2
 SHORTEST = 16
 NOTHING = ("0", "0.0%")
@@ -71,6 +79,7 @@ class Layout(NamedTuple):
 
     title: str
     columns: Sequence[Column]
+    headings: list[str]
     rows: list[list[str]]
     total: list[str] | None
     widths: list[int]
@@ -93,6 +102,8 @@ def _layouts(table: Table, room: int, exact: bool | None) -> Iterator[Layout]:
     for digits in (True, False) if exact is None else (exact,):
         layout = _lay(table, digits)
         yield layout
+        layout = _short_headings(layout)
+        yield layout
     layout = _as_tree(layout)
     yield layout
     yield _fold(layout, room)
@@ -112,16 +123,36 @@ def _lay(table: Table, exact: bool) -> Layout:
     headings = [column.heading for column in table.columns]
     every = [headings, *rows, *([total] if total else [])]
     widths = [max(width(line[at]) for line in every) for at in range(len(headings))]
-    return Layout(table.title, table.columns, rows, total, widths, table.notes)
+    return Layout(table.title, table.columns, headings, rows, total, widths, table.notes)
 
 
 def _without(layout: Layout, at: int) -> Layout:
-    def rest(line: Sequence[str]) -> list[str]:
+    def rest(line: Sequence[T]) -> list[T]:
         return [*line[:at], *line[at + 1 :]]
 
-    columns, widths = [[*line[:at], *line[at + 1 :]] for line in (layout.columns, layout.widths)]
-    total = layout.total and rest(layout.total)
-    return layout._replace(columns=columns, widths=widths, rows=[rest(row) for row in layout.rows], total=total)
+    return layout._replace(
+        columns=rest(layout.columns),
+        headings=rest(layout.headings),
+        rows=[rest(row) for row in layout.rows],
+        total=layout.total and rest(layout.total),
+        widths=rest(layout.widths),
+    )
+
+
+def _short_headings(layout: Layout) -> Layout:
+    """Headings over several lines where they are wider than what stands below them."""
+    below = [
+        max((width(line[at]) for line in [*layout.rows, *([layout.total] if layout.total else [])]), default=0)
+        for at in range(len(layout.columns))
+    ]
+    rooms = [max(size, *map(width, heading.split(" "))) for heading, size in zip(layout.headings, below, strict=True)]
+    headings = [folded(heading, room) for heading, room in zip(layout.headings, rooms, strict=True)]
+    widths = [max(size, _widest(heading)) for heading, size in zip(headings, below, strict=True)]
+    return layout._replace(headings=headings, widths=widths)
+
+
+def _widest(cell: str) -> int:
+    return max(map(width, cell.split("\n")))
 
 
 def _as_tree(layout: Layout) -> Layout:
@@ -146,11 +177,11 @@ def _as_tree(layout: Layout) -> Layout:
 def _fold(layout: Layout, room: int) -> Layout:
     """Names and texts over several lines, the widest column first, none below SHORTEST."""
     widths = list(layout.widths)
-    folding = [at for at, column in enumerate(layout.columns) if column.holds in ("name", "text")]
+    folding = [at for at, column in enumerate(layout.columns) if column.holds in ("name", "text", "equation")]
     excess = layout.width - room
     while excess > 0 and folding:
         widest = max(folding, key=lambda at: widths[at])
-        if widths[widest] <= max(SHORTEST, width(layout.columns[widest].heading)):
+        if widths[widest] <= max(SHORTEST, _widest(layout.headings[widest])):
             break
         widths[widest] -= 1
         excess -= 1
@@ -196,7 +227,7 @@ def _draw(console: Console, layout: Layout, room: int) -> None:
     )
     for at, column in enumerate(layout.columns):
         drawn.add_column(
-            Text(column.heading),
+            Text(layout.headings[at]),
             Text(layout.total[at]) if layout.total else "",
             justify="left" if column.holds in LEFT else "right",
             style=STYLES.get(column.holds, ""),

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from convcalc.errors import printable
 from convcalc.kinds.base import shape_text
 from convcalc.report import Column, Report
+from convcalc.report._text import equation
 
 # how a spreadsheet recognises a formula
 _FORMULA = ("=", "+", "-", "@")
@@ -31,6 +32,8 @@ def write(report: Report, stream: TextIO) -> None:
 def _cell(value: Any, column: Column) -> Any:
     if column.holds == "shape" and isinstance(value, (tuple, list)):
         return shape_text(value)
+    if column.holds == "equation":
+        return safe(equation(value))
     return safe(value) if isinstance(value, str) else value
 
 

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 from convcalc.report import Report, Table
 from convcalc.report._text import text
 
-LEFT = ("text", "name", "shape", "bar")
+LEFT = ("text", "name", "shape", "bar", "equation")
 
 
 def write(report: Report, stream: TextIO) -> None:

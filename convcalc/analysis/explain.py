@@ -1,0 +1,195 @@
+"""Why a layer costs what it costs: each figure as formula, numbers and result, from the lines that count."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from convcalc.analysis.count import FIGURES, Count, Row, fold, layer_products
+from convcalc.analysis.trace import Traced
+from convcalc.errors import SpecError, did_you_mean, quoted
+from convcalc.graph import Graph, Layer
+from convcalc.kinds import Kind, Shape, formula, total
+from convcalc.kinds.base import MACS
+from convcalc.kinds.fields import Integer, Sizes, is_whole
+
+SUMMED = ("weights", "biases", "other_params", "params", "macs", "flops")
+
+
+class Line(NamedTuple):
+    """One figure: `weights`, `C/g*K*R*S`, `256*32*5*5`, 204800. The value of a shape is a tuple."""
+
+    name: str
+    formula: str
+    numbers: str
+    value: int | tuple[int, ...]
+
+
+def explain_layer(layer: Layer, batch: int = 1) -> list[Line]:
+    """Output shape, every tally, and the figures that are sums of several tallies.
+
+    >>> from convcalc.kinds.conv import Conv
+    >>> graph = Graph("reduce")
+    >>> _ = graph.add("wide", Conv(filters=32, kernel=5, padding=2), (graph.add_input("x", (256, 28, 28)),))
+    >>> for line in explain_layer(graph.layers[0])[:4]:
+    ...     print(*line, sep=" = ")
+    output = K x P x Q =  = (32, 28, 28)
+    P = (H + p + p - d*(R - 1) - 1)//s + 1 = (28 + 2 + 2 - 1*(5 - 1) - 1)//1 + 1 = 28
+    Q = (W + p + p - d*(S - 1) - 1)//s + 1 = (28 + 2 + 2 - 1*(5 - 1) - 1)//1 + 1 = 28
+    weights = C/g*K*R*S = 256*32*5*5 = 204800
+    """
+    products = layer_products(layer, batch)
+    lone = [name for name in products if name in MACS]
+    names = {name: "MACs" if [name] == lone else name for name in products}
+    lines = [
+        Line(names[name], formula(terms), formula(terms, numbers=True), total(terms))
+        for name, terms in products.items()
+    ]
+    values = {name: total(terms) for name, terms in products.items()}
+    for figure, heading in (("params", "params"), ("macs", "MACs"), ("flops", "FLOPs")):
+        terms = [(factor, name) for name, factor in FIGURES[figure].items() if values.get(name)]
+        if len(terms) > 1 or any(factor > 1 for factor, _ in terms):
+            lines.append(_sum(heading, [(factor, names[name], values[name]) for factor, name in terms]))
+    return [*explain_output(layer.kind, layer.shapes), *lines]
+
+
+def explain_sum(rows: Iterable[Row], prefix: str = "") -> list[Line]:
+    """The figures of a group of layers: the sum over its parts, those left out that are 0."""
+    lines, rows = [], list(rows)
+    for name in SUMMED:
+        terms = [(1, row.path.removeprefix(prefix), row.figure(name)) for row in rows if row.figure(name)]
+        if terms:
+            lines.append(_sum({"macs": "MACs", "flops": "FLOPs"}.get(name, name), terms))
+    return lines
+
+
+def _sum(name: str, terms: list[tuple[int, str, int]]) -> Line:
+    letters = " + ".join(f"{factor}*{part}" if factor > 1 else part for factor, part, _ in terms)
+    numbers = " + ".join(f"{factor}*{value:,}" if factor > 1 else f"{value:,}" for factor, _, value in terms)
+    return Line(name, letters, numbers, sum(factor * value for factor, _, value in terms))
+
+
+# -- output shapes -----------------------------------------------------------------------------------------------------
+
+
+def explain_output(kind: Kind, shapes: tuple[Shape, ...]) -> list[Line]:
+    """The kind's own shape rule, run on sizes that remember their letters."""
+    letters = {1: "C", 2: "CW" if "kernel" in kind.fields else "LD", 3: "CHW", 4: "CDHW"}
+    named = tuple(
+        tuple(
+            Traced.named(f"{letter}{number if len(shapes) > 1 else ''}", size)
+            for letter, size in zip(letters.get(len(shape), "abcdefgh"), shape, strict=False)
+        )
+        for number, shape in enumerate(shapes, 1)
+    )
+    lines: list[Line] = []
+    for number, output in enumerate(_bind(kind, shapes).outputs(*named)):
+        letters = _letters(output)
+        heading = f"output {number}" if number else "output"
+        lines.append(Line(heading, " x ".join(letters), "", tuple(int(size) for size in output)))
+        for letter, size in zip(letters, output, strict=True):
+            if isinstance(size, Traced) and size.letters != letter:
+                lines.append(Line(letter, size.letters, size.numbers, int(size)))
+    return lines
+
+
+def _letters(output: Shape) -> list[str]:
+    """A letter for each axis: its own where it has one, else that of an output axis."""
+    own = {1: "K", 2: "KQ", 3: "KPQ", 4: "KZPQ"}.get(len(output), "uvwxyz")
+    found: list[str] = []
+    for letter, size in zip(own, output, strict=False):
+        named = size.letters if isinstance(size, Traced) and size.is_named else letter
+        found.append(named if isinstance(size, Traced) else f"{size:,}")
+    return found
+
+
+def _bind(kind: Kind, shapes: tuple[Shape, ...]) -> Kind:
+    """A copy of a layer whose fields are sizes that remember their letters."""
+    bound = copy.copy(kind)
+    axes = len(shapes[0]) - 1 if shapes else 0
+    for name, field in kind.fields.items():
+        value = getattr(kind, name)
+        if isinstance(field, Integer) and is_whole(value):
+            bound.__dict__[name] = Traced.named(field.letter or name, value)
+        elif isinstance(field, Sizes) and not isinstance(value, str) and value is not None:
+            bound.__dict__[name] = _lettered(value, field.letters or name, axes)
+    return bound
+
+
+def _lettered(value: Any, letters: str, axes: int) -> Any:
+    """A size for every axis with its letter: T R S where there are three, else the same for all axes."""
+    if is_whole(value) and (len(letters) != 3 or not 1 <= axes <= 3):
+        return Traced.named(letters, value)
+    values = value if isinstance(value, tuple) else (value,) * axes
+    each = letters[-len(values) :] if len(letters) == 3 else [letters] * len(values)
+    return tuple(
+        tuple(Traced.named(letter, side) for side in one) if isinstance(one, tuple) else Traced.named(letter, one)
+        for letter, one in zip(each, values, strict=True)
+    )
+
+
+# -- what is asked for -------------------------------------------------------------------------------------------------
+
+
+class Part(NamedTuple):
+    """What to explain: a layer, or a group of layers; the network is the group with the path ""."""
+
+    path: str
+    label: str
+    layer: Layer | None = None
+
+
+def find(counted: Count, asked: str) -> list[Part]:
+    """The layers and groups that `asked` names: a path, the end of one, or a pattern. Raises SpecError.
+
+    Without a name: every layer, then the network.
+    """
+    layers = {layer.path: Part(layer.path, layer.kind.name, layer) for layer in counted.graph.layers}
+    if not asked:
+        return [*layers.values(), Part("", "network")]
+    parts = {group.path: Part(group.path, group.label or "repeat") for group in counted.graph.groups} | layers
+    if asked in parts:
+        return [parts[asked]]
+    if any(sign in asked for sign in "*?["):
+        found = [part for path, part in parts.items() if fnmatchcase(path, asked)]
+    else:
+        found = [part for path, part in parts.items() if path.endswith(f"/{asked}")]
+        if len(found) > 1:
+            paths = ", ".join(part.path for part in found[:6]) + (", ..." if len(found) > 6 else "")
+            raise SpecError(f"{quoted(asked)} ends {len(found)} names: {paths}", f"name one, or all: '*/{asked}'")
+    if not found:
+        leaves = {path.rpartition("/")[2] for path in parts}
+        raise SpecError(f"no layer {quoted(asked)} in {counted.graph.name}", did_you_mean(asked, [*parts, *leaves]))
+    return found
+
+
+def rows_of(part: Part, counted: Count) -> list[Row]:
+    """The rows that a group, or a join with its branches, is the sum of; none for any other layer."""
+    if part.layer is not None:
+        return _joined(counted, part.layer) if part.layer.kind.has_branches else []
+    if not part.path:
+        return fold(counted, 1)
+    inside = [row for row in counted.rows if row.path.startswith(f"{part.path}/")]
+    return fold(counted._replace(rows=inside), part.path.count("/") + 2)
+
+
+def _joined(counted: Count, join: Layer) -> list[Row]:
+    """A join and what is above it, without what is above all of its branches."""
+    above = [_above(counted.graph, ref.layer) for ref in join.inputs]
+    every: set[int] = set().union(*above)
+    inside = {join.index, *(index for index in every if any(index not in one for one in above))}
+    return [row for row in counted.rows if row.layer is not None and row.layer.index in inside]
+
+
+def _above(graph: Graph, index: int) -> set[int]:
+    """A layer and everything that it reads, directly or not."""
+    found: set[int] = set()
+    waiting = [index]
+    while waiting:
+        index = waiting.pop()
+        if index not in found:
+            found.add(index)
+            waiting.extend(ref.layer for ref in graph.all[index].inputs)
+    return found

@@ -76,11 +76,11 @@ def _sum(name: str, terms: list[tuple[int, str, int]]) -> Line:
 
 def explain_output(kind: Kind, shapes: tuple[Shape, ...]) -> list[Line]:
     """The kind's own shape rule, run on sizes that remember their letters."""
-    letters = {1: "C", 2: "CW" if "kernel" in kind.fields else "LD", 3: "CHW", 4: "CDHW"}
+    axes = {1: "C", 2: "CW" if "kernel" in kind.fields else "LD", 3: "CHW", 4: "CDHW"}
     named = tuple(
         tuple(
             Traced.named(f"{letter}{number if len(shapes) > 1 else ''}", size)
-            for letter, size in zip(letters.get(len(shape), "abcdefgh"), shape, strict=False)
+            for letter, size in zip(axes.get(len(shape), "abcdefgh"), shape, strict=False)
         )
         for number, shape in enumerate(shapes, 1)
     )

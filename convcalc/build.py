@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from convcalc.document import COMMON_FIELDS, NAME, Block, Document
+from convcalc.document import COMMON_FIELDS, NAME, REPEAT_KEYS, Block, Document
 from convcalc.errors import Misfit, Place, Problem, SpecError, Structural, did_you_mean, quoted
 from convcalc.graph import MOST_LAYERS, Graph, Group, Ref
 from convcalc.kinds import Kind, find, shape_text, suggest, tallied, total
@@ -444,7 +444,7 @@ class Builder:
         return values
 
     def _repeat(self, entry: Entry, scope: Scope, current: Refs) -> Refs:
-        known = ("times", "layers", *COMMON_FIELDS)
+        known = (*REPEAT_KEYS, *COMMON_FIELDS)
         for key, node in entry.fields.items():
             if key not in known:
                 raise PlacedMisfit(

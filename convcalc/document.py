@@ -28,8 +28,24 @@ KEYS: dict[str, tuple[str, str]] = {
     "budget": ("mapping", "limits that 'convcalc check' holds the network to"),
     "$schema": ("text", "for editors; ignored"),
 }
-BLOCK_KEYS = ("args", "inputs", "layers", "source", "notes")
-COMMON_FIELDS = ("name", "from", "share", "when")
+# Every key of a block, of a repeat, and every field that all kinds have: what it is for.
+BLOCK_KEYS: dict[str, str] = {
+    "args": "names of the arguments, or names with defaults; used as ${name}",
+    "inputs": "names of its inputs, where it has several",
+    "layers": "the layers, in order",
+    "source": "where it comes from",
+    "notes": "what a reader must know about it",
+}
+REPEAT_KEYS: dict[str, str] = {
+    "times": "how often; ${index} counts from 1",
+    "layers": "the layers that are repeated",
+}
+COMMON_FIELDS: dict[str, str] = {
+    "name": "what the layer is called; its kind with a number if left out",
+    "from": "the layer, or list of layers, that it reads; the one above if left out",
+    "share": "the layer, or block, whose weights it uses",
+    "when": "a condition, such as ${stride > 1}; where it does not hold the layer is left out",
+}
 WORDS = ("repeat", "input")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,63}\Z")

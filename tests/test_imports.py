@@ -10,10 +10,11 @@ PACKAGE = Path(__file__).parents[1] / "convcalc"
 LEVELS = (
     ("__init__", "errors"),
     ("points",),
-    ("spec", "expression"),
+    ("spec", "expression", "amounts"),
     ("kinds",),
     ("graph", "files"),
     ("document", "variables", "names"),
+    ("schema",),
     ("shapes",),
     ("build",),
     ("analysis",),

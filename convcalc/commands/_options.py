@@ -198,14 +198,14 @@ def graphs(specs: tuple[str, ...], **options: Any) -> list[Graph]:
 
 def emit(report: Report, form: str, output: Path | None, exact: bool | None, color: str) -> None:
     """Write a report where and how the options say."""
-    from convcalc.errors import SpecError
+    from convcalc.errors import SpecError, quoted
     from convcalc.report import write, write_file
 
     if output is not None and str(output) != "-":
         try:
             write_file(report._replace(exact=exact is not False), form, output)
         except OSError as error:
-            raise SpecError(f"'{output}' cannot be written: {error.strerror}") from None
+            raise SpecError(f"{quoted(output)} cannot be written: {error.strerror}") from None
         return
     if form == "table":
         from convcalc.report import _terminal
@@ -217,3 +217,18 @@ def emit(report: Report, form: str, output: Path | None, exact: bool | None, col
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
     write(report._replace(exact=exact is not False), form, sys.stdout)
+
+
+def write_text(text: str, output: Path | None = None) -> None:
+    """Write text as it is, to a file or stdout, in UTF-8."""
+    from convcalc.errors import SpecError, quoted
+
+    if output is not None and str(output) != "-":
+        try:
+            output.write_text(text, encoding="utf-8", newline="")
+        except OSError as error:
+            raise SpecError(f"{quoted(output)} cannot be written: {error.strerror}") from None
+        return
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(text)

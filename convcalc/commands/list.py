@@ -1,0 +1,138 @@
+"""convcalc list: what the catalogue holds, and what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcalc.commands._options import emit, output_options
+
+if TYPE_CHECKING:
+    from convcalc.report import Column
+
+FIGURES = ("params", "macs", "depth")
+
+
+@click.command("list")
+@click.argument("pattern", default="*", metavar="[PATTERN]")
+@click.option(
+    "--folder",
+    type=click.Choice(["networks", "lessons", "all"]),
+    default="all",
+    show_default=True,
+    help="Which part of the catalogue.",
+)
+@click.option(
+    "--where", default="", metavar="CONDITION", help="Only what fits, for example 'params < 5M and macs < 600M'."
+)
+@click.option(
+    "--sort", default="", metavar="COLUMN", help="Sort by a column, the smallest first; -COLUMN: the largest."
+)
+@output_options
+def command(pattern: str, folder: str, where: str, sort: str, form: str, output: Any, exact: Any, color: str) -> None:
+    """The networks of the catalogue with every variant: params, MACs, input, source.
+
+    PATTERN is a name with * and ?. NAME@VARIANT is what the other commands take.
+
+    \b
+    convcalc list
+    convcalc list 'mobilenet*' --sort macs
+    convcalc list --where 'params < 5M and macs < 600M' -f csv
+    """
+    from convcalc.report import Column, Report, Table
+    from convcalc.tables import CONVENTIONS, NOTES
+
+    columns = [
+        Column("name", "name", "name"),
+        Column("params", "params"),
+        Column("macs", "MACs"),
+        Column("depth", "depth", optional=True),
+        Column("input", "input", "text"),
+        Column("source", "source", "text", optional=True),
+    ]
+    found = [row for name in specs(pattern, folder) for row in _rows(name) if _fits(row[0], pattern)]
+    found = _sorted(_where(found, where, columns), sort, columns)
+    table = Table(
+        f"{len(found)} networks",
+        columns,
+        found,
+        None,
+        ["convcalc params NAME counts one, convcalc show NAME prints it"],
+    )
+    emit(Report("list", [table], NOTES, {"conventions": CONVENTIONS}), form, output, exact, color)
+
+
+def specs(pattern: str, folder: str) -> list[str]:
+    """The names of the catalogue that fit; blocks have no input and are left out."""
+    from convcalc.files import catalogue_files
+
+    folders = ("networks", "lessons") if folder == "all" else (folder,)
+    return [
+        name
+        for name, path in catalogue_files().items()
+        if path.parent.name in folders and _fits(name, pattern.partition("@")[0])
+    ]
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a name, or the network whose variant it is, fits a pattern."""
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(name, pattern) or fnmatchcase(name.partition("@")[0], pattern)
+
+
+def _rows(name: str) -> list[list[Any]]:
+    """A row for a spec and for each of its variants."""
+    from convcalc.analysis.count import count
+    from convcalc.build import Settings, build
+    from convcalc.document import load
+    from convcalc.kinds import shape_text
+
+    document = load(name)
+    rows = []
+    for variant in ("", *document.variants):
+        graph = build(document, Settings(variant=variant))
+        counted = count(graph)
+        inputs = " and ".join(map(shape_text, graph.inputs.values()))
+        figures = [counted.figure("params"), counted.figure("macs"), counted.depth]
+        rows.append(
+            [f"{name}@{variant}" if variant else name, *figures, inputs, " ".join(graph.about["source"].split())]
+        )
+    return rows
+
+
+def _where(rows: list[list[Any]], where: str, columns: list[Column]) -> list[list[Any]]:
+    from convcalc.amounts import without_units
+    from convcalc.errors import Misfit, SpecError, did_you_mean, quoted
+    from convcalc.expression import parse
+
+    if not where:
+        return rows
+    keys = [column.key for column in columns]
+
+    def holds(row: list[Any]) -> bool:
+        def lookup(name: str) -> Any:
+            if name not in FIGURES:
+                raise Misfit(f"no figure {quoted(name)}", hint=did_you_mean(name, FIGURES))
+            return row[keys.index(name)]
+
+        return bool(condition.evaluate(lookup))
+
+    try:
+        condition = parse(without_units(where))
+        return [row for row in rows if holds(row)]
+    except Misfit as misfit:
+        raise SpecError(f"--where: {misfit.message}", misfit.hint) from None
+
+
+def _sorted(rows: list[list[Any]], sort: str, columns: list[Column]) -> list[list[Any]]:
+    from convcalc.errors import SpecError, did_you_mean, quoted
+
+    if not sort:
+        return rows
+    keys = [column.key for column in columns]
+    if sort.removeprefix("-") not in keys:
+        raise SpecError(f"no column {quoted(sort)}", did_you_mean(sort, keys))
+    at = keys.index(sort.removeprefix("-"))
+    return sorted(rows, key=lambda row: row[at], reverse=sort.startswith("-"))

@@ -1,0 +1,27 @@
+"""convcalc show: the text of a catalogue spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convcalc.commands._options import SPEC, write_text
+
+
+@click.command("show")
+@click.argument("name", type=SPEC)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file, not stdout.")
+def command(name: str, output: Path | None) -> None:
+    """The text of a catalogue spec, to start your own from. It includes by name, so it works alone.
+
+    \b
+    convcalc show mobilenet_v1 > mine.yaml
+    """
+    from convcalc.errors import SpecError, did_you_mean, quoted
+    from convcalc.files import catalogue_files
+
+    known = catalogue_files()
+    if name not in known:
+        raise SpecError(f"no catalogue network {quoted(name)}", did_you_mean(name, known) or "convcalc list has all")
+    write_text(known[name].read_text("utf-8"), output)

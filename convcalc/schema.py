@@ -1,0 +1,113 @@
+"""The JSON schema of a spec, for editors: completion, descriptions, and the mistakes that show without computing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convcalc.document import BLOCK_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
+from convcalc.kinds import KINDS, Kind
+from convcalc.kinds.fields import LARGEST
+
+Schema = dict[str, Any]
+
+FORMULA: Schema = {"type": "string", "pattern": "\\$\\{"}
+TEXT: Schema = {"anyOf": [{"type": ["string", "number", "boolean"]}, {"type": "array", "items": {"type": "string"}}]}
+SIZE: Schema = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": LARGEST}, FORMULA]}
+SHAPE: Schema = {
+    "anyOf": [
+        {"type": "string", "pattern": "^ *[0-9]+ *([xX×] *[0-9]+ *)*$"},
+        FORMULA,
+        {"type": "integer", "minimum": 1},
+        {"type": "array", "items": SIZE, "minItems": 1, "maxItems": 6},
+    ]
+}
+VALUE: Schema = {"type": ["number", "string", "boolean", "array"]}
+NAMES: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+LAYERS: Schema = {"type": "array", "items": {"$ref": "#/definitions/layer"}}
+COMMON: dict[str, Schema] = {
+    "name": {"type": ["string", "integer"]},
+    "from": {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]},
+    "share": {"type": "string"},
+    "when": {"anyOf": [{"type": ["boolean", "integer"]}, FORMULA]},
+}
+
+
+def schema() -> Schema:
+    """The schema of a whole spec (draft 7)."""
+    kinds = {name: _described(_kind(kind), _about(kind)) for name, kind in sorted(KINDS.items())}
+    repeat = _object({"times": {"anyOf": [{"type": "integer", "minimum": 0}, FORMULA]}, "layers": LAYERS}, REPEAT_KEYS)
+    repeat["properties"].update(_common())
+    layer: Schema = {
+        "anyOf": [
+            {"enum": sorted(KINDS)},
+            {"type": "string", "description": "a block without arguments"},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "properties": {**kinds, "repeat": {**repeat, "required": ["times", "layers"]}},
+                "additionalProperties": {"description": "a block with its arguments"},
+            },
+        ]
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "convcalc spec",
+        "description": "A network as layers: what convcalc counts.",
+        **_object(_top(), {key: about for key, (_, about) in KEYS.items()}),
+        "definitions": {"layer": layer},
+    }
+
+
+def _top() -> dict[str, Schema]:
+    """What each top-level key holds, by the kind of value that the reader checks too."""
+    block = _object({"args": {"type": ["object", "array", "null"]}, "inputs": NAMES, "layers": LAYERS}, BLOCK_KEYS)
+    own: dict[str, Schema] = {
+        "vars": {"type": ["object", "null"], "additionalProperties": VALUE},
+        "variants": _mapping(_mapping({})),
+        "blocks": _mapping({**block, "required": ["layers"]}),
+        "layers": LAYERS,
+        "expect": _mapping({"type": ["number", "string"]}),
+        "input": {"anyOf": [*SHAPE["anyOf"], _mapping(SHAPE)]},
+    }
+    by_type = {"text": TEXT, "names": NAMES, "mapping": {"type": "object"}}
+    return {key: own.get(key) or by_type[holds] for key, (holds, _) in KEYS.items()}
+
+
+def _kind(kind: type[Kind]) -> Schema:
+    """What may stand behind a kind's name: nothing, its fields, its one bare field, or its branches."""
+    properties = {
+        name: _described({"anyOf": [field.schema(), FORMULA]}, field.doc) for name, field in kind.fields.items()
+    }
+    branches = {"type": "array", "items": LAYERS, "description": "branches, each a list of layers; [] is the skip"}
+    if kind.has_branches:
+        properties["branches"] = branches
+    fields: Schema = {"type": "object", "properties": {**properties, **_common()}, "additionalProperties": False}
+    required = [name for name, field in kind.fields.items() if field.is_required]
+    if required:
+        fields["anyOf"] = [{"required": required}, {"required": ["share"]}]
+    bare = [properties[name] for name, field in kind.fields.items() if field.bare]
+    choices = [fields, *bare, *([branches] if kind.has_branches else []), *([] if required else [{"type": "null"}])]
+    return {"anyOf": choices} if len(choices) > 1 else fields
+
+
+def _common() -> dict[str, Schema]:
+    return {name: _described(COMMON[name], about) for name, about in COMMON_FIELDS.items()}
+
+
+def _mapping(values: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": values}
+
+
+def _object(properties: dict[str, Schema], about: dict[str, str]) -> Schema:
+    """An object with these properties and no others; those without a schema of their own are text."""
+    described = {key: _described(properties.get(key, TEXT), text) for key, text in about.items()}
+    return {"type": "object", "properties": described, "additionalProperties": False}
+
+
+def _described(schema: Schema, text: str) -> Schema:
+    return {**schema, "description": text} if text else schema
+
+
+def _about(kind: type[Kind]) -> str:
+    return (kind.__doc__ or "").partition("\n")[0]

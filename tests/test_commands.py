@@ -256,3 +256,12 @@ def test_a_spec_from_standard_input():
     )
     assert found.returncode == FINE
     assert "total" in found.stdout
+
+
+def test_the_library_is_loaded_only_as_far_as_it_is_used():
+    import convcalc
+
+    assert all(getattr(convcalc, name) for name in convcalc.__all__)
+    code = "import sys, convcalc; print([name for name in ('yaml', 'click', 'convcalc.kinds') if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -17,6 +17,7 @@ LEVELS = (
     ("schema",),
     ("shapes",),
     ("build",),
+    ("request",),
     ("analysis",),
     ("report", "exchange"),
     ("tables",),
@@ -43,6 +44,8 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_one_way(path):
+    if path == PACKAGE / "__init__.py":
+        return  # the library's front door names what it holds, and imports it when asked for
     module = "convcalc." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
     for name in imported(path):
         assert level(name) <= level(module), f"{module} imports {name}"

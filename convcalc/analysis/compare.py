@@ -26,7 +26,7 @@ class Match(NamedTuple):
     rows: list[Row | None]
 
 
-def totals(counts: Sequence[Count]) -> list[Total]:
+def compare(counts: Sequence[Count]) -> list[Total]:
     """The figures of several networks, those left out that are 0 in all."""
     found = []
     for name in COMPARED:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from convcalc.request import graph, graphs, settings
+
 if TYPE_CHECKING:
-    from convcalc.build import Settings
-    from convcalc.document import Document
-    from convcalc.graph import Graph
     from convcalc.report import Report
+
+__all__ = ["SPEC", "emit", "graph", "graphs", "output_options", "settings", "spec_options", "write_text"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -127,73 +128,6 @@ def output_options(function: F) -> F:
             ),
         ],
     )
-
-
-def settings(sets: tuple[str, ...], variant: str, inputs: tuple[str, ...], batch: int, document: Document) -> Settings:
-    """The options that change a spec, checked against it. Raises SpecError."""
-    from convcalc.build import Settings
-
-    variables, shapes = _variables(sets, document)
-    return Settings(variables, variant, (*inputs, *shapes), batch)
-
-
-def _variables(sets: tuple[str, ...], document: Document) -> tuple[Mapping[str, Any], list[str]]:
-    from convcalc.errors import Problem, SpecError, did_you_mean, quoted
-    from convcalc.spec import read
-
-    found: dict[str, Any] = {}
-    shapes: list[str] = []
-    problems = []
-    for text in sets:
-        name, equals, value = text.partition("=")
-        if not equals or not name or not value:
-            problems.append(Problem(f"--set: VAR=VALUE was expected, found {quoted(text)}"))
-        elif name in document.variables:
-            found[name] = read(value, f"--set {name}").plain()
-        elif name == "input":
-            shapes.append(value)
-        else:
-            hint = did_you_mean(name, document.variables) or "the spec has no vars:"
-            problems.append(Problem(f"--set: {document.file.name} has no variable {quoted(name)}", hint=hint))
-    if problems:
-        raise SpecError(problems)
-    return found, shapes
-
-
-def graph(
-    spec: str,
-    sets: tuple[str, ...] = (),
-    variant: str = "",
-    inputs: tuple[str, ...] = (),
-    batch: int = 1,
-    root: Path | None = None,
-) -> Graph:
-    """The graph that a command line asks for; `spec` may be SPEC@VARIANT. Raises SpecError."""
-    from convcalc.build import build
-    from convcalc.document import load
-    from convcalc.files import Files
-
-    files = Files(root)
-    base, at, own = spec.rpartition("@")
-    if at and not files.exists(Path(spec)):
-        spec, variant = base, own
-    document = load(spec, files)
-    return build(document, settings(sets, variant, inputs, batch, document))
-
-
-def graphs(specs: tuple[str, ...], **options: Any) -> list[Graph]:
-    """The graphs of several specs; the errors of all of them together. Raises SpecError."""
-    from convcalc.errors import SpecError
-
-    found, problems = [], []
-    for spec in specs:
-        try:
-            found.append(graph(spec, **options))
-        except SpecError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise SpecError(problems)
-    return found
 
 
 def emit(report: Report, form: str, output: Path | None, exact: bool | None, color: str) -> None:

@@ -44,13 +44,14 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CONVCALC"},
-    epilog="Start with: convcalc compare reduce-5x5-direct reduce-5x5-bottleneck",
+    epilog="Start with: convcalc compare reduce-5x5-1-direct reduce-5x5-2-bottleneck",
 )
 @click.version_option(__version__, message="convcalc %(version)s")
 def cli() -> None:
     """What a convolutional network costs, layer by layer, and why.
 
-    SPEC is a YAML file, a name of the catalogue (convcalc params googlenet), or - for standard input.
+    SPEC is a YAML file, a name of the catalogue (convcalc list shows them), or - for standard input; SPEC@VARIANT
+    chooses one of its variants.
     """
 
 

@@ -31,7 +31,9 @@ def command(
     color: str,
     **options: Any,
 ) -> None:
-    """Networks side by side: totals, ratios to the first, and the layers matched by name.
+    """Networks side by side, with ratios to the first.
+
+    A column a network, then a row a layer, matched by name, with a bar for its MACs.
 
     The options that change a spec change all of them; SPEC@VARIANT chooses a variant of one.
 

@@ -24,7 +24,9 @@ COLUMNS = (Column("figure", "figure", "text"), Column("how", "formula = numbers 
 @spec_options
 @output_options
 def command(spec: str, layer: str, form: str, output: Any, exact: Any, color: str, **options: Any) -> None:
-    """Why a layer costs what it costs: formula, the same with numbers, result.
+    """Why a layer costs what it costs, with formulas.
+
+    Each figure is a formula, the same with numbers, and the result.
 
     LAYER is a name as `params` shows it, its end, or a pattern in quotes. A join, a block, a repeat and the whole
     network are sums over their parts. Without LAYER: every layer, then the network.

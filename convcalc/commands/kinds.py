@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 @click.argument("kind", default="", metavar="[KIND]")
 @output_options
 def command(kind: str, form: str, output: Any, exact: Any, color: str) -> None:
-    """What a layer can be: every kind by family, or one with its fields, formulas and an example.
+    """What a layer can be, with fields and formulas.
 
-    KIND may be the name that PyTorch, Keras or ONNX gives it.
+    Without KIND every kind by family; with it its fields, what they take, and a worked example.
+
+    KIND may also be what PyTorch, Keras or ONNX calls it.
 
     \b
     convcalc kinds

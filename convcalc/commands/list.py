@@ -31,7 +31,7 @@ FIGURES = ("params", "macs", "depth")
 )
 @output_options
 def command(pattern: str, folder: str, where: str, sort: str, form: str, output: Any, exact: Any, color: str) -> None:
-    """The networks of the catalogue with every variant: params, MACs, input, source.
+    """The networks of the catalogue and what they cost.
 
     PATTERN is a name with * and ?. NAME@VARIANT is what the other commands take.
 

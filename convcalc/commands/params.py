@@ -33,7 +33,7 @@ def command(
     color: str,
     **options: Any,
 ) -> None:
-    """What each layer costs: weights, biases, params, MACs and output shape.
+    """What each layer costs: weights, MACs, output shape.
 
     \b
     convcalc params net.yaml

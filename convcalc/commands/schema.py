@@ -12,7 +12,9 @@ from convcalc.commands._options import write_text
 @click.command("schema")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file, not stdout.")
 def command(output: Path | None) -> None:
-    """The JSON schema of a spec (draft 7), for editors: completion, descriptions, and mistakes while you type.
+    """The JSON schema of a spec, for editors.
+
+    It gives completion, descriptions, and mistakes while you type (draft 7).
 
     \b
     convcalc schema -o convcalc.schema.json

@@ -13,7 +13,9 @@ from convcalc.commands._options import SPEC, write_text
 @click.argument("name", type=SPEC)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file, not stdout.")
 def command(name: str, output: Path | None) -> None:
-    """The text of a catalogue spec, to start your own from. It includes by name, so it works alone.
+    """The text of a catalogue spec, to start from.
+
+    It includes blocks by name, so it works wherever it is put.
 
     \b
     convcalc show mobilenet_v1 > mine.yaml

@@ -156,21 +156,20 @@ def _widest(cell: str) -> int:
 
 
 def _as_tree(layout: Layout) -> Layout:
-    """Paths over two lines, the last part below the rest; paths under each other show what is the same once."""
-    rows = [list(row) for row in layout.rows]
-    widths = list(layout.widths)
-    for at, column in enumerate(layout.columns):
-        if column.holds != "name":
-            continue
-        above = ""
-        for row in rows:
-            start, slash, end = row[at].rpartition("/")
-            if slash:
-                row[at] = f" {end}" if start == above else f"{start}/\n {end}"
-            above = start
-        widths[at] = max(
-            width(line) for cell in [column.heading, *(row[at] for row in rows)] for line in cell.split("\n")
-        )
+    """Paths cut behind the last slash: what paths under each other have in common stands in a row of its own."""
+    at = next((at for at, column in enumerate(layout.columns) if column.holds == "name"), None)
+    if at is None:
+        return layout
+    rows: list[list[str]] = []
+    above = ""
+    for row in layout.rows:
+        start, slash, end = row[at].rpartition("/")
+        if slash and start != above:
+            rows.append([f"{start}/" if other == at else "" for other in range(len(row))])
+        rows.append([f" {end}" if slash and other == at else cell for other, cell in enumerate(row)])
+        above = start
+    cells = [layout.headings[at], layout.total[at] if layout.total else "", *(row[at] for row in rows)]
+    widths = [max(map(_widest, cells)) if other == at else size for other, size in enumerate(layout.widths)]
     return layout._replace(rows=rows, widths=widths)
 
 
@@ -233,7 +232,6 @@ def _draw(console: Console, layout: Layout, room: int) -> None:
             style=STYLES.get(column.holds, ""),
             width=layout.widths[at],
             no_wrap=True,
-            vertical="bottom",
         )
     for row in layout.rows:
         drawn.add_row(*(Text(cell, "dim" if cell in NOTHING else "") for cell in row))

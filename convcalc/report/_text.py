@@ -15,21 +15,18 @@ BLOCKS = " ▏▎▍▌▋▊▉█"
 def human(value: int) -> str:
     """Three digits and a unit; whole numbers up to 99,999 as they are. Decimal units only: k, M, G.
 
-    >>> human(16_896), human(160_563_200), human(4_089_184_256), human(-2_500_000)
-    ('16,896', '161 M', '4.09 G', '-2.50 M')
+    >>> human(16_896), human(160_563_200), human(4_089_184_256), human(999_999), human(-2_500_000)
+    ('16,896', '161 M', '4.09 G', '1.00 M', '-2.50 M')
     """
-    if abs(value) < 100_000:
+    size = abs(value)
+    if size < 100_000:
         return f"{value:,}"
-    for place, (unit, letter) in enumerate(UNITS):
-        if abs(value) >= unit:
-            digits = 2 if abs(value) < 10 * unit else 1 if abs(value) < 100 * unit else 0
-            rounded = round(value / unit, digits)
-            if abs(rounded) >= 1000 and place:  # 999.6 k is 1.00 M
-                return f"{rounded / 1000:.2f} {UNITS[place - 1][1]}"
-            if abs(rounded) >= 10 ** (3 - digits):
-                digits -= 1
-            return f"{rounded:,.{digits}f} {letter}"
-    return f"{value:,}"
+    cut = 10 ** (len(str(size)) - 3)
+    size = (size + cut // 2) // cut * cut  # in whole numbers: a count may be larger than any float
+    unit, letter = next(pair for pair in UNITS if size >= pair[0])
+    whole, rest = divmod(size, unit)
+    decimals = str(rest).zfill(len(str(unit)) - 1)[: max(0, 3 - len(str(whole)))]
+    return f"{'-' if value < 0 else ''}{whole:,}{'.' if decimals else ''}{decimals} {letter}"
 
 
 def bar(share: float, width: int = 12) -> str:

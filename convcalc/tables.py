@@ -87,7 +87,7 @@ def choose(columns: str, default: Sequence[str]) -> list[Measure]:
     for key in keys:
         if key not in MEASURES:
             raise SpecError(f"no column {quoted(key)}", did_you_mean(key, MEASURES))
-    return [MEASURES[key] for key in keys]
+    return [MEASURES[key] for key in dict.fromkeys(keys)]
 
 
 def notes(tables: Sequence[Table]) -> tuple[str, ...]:
@@ -118,7 +118,9 @@ def _sorted(rows: Sequence[Row], sort: str, counted: Count) -> list[Row]:
     """Sorted by a column: counts from the largest, text from a to z; `-COLUMN` the other way round."""
     (measure,) = choose(sort.removeprefix("-"), ())[:1]
     is_text = measure.column.holds in ("name", "text")
-    found = sorted(rows, key=lambda row: measure.value(row, counted), reverse=not is_text)
+    values = [(value is not None, value) for value in (measure.value(row, counted) for row in rows)]
+    order = sorted(range(len(rows)), key=values.__getitem__, reverse=not is_text)
+    found = [rows[at] for at in order]
     return found[::-1] if sort.startswith("-") else found
 
 

@@ -265,3 +265,39 @@ def test_the_library_is_loaded_only_as_far_as_it_is_used():
     code = "import sys, convcalc; print([name for name in ('yaml', 'click', 'convcalc.kinds') if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("par", "params"),
+        ("kinds transposed", "transposed_conv"),
+        ("explain net.yaml first/wi", "first/wide"),
+        ("params net.yaml -f js", "json"),
+    ],
+)
+def test_a_shell_completes(words, expected, spec):
+    count = len(words.split())
+    environment = {"_CONVCALC_COMPLETE": "bash_complete", "COMP_WORDS": f"convcalc {words}", "COMP_CWORD": str(count)}
+    program = [sys.executable, "-c", "from convcalc.cli import main; main()"]
+    found = subprocess.run(
+        program,
+        env={"PYTHONPATH": str(Path(__file__).parents[1]), **environment},
+        cwd=Path(spec).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert expected in [line.partition(",")[2] for line in found.stdout.split("\n")]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(shell, capsys):
+    assert run(["completion", shell]) == FINE
+    assert "_CONVCALC_COMPLETE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("column", ["output", "kind", "mixing", "shares", "macs_share"])
+def test_any_column_sorts(column, spec, capsys):
+    for by in ("layer", "kind"):
+        assert run(["params", spec, "--by", by, "--sort", column]) == FINE

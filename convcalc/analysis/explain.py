@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -53,6 +54,19 @@ def explain_layer(layer: Layer, batch: int = 1) -> list[Line]:
         if len(terms) > 1 or any(factor > 1 for factor, _ in terms):
             lines.append(_sum(heading, [(factor, names[name], values[name]) for factor, name in terms]))
     return [*explain_output(layer.kind, layer.shapes), *lines]
+
+
+def legend(kind: Kind, lines: Iterable[Line]) -> str:
+    """What the letters in the formulas of a layer stand for, as far as its fields name them.
+
+    >>> from convcalc.kinds.conv import Conv
+    >>> legend(Conv(filters=1, kernel=1), [Line("weights", "C/g*K*R*S", "", 1)])
+    'K filters, R S kernel, g groups'
+    """
+    used = set(re.findall(r"\b[A-Za-z]\b", " ".join(line.formula for line in lines)))
+    named = ((getattr(field, "letters", "") or field.letter, name) for name, field in kind.fields.items())
+    found = ((" ".join(letter for letter in letters if letter in used), name) for letters, name in named)
+    return ", ".join(f"{letters} {name}" for letters, name in found if letters)
 
 
 def explain_sum(rows: Iterable[Row], prefix: str = "") -> list[Line]:

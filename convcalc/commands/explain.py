@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 COLUMNS = (Column("figure", "figure", "text"), Column("how", "formula = numbers = result", "equation"))
 
 
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from convcalc.errors import SpecError
+
+    try:
+        built = graph(ctx.params.get("spec") or "")
+    except SpecError:
+        return []
+    names = [*(group.path for group in built.groups), *(layer.path for layer in built.layers)]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @click.command("explain")
 @click.argument("spec", type=SPEC)
-@click.argument("layer", default="")
+@click.argument("layer", default="", shell_complete=_complete)
 @spec_options
 @output_options
 def command(spec: str, layer: str, form: str, output: Any, exact: Any, color: str, **options: Any) -> None:
@@ -50,7 +61,7 @@ def command(spec: str, layer: str, form: str, output: Any, exact: Any, color: st
 
 def part_table(part: Part, counted: Count) -> Table:
     """What is asked for, a row a figure."""
-    from convcalc.analysis.explain import explain_layer, explain_sum, rows_of
+    from convcalc.analysis.explain import explain_layer, explain_sum, legend, rows_of
     from convcalc.report import Table
 
     graph, layer, rows = counted.graph, part.layer, rows_of(part, counted)
@@ -59,10 +70,13 @@ def part_table(part: Part, counted: Count) -> Table:
         title = f"{part.path or graph.name}: {part.label}, the sum over its parts"
         return Table(title, COLUMNS, line_rows(explain_sum(rows, f"{part.path}/")), None, (), facts)
     lines = explain_layer(layer, graph.batch)
+    letters = legend(layer.kind, lines)
+    notes = [f"letters: {letters}"] if letters else []
+    if layer.shares is not None:
+        notes.append(f"its weights are those of {graph.all[layer.shares].path}, counted there")
     sums = explain_sum(rows, f"{part.path.rpartition('/')[0]}/")
     lines += [line._replace(name=f"{line.name} with branches") for line in sums]
     title = f"{part.path}: {part.label}, {_shapes(layer.shapes)} -> {_shapes(layer.outputs)}"
-    notes = () if layer.shares is None else (f"its weights are those of {graph.all[layer.shares].path}, counted there",)
     return Table(title, COLUMNS, line_rows(lines), None, notes, facts)
 
 

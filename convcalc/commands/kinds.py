@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from convcalc.report import Table
 
 
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from convcalc.kinds import KINDS
+
+    return [name for name in sorted(KINDS) if name.startswith(incomplete)]
+
+
 @click.command("kinds")
-@click.argument("kind", default="", metavar="[KIND]")
+@click.argument("kind", default="", metavar="[KIND]", shell_complete=_complete)
 @output_options
 def command(kind: str, form: str, output: Any, exact: Any, color: str) -> None:
     """What a layer can be, with fields and formulas.

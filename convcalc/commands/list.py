@@ -27,7 +27,7 @@ FIGURES = ("params", "macs", "depth")
     "--where", default="", metavar="CONDITION", help="Only what fits, for example 'params < 5M and macs < 600M'."
 )
 @click.option(
-    "--sort", default="", metavar="COLUMN", help="Sort by a column, the smallest first; -COLUMN: the largest."
+    "--sort", default="", metavar="COLUMN", help="Sort by a column, the largest first; -COLUMN: the smallest."
 )
 @output_options
 def command(pattern: str, folder: str, where: str, sort: str, form: str, output: Any, exact: Any, color: str) -> None:
@@ -135,4 +135,6 @@ def _sorted(rows: list[list[Any]], sort: str, columns: list[Column]) -> list[lis
     if sort.removeprefix("-") not in keys:
         raise SpecError(f"no column {quoted(sort)}", did_you_mean(sort, keys))
     at = keys.index(sort.removeprefix("-"))
-    return sorted(rows, key=lambda row: row[at], reverse=sort.startswith("-"))
+    is_text = columns[at].holds in ("name", "text")
+    found = sorted(rows, key=lambda row: row[at], reverse=not is_text)
+    return found[::-1] if sort.startswith("-") else found

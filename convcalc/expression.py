@@ -206,6 +206,23 @@ def parse(text: str) -> Expression:
     return found
 
 
+def names_in(value: Any) -> set[str]:
+    """The names in every `${...}` of a spec's plain value; a text that is no expression has none.
+
+    >>> sorted(names_in({"vars": {"a": "${b * 2}"}, "layers": ["x${c}"]}))
+    ['b', 'c']
+    """
+    if isinstance(value, (dict, list)):
+        return set().union(*map(names_in, value.values() if isinstance(value, dict) else value))
+    found: set[str] = set()
+    for text in re.findall(r"\$\{([^{}]*)\}", value) if isinstance(value, str) else ():
+        try:
+            found |= parse(text).names()
+        except Misfit:
+            continue
+    return found
+
+
 class _Parser:
     """Precedence climbing over the levels of the grammar above."""
 

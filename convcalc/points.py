@@ -120,7 +120,7 @@ def apply(function: Callable[..., Any], operands: Sequence[Any], sign: str = "")
     for message, places in failed.items():
         holds = np.ones(len(values), dtype=bool)
         holds[places] = False
-        note(holds.reshape(arrays[0].shape), _verbatim(message), Misfit(message), {})
+        note(holds.reshape(arrays[0].shape), verbatim(message), Misfit(message), {})
     return _packed(values, arrays[0].shape)
 
 
@@ -139,7 +139,8 @@ def _native(sign: str, operands: Sequence[Any]) -> Any:
     return found if found.dtype == np.int64 and largest(found) <= LARGEST else None
 
 
-def _verbatim(message: str) -> str:
+def verbatim(message: str) -> str:
+    """`message` as a text that formats to itself."""
     return message.replace("{", "{{").replace("}", "}}")
 
 

@@ -1,6 +1,7 @@
 """Reports: every analysis ends in tables of plain values, and each file beside this one writes them in one format.
 
-A format is a module with `write(report, stream)`; its name is the file's. Nothing registers it.
+A format is a module with `write(report, stream)`; its name is the file's. Nothing registers it. One that says
+`STREAMS = True` writes each row as it comes and keeps none.
 """
 
 from __future__ import annotations
@@ -55,6 +56,11 @@ class Report(NamedTuple):
 def names() -> list[str]:
     """The formats there are."""
     return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def streams(form: str) -> bool:
+    """Whether a format writes tables of any length in bounded memory."""
+    return getattr(import_module(f"{__name__}.{form}"), "STREAMS", False)
 
 
 def write(report: Report, form: str, stream: TextIO) -> None:

@@ -13,6 +13,7 @@ from convcalc.kinds.base import shape_text
 from convcalc.report import Column, Report
 from convcalc.report._text import equation
 
+STREAMS = True
 # how a spreadsheet recognises a formula
 _FORMULA = ("=", "+", "-", "@")
 

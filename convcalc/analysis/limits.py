@@ -1,0 +1,130 @@
+"""Conditions on the points of a sweep (`macs < 300M`), and which points no other beats (Pareto frontier)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from convcalc.analysis.sweep import Chunk
+from convcalc.errors import Misfit, Place, Problem, Source, SpecError, did_you_mean, quoted
+from convcalc.expression import Expression, parse
+
+UNITS = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
+_AMOUNT = re.compile(r"(?<![A-Za-z_0-9.])(\d+(?:\.\d+)?) ?([kKMGTP])(?![A-Za-z_0-9])")
+
+
+def amount(text: str, option: str) -> int:
+    """A number with a unit, exact. Raises SpecError.
+
+    >>> amount("300M", "--max-macs"), amount("4.1G", "--max-macs"), amount("1_000", "--max-macs")
+    (300000000, 4100000000, 1000)
+    """
+    match = re.fullmatch(r"(\d[\d_,]*(?:\.\d+)?) ?([kKMGTP]?)", text.strip())
+    value = Decimal(re.sub("[_,]", "", match[1])) * UNITS.get(match[2], 1) if match else Decimal("0.5")
+    if value != int(value):
+        raise SpecError(
+            f"{option}: a whole number was expected, found {quoted(text)}", "for example 300M or 25_000_000"
+        )
+    return int(value)
+
+
+class Condition:
+    """An expression over the columns of a sweep, units allowed; it holds where it is not 0."""
+
+    def __init__(self, text: str, names: Iterable[str], option: str = "--where") -> None:
+        known = list(names)
+        self.text = f"{option} {quoted(text)}"
+        source = _AMOUNT.sub(lambda match: str(amount(match[0], option)), text)
+        try:
+            self.tree: Expression = parse(source)
+            for name in sorted(self.tree.names()):
+                if name not in known:
+                    raise Misfit(f"no column {quoted(name)}", hint=did_you_mean(name, known), offset=source.index(name))
+        except Misfit as misfit:
+            place = Place(Source(option, source), 1, misfit.offset + 1, misfit.offset + 1 + max(1, misfit.width))
+            raise SpecError(Problem(misfit.message, place, (), misfit.hint)) from None
+
+    def of(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The points where it holds, of those that are networks. Raises SpecError where there is none."""
+        seen = kept = 0
+        for chunk in chunks:
+            part = chunk.keep(chunk.valid() & self.holds(chunk))
+            seen, kept = seen + len(chunk), kept + len(part)
+            yield part
+        if not kept:
+            raise SpecError(f"{self.text}: none of the {seen:,} architectures meets it")
+
+    def holds(self, chunk: Chunk) -> Any:
+        """Where it holds: an array of booleans."""
+        try:
+            found = self.tree.evaluate(lambda name: comparable(chunk.columns[name]))
+        except Misfit as misfit:
+            raise SpecError(f"--where: {misfit.message}", misfit.hint) from None
+        return np.broadcast_to(np.asarray(found), len(chunk)).astype(bool)
+
+
+def comparable(column: Any) -> Any:
+    """A column as numbers: of shapes, the last size."""
+    if column.dtype == object and len(column) and isinstance(column[0], tuple):
+        return np.array([shape[-1] for shape in column.tolist()])
+    return column
+
+
+class Frontier:
+    """The points that no other beats: none has every objective as small, and one smaller (`-macs`: as large)."""
+
+    def __init__(self, text: str, names: Iterable[str]) -> None:
+        known = list(names)
+        self.objectives = [word.strip() for word in text.split(",")]
+        for word in self.objectives:
+            if word.removeprefix("-") not in known:
+                raise SpecError(f"--pareto: no column {quoted(word.removeprefix('-'))}", did_you_mean(word, known))
+        self.best: Chunk | None = None
+
+    def of(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The frontier of all of them, sorted by the first objective."""
+        for chunk in chunks:
+            self.add(chunk)
+        if self.best is not None:
+            order = np.argsort(self._ranks(self.best, self.objectives[0]), kind="stable")
+            yield Chunk({name: column[order] for name, column in self.best.columns.items()}, {})
+
+    def add(self, chunk: Chunk) -> None:
+        """Take further points in."""
+        both = chunk.keep(chunk.valid())
+        if self.best is not None:
+            both = Chunk({name: _join(self.best.columns[name], both.columns[name]) for name in both.columns}, {})
+        if len(both):
+            self.best = both.keep(_undominated([self._ranks(both, word) for word in self.objectives]))
+
+    def _ranks(self, chunk: Chunk, word: str) -> Any:
+        column = comparable(chunk.columns[word.removeprefix("-")])
+        try:
+            ranks = np.unique(column, return_inverse=True)[1].reshape(-1)
+        except TypeError:
+            raise SpecError(f"--pareto: {quoted(word)} holds words, which are neither larger nor smaller") from None
+        return -ranks if word.startswith("-") else ranks
+
+
+def _join(first: Any, second: Any) -> Any:
+    if first.dtype != second.dtype:
+        first, second = first.astype(object), second.astype(object)
+    return np.concatenate([first, second])
+
+
+def _undominated(ranks: Sequence[Any]) -> Any:
+    """Which points no other dominates. The least sum of ranks is one of them; it strikes out what it dominates."""
+    table = np.stack(ranks, axis=1)
+    alive = np.arange(len(table))
+    kept = np.zeros(len(table), dtype=bool)
+    while alive.size:
+        rows = table[alive]
+        best = rows[rows.sum(axis=1).argmin()]
+        is_beaten = (rows >= best).all(axis=1)
+        kept[alive[is_beaten & (rows == best).all(axis=1)]] = True
+        alive = alive[~is_beaten]
+    return kept

@@ -78,6 +78,13 @@ def graph(
 ) -> Graph:
     """The graph that a command line asks for; `spec` may be SPEC@VARIANT. Raises SpecError."""
     from convcalc.build import build
+
+    document, variant = opened(spec, variant, root)
+    return build(document, settings(sets, variant, inputs, batch, document))
+
+
+def opened(spec: str, variant: str = "", root: Path | None = None) -> tuple[Document, str]:
+    """The document of SPEC or SPEC@VARIANT, and the variant. Raises SpecError."""
     from convcalc.document import load
     from convcalc.files import Files
 
@@ -85,8 +92,7 @@ def graph(
     base, at, own = spec.rpartition("@")
     if at and not files.exists(Path(spec)):
         spec, variant = base, own
-    document = load(spec, files)
-    return build(document, settings(sets, variant, inputs, batch, document))
+    return load(spec, files), variant
 
 
 def graphs(specs: tuple[str, ...], **options: Any) -> list[Graph]:

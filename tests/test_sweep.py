@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import random
 import re
+import signal
 import subprocess
 import sys
 from decimal import Decimal
@@ -68,11 +70,11 @@ def rows_of(sweep):
             yield row, chunk.reasons.get(position)
 
 
-def compare(document, grid, points=25, seed=0):
+def compare(document, grid, points=25, seed=0, **options):
     """Random points of the grid, from the whole sweep and from a list of places, against the plain counter."""
     numbers = sorted(random.Random(seed).sample(range(grid.size), min(points, grid.size)))
     places = [grid.point(number) for number in numbers]
-    sweep = Sweep(document, Settings(), grid, list(FIGURES))
+    sweep = Sweep(document, Settings(), grid, list(FIGURES), **options)
     sweep.check()
     every = list(rows_of(sweep))
     assert len(every) == len(sweep) == grid.size
@@ -150,11 +152,10 @@ def test_every_catalogue_network_sweeps_as_it_counts(name):
 
 
 def test_small_chunks_keep_the_order(net, monkeypatch):
-    monkeypatch.setattr("convcalc.analysis.sweep.CHUNK", 7)
     monkeypatch.setattr("convcalc.analysis.sweep.LONG", 4)
     document = load(net)
-    compare(document, read_axes(["filters=2:9", "times=1,2", "size=12:17"], "", document), points=96)
-    compare(document, read_axes(["filters=2:40"], "", document), points=39)
+    compare(document, read_axes(["filters=2:9", "times=1,2", "size=12:17"], "", document), points=96, most=7)
+    compare(document, read_axes(["filters=2:40"], "", document), points=39, most=7)
 
 
 def run(*arguments):
@@ -265,6 +266,38 @@ def test_a_frontier_keeps_equals():
         [Chunk({"a": array([1, 2, 3]), "b": array([3, 3, 1])}, {}), Chunk({"a": array([1]), "b": array([3])}, {})]
     )
     assert [best.columns["a"].tolist(), best.columns["b"].tolist()] == [[1, 1, 3], [3, 3, 1]]
+
+
+def test_parquet_holds_the_same_rows(net, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "points.parquet"
+    assert run(net, "--set", "size=4,32", "--set", "width=0.5,1", "-f", "parquet", "-o", str(path))[0] == 0
+    _, text = run(net, "--set", "size=4,32", "--set", "width=0.5,1", "-f", "csv")
+    read = parquet.read_table(path).to_pylist()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in read] == [
+        {**row, "width": str(float(row["width"]))} for row in rows
+    ]
+
+
+def test_a_killed_worker_loses_no_rows(net):
+    pytest.importorskip("distributed")
+    from convcalc.analysis import cluster
+
+    document = load(net)
+    grid = read_axes(["filters=1:40", "times=1:3", "size=20:31"], "", document)
+    sweep = Sweep(document, Settings(), grid, ["params", "macs"], most=24)
+    assert sweep.count() > 40
+    found = []
+    with cluster.cluster(2, "") as client:
+        processes = list(client.run(os.getpid).values())
+        assert len(set(processes)) == 2
+        for number, chunk in enumerate(cluster.spread(sweep, client)):
+            found.append(chunk)
+            if number == 3:
+                os.kill(processes[0], signal.SIGKILL)
+    names = ["filters", "times", "size", "params", "macs"]
+    assert [list(chunk.rows(names)) for chunk in found] == [list(chunk.rows(names)) for chunk in sweep.chunks()]
 
 
 def test_params_does_not_load_numpy(net):

@@ -188,7 +188,7 @@ def sample(grid: Grid, count: int, seed: int, method: str) -> list[tuple[int, ..
     In a Latin hypercube every axis is cut into `count` equal parts and each part is met once.
 
     >>> sample(Grid((Axis("a", "variable", range(4)), Axis("b", "variable", range(4)))), 4, 1, "latin")
-    [(0, 3), (1, 0), (2, 1), (3, 2)]
+    [(0, 2), (1, 0), (2, 1), (3, 3)]
     """
     random = Random(seed)
     if method == "random":

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from convcalc.amounts import without_units
 from convcalc.analysis.sweep import Chunk
 from convcalc.errors import Misfit, Place, Problem, Source, SpecError, did_you_mean, quoted
 from convcalc.expression import Expression, parse
-
-UNITS = {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
-_AMOUNT = re.compile(r"(?<![A-Za-z_0-9.])(\d+(?:\.\d+)?) ?([kKMGTP])(?![A-Za-z_0-9])")
-
-
-def amount(text: str, option: str) -> int:
-    """A number with a unit, exact. Raises SpecError.
-
-    >>> amount("300M", "--max-macs"), amount("4.1G", "--max-macs"), amount("1_000", "--max-macs")
-    (300000000, 4100000000, 1000)
-    """
-    match = re.fullmatch(r"(\d[\d_,]*(?:\.\d+)?) ?([kKMGTP]?)", text.strip())
-    value = Decimal(re.sub("[_,]", "", match[1])) * UNITS.get(match[2], 1) if match else Decimal("0.5")
-    if value != int(value):
-        raise SpecError(
-            f"{option}: a whole number was expected, found {quoted(text)}", "for example 300M or 25_000_000"
-        )
-    return int(value)
 
 
 class Condition:
@@ -38,8 +19,9 @@ class Condition:
     def __init__(self, text: str, names: Iterable[str], option: str = "--where") -> None:
         known = list(names)
         self.text = f"{option} {quoted(text)}"
-        source = _AMOUNT.sub(lambda match: str(amount(match[0], option)), text)
+        source = text
         try:
+            source = without_units(text)
             self.tree: Expression = parse(source)
             for name in sorted(self.tree.names()):
                 if name not in known:

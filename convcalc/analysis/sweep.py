@@ -63,8 +63,10 @@ class Sweep:
         grid: Grid,
         figures: Sequence[str],
         places: Sequence[Place] | None = None,
+        most: int = CHUNK,
     ) -> None:
-        self.document, self.base, self.grid, self.figures, self.places = document, base, grid, figures, places
+        self.document, self.base, self.grid = document, base, grid
+        self.figures, self.places, self.most = figures, places, most
         self.sizes = tuple(len(axis.values) for axis in grid.axes)
         self.outer = {at for at, axis in enumerate(grid.axes) if axis.changes_graph}
         self.models: dict[Any, Model] = {}
@@ -102,7 +104,7 @@ class Sweep:
     def count(self) -> int:
         """How many chunks there are."""
         if self.places is not None:
-            return -(-len(self.places) // CHUNK)
+            return -(-len(self.places) // self.most)
         if not self.sizes:
             return 1
         cut, block = self._blocks()
@@ -111,7 +113,7 @@ class Sweep:
     def chunk(self, number: int) -> Chunk:
         """One chunk; chunks may be asked for in any order, in any process."""
         if self.places is not None:
-            places = self.places[number * CHUNK : (number + 1) * CHUNK]
+            places = self.places[number * self.most : (number + 1) * self.most]
             return self._cutting(lambda: self._listed(places))
         box = self._box(number)
         return self._cutting(lambda: self._boxed(box))
@@ -119,10 +121,10 @@ class Sweep:
     def _blocks(self) -> tuple[int, int]:
         """The axis that chunks cut, and into how long blocks; axes before it are single values, those behind whole."""
         cut, behind = len(self.sizes) - 1, 1
-        while cut > 0 and behind * self.sizes[cut] <= CHUNK:
+        while cut > 0 and behind * self.sizes[cut] <= self.most:
             behind *= self.sizes[cut]
             cut -= 1
-        return cut, max(1, min(self.sizes[cut], CHUNK // behind))
+        return cut, max(1, min(self.sizes[cut], self.most // behind))
 
     def _box(self, number: int) -> Slices:
         if not self.sizes:

@@ -26,9 +26,9 @@ class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in 
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from convcalc.errors import did_you_mean
-        from convcalc.report import names
+        from convcalc.report import BINARY, names
 
-        if value not in names():
+        if value not in (*names(), *BINARY):
             self.fail(f"no format '{value}'; {did_you_mean(value, names())}", param, ctx)
         return value
 

@@ -71,13 +71,12 @@ def command(
     from convcalc.analysis.grid import sample as draw
     from convcalc.analysis.limits import Condition, Frontier
     from convcalc.analysis.sweep import Sweep
-    from convcalc.document import load
     from convcalc.errors import SpecError
-    from convcalc.files import Files
     from convcalc.report import Report
+    from convcalc.request import opened
     from convcalc.tables import NOTES
 
-    document = load(spec, Files(root))
+    document, variant = opened(spec, variant, root)
     grid = read_axes(sets, variant, document)
     if not grid.axes:
         raise SpecError("nothing varies", "for example --set NAME=4:64:4 or --set input=128,160,192,224")

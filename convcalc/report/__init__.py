@@ -13,6 +13,7 @@ from pkgutil import iter_modules
 from typing import Any, NamedTuple, TextIO
 
 SCHEMA_VERSION = 1
+BINARY = ("parquet",)  # formats for a file, not for a terminal
 
 
 class Column(NamedTuple):
@@ -54,8 +55,10 @@ class Report(NamedTuple):
 
 
 def names() -> list[str]:
-    """The formats there are."""
-    return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+    """The text formats there are."""
+    return sorted(
+        name for name in (module.name for module in iter_modules(__path__)) if name[0] != "_" and name not in BINARY
+    )
 
 
 def streams(form: str) -> bool:

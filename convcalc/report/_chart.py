@@ -40,13 +40,13 @@ def draw(chart: Chart, width: int = 80, height: int = 20) -> str:
 
     >>> print(draw(Chart("", "width", "macs", [(0, 0), (1, 1)]), 30, 4))
     macs
-    1 ┤                          ⠈
+    1 ┤                         ⠈
       │
       │
     0 ┤⡀
-      └───────────────────────────
-       0                         1
-                              width
+      └──────────────────────────
+       0                        1
+                            width
     """
     (left, right), (low, high) = chart.range(0), chart.range(1)
     margin = max(len(label(low)), len(label(high))) + 2

@@ -24,7 +24,7 @@ def write(report: Report, stream: TextIO) -> None:
         pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
         raise SpecError("the format parquet needs pyarrow", "pip install 'convcalc[sweep]'") from None
-    if stream.isatty():
+    if stream.isatty() or not hasattr(stream, "buffer"):
         raise SpecError("parquet is not text", "name a file with -o")
     if len(report.tables) != 1:
         raise SpecError(f"parquet holds one table, this report has {len(report.tables)}", "use -f json")

@@ -141,15 +141,15 @@ def emit(report: Report, form: str, output: Path | None, exact: bool | None, col
         except OSError as error:
             raise SpecError(f"{quoted(output)} cannot be written: {error.strerror}") from None
         return
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
     if form == "table":
         from convcalc.report import _terminal
 
         has_color = _terminal.wants_color(color)
         if has_color or _terminal.is_terminal():
-            _terminal.write(report, exact, has_color)
+            _terminal.write(report, sys.stdout, exact, has_color)
             return
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8")
     write(report._replace(exact=exact is not False), form, sys.stdout)
 
 

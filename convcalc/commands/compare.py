@@ -77,13 +77,14 @@ def total_table(counts: list[Count], names: list[str]) -> Table:
     """A row a figure, a column a network, and how many times fewer or more than the first has."""
     from convcalc.analysis.compare import compare
     from convcalc.report import Column, Table
-    from convcalc.tables import conditions
+    from convcalc.tables import conditions, lower_bound
 
     columns = [Column("figure", "", "text"), *(Column(name, name) for name in names)]
     columns += [Column(f"{name}: ratio", f"{name} has", "times") for name in names[1:]]
     rows = [[HEADINGS.get(total.figure, total.figure), *total.values, *total.ratios[1:]] for total in compare(counts)]
     under = [conditions(one) for one in counts]
     stated = under[:1] if len(set(under)) == 1 else [f"{name}: {line}" for name, line in zip(names, under, strict=True)]
+    stated += [f"{name}: {lower_bound(one)}" for name, one in zip(names, counts, strict=True) if one.uncounted]
     return Table("", columns, rows, None, [*stated, f"fewer and more: than {names[0]} has"])
 
 

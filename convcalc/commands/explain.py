@@ -50,12 +50,13 @@ def command(spec: str, layer: str, form: str, output: Any, exact: Any, color: st
     from convcalc.analysis.count import FLOP, count
     from convcalc.analysis.explain import find
     from convcalc.report import Report
-    from convcalc.tables import CONVENTIONS, NOTES, conditions, spec_facts
+    from convcalc.tables import CONVENTIONS, NOTES, conditions, lower_bound, spec_facts
 
     counted = count(graph(spec, **options))
     tables = [part_table(part, counted) for part in find(counted, layer)]
     facts = {"conventions": CONVENTIONS, "spec": spec_facts(counted.graph), "batch": counted.graph.batch}
-    notes = (conditions(counted), *NOTES, f"{FLOP}.")
+    bound = (lower_bound(counted),) if counted.uncounted else ()
+    notes = (conditions(counted), *bound, *NOTES, f"{FLOP}.")
     emit(Report("explain", tables, notes, facts), form, output, exact, color)
 
 

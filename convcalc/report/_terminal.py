@@ -1,7 +1,8 @@
-"""The table on a terminal, with rich: colours, and a layout that fits. Numbers are never cut.
+"""The table on a terminal: colours, and a layout that fits. Numbers are never cut.
 
 What does not fit is written shorter, in this order: numbers in units, names over several lines, optional columns
-left out (which a note says). What still does not fit runs over the edge, whole.
+left out (which a note says). What still does not fit runs over the edge, whole. No library's table does that, and
+importing one takes longer than counting a network.
 """
 
 from __future__ import annotations
@@ -10,22 +11,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TextIO, TypeVar
 
 from convcalc.report import Column, Report, Table
-from convcalc.report.table import LEFT, cells, width
+from convcalc.report.table import LEFT, cells, pad, width
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-STYLES = {
-    "name": "bold",
-    "shape": "cyan",
-    "share": "magenta",
-    "ratio": "bold green",
-    "times": "bold green",
-    "bar": "blue",
-}
+# what a terminal is told: SGR codes
+BOLD, DIM = "1", "2"
+STYLES = {"name": BOLD, "shape": "36", "share": "35", "ratio": "1;32", "times": "1;32", "bar": "34"}
 T = TypeVar("T")
 GAP = 2
 SHORTEST = 16
@@ -51,27 +44,26 @@ def is_terminal() -> bool:
         return False
 
 
-def write(report: Report, exact: bool | None, has_color: bool) -> None:
+def write(report: Report, stream: TextIO, exact: bool | None, has_color: bool) -> None:
     """Write a report's tables; `exact` None: every digit where there is room, else units."""
-    from rich.console import Console
+    from shutil import get_terminal_size
 
-    room = Console().width if is_terminal() or "COLUMNS" in os.environ else 10_000
-    fits = [fit(table, room, exact) for table in report.tables]
-    console = Console(
-        color_system="standard" if has_color else None,
-        force_terminal=has_color or None,
-        no_color=not has_color,
-        width=max([room, *(layout.width for layout in fits)]),
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-    for number, layout in enumerate(fits):
-        if number:
-            console.print()
-        _draw(console, layout, room)
-    for note in report.notes:
-        _say(console, note, room)
+    room = get_terminal_size().columns if is_terminal() or "COLUMNS" in os.environ else 10_000
+    paint = Paint(has_color)
+    for number, table in enumerate(report.tables):
+        lines = draw(fit(table, room, exact), room, paint)
+        stream.writelines(f"{line}\n" for line in ([""] if number else []))
+        stream.writelines(f"{line}\n" for line in lines)
+    stream.writelines(f"{paint(line, DIM)}\n" for note in report.notes for line in folded(note, room).split("\n"))
+
+
+class Paint(NamedTuple):
+    """Puts text into a style, where there are colours at all."""
+
+    has_color: bool
+
+    def __call__(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self.has_color and style and text.strip() else text
 
 
 class Layout(NamedTuple):
@@ -210,40 +202,30 @@ def folded(text: str, room: int) -> str:
     return "\n".join(lines)
 
 
-def _draw(console: Console, layout: Layout, room: int) -> None:
-    from rich.box import SIMPLE
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    drawn = RichTable(
-        box=SIMPLE,
-        show_edge=False,
-        show_footer=layout.total is not None,
-        padding=(0, GAP - 1, 0, 0),
-        pad_edge=False,
-        header_style="bold",
-        footer_style="bold",
-    )
-    for at, column in enumerate(layout.columns):
-        drawn.add_column(
-            Text(layout.headings[at]),
-            Text(layout.total[at]) if layout.total else "",
-            justify="left" if column.holds in LEFT else "right",
-            style=STYLES.get(column.holds, ""),
-            width=layout.widths[at],
-            no_wrap=True,
-        )
-    for row in layout.rows:
-        drawn.add_row(*(Text(cell, "dim" if cell in NOTHING else "") for cell in row))
+def draw(layout: Layout, room: int, paint: Paint) -> Iterator[str]:
+    """The lines of a table."""
     if layout.title:
-        console.print(Text(layout.title, style="bold"))
-    console.print(drawn)
+        yield from (paint(line, BOLD) for line in folded(layout.title, room).split("\n"))
+    rule = "─" * layout.width
+    styles = [STYLES.get(column.holds, "") for column in layout.columns]
+    loud = [BOLD] * len(styles)
+    yield from _lines(layout, layout.headings, loud, paint)
+    yield rule
+    for row in layout.rows:
+        yield from _lines(layout, row, styles, paint)
+    if layout.total:
+        yield rule
+        yield from _lines(layout, layout.total, loud, paint)
     for note in layout.notes:
-        _say(console, note, room)
+        yield from (paint(line, DIM) for line in folded(note, room).split("\n"))
 
 
-def _say(console: Console, note: str, room: int) -> None:
-    """A line under a table, over several lines where it is longer than the terminal is wide."""
-    from rich.text import Text
-
-    console.print(Text(note, style="dim"), width=room)
+def _lines(layout: Layout, row: list[str], styles: list[str], paint: Paint) -> Iterator[str]:
+    """A row as the lines it takes: cells side by side, each under its own first line."""
+    parts = [cell.split("\n") for cell in row]
+    for number in range(max(map(len, parts))):
+        line = []
+        for part, size, column, style in zip(parts, layout.widths, layout.columns, styles, strict=True):
+            cell = part[number] if number < len(part) else ""
+            line.append(paint(pad(cell, size, column.holds in LEFT), DIM if cell in NOTHING else style))
+        yield (" " * GAP).join(line).rstrip()

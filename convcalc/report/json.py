@@ -1,8 +1,9 @@
-"""JSON: exact whole numbers, keys that stay, `schema_version` first."""
+"""JSON: exact whole numbers, keys that stay, `schema_version` first; a line a row, so that versions can be compared."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TextIO
 
@@ -11,24 +12,35 @@ from convcalc.report import SCHEMA_VERSION, Column, Report, Table
 
 
 def write(report: Report, stream: TextIO) -> None:
-    data: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "convcalc": __version__, "command": report.command}
-    data.update(report.facts)
-    data["tables"] = [_table(table) for table in report.tables]
-    json.dump(data, stream, indent=1, ensure_ascii=False, default=plain)
-    stream.write("\n")
+    head = {"schema_version": SCHEMA_VERSION, "convcalc": __version__, "command": report.command, **report.facts}
+    stream.write("{\n" + _members(head, 1) + ' "tables": [')
+    for number, table in enumerate(report.tables):
+        stream.write(",\n" if number else "\n")
+        _table(table, stream)
+    stream.write("\n ]\n}\n" if report.tables else "]\n}\n")
+
+
+def _table(table: Table, stream: TextIO) -> None:
+    stream.write("  {\n" + _members({"title": table.title, **table.facts}, 3) + '   "rows": [')
+    end = "]"
+    for values in table.rows:
+        stream.write((",\n" if end != "]" else "\n") + f"    {_line(row(table.columns, values))}")
+        end = "\n   ]"
+    total = "" if table.total is None else f',\n   "total": {_line(row(table.columns, table.total))}'
+    stream.write(f"{end}{total}\n  }}")
+
+
+def _members(values: Mapping[str, Any], depth: int) -> str:
+    return "".join(f"{' ' * depth}{_line(key)}: {_line(value)},\n" for key, value in values.items())
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=plain)
 
 
 def plain(value: Any) -> Any:
     """A variable's exact decimal as a number, anything else that JSON lacks as text."""
     return float(value) if isinstance(value, Decimal) else str(value)
-
-
-def _table(table: Table) -> dict[str, Any]:
-    found: dict[str, Any] = {"title": table.title, **table.facts}
-    found["rows"] = [row(table.columns, values) for values in table.rows]
-    if table.total is not None:
-        found["total"] = row(table.columns, table.total)
-    return found
 
 
 def row(columns: Any, values: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from convcalc.document import COMMON_FIELDS, NAME, REPEAT_KEYS, Block, Document
 from convcalc.errors import Misfit, Place, Problem, SpecError, Structural, did_you_mean, quoted
-from convcalc.graph import MOST_LAYERS, Graph, Group, Ref
+from convcalc.graph import MOST_LAYERS, Graph, Group, Layer, Ref
 from convcalc.kinds import Kind, find, shape_text, suggest, tallied, total
 from convcalc.kinds.base import STORED
 from convcalc.kinds.fields import is_whole, shown
@@ -329,7 +329,7 @@ class Builder:
 
     def _fill(self, layer: Kind, fields: dict[str, Node], entry: Entry, scope: Scope, shares: int | None) -> bool:
         """Work out and check the fields; False when one is wrong (and has been reported)."""
-        if shares is not None and not fields:
+        if shares is not None and not fields and type(self.graph.all[shares].kind) is type(layer):
             layer.__dict__.update(self.graph.all[shares].kind.__dict__)
             return True
         lookup = self._lookup(scope)
@@ -583,9 +583,6 @@ class Builder:
             if refs is None:
                 raise Reported
             index = refs[0].layer
-            if self.graph.all[index].kind.name != entry.tag:
-                what = f"a {entry.tag} cannot share the weights of a {self.graph.all[index].kind.name}"
-                raise PlacedMisfit(Misfit(what), node.place)
         elif scope.share is not None and self.paths.get(scope.share + path.removeprefix(scope.prefix)):
             index = (self.paths[scope.share + path.removeprefix(scope.prefix)] or ())[0].layer
             if self.graph.all[index].kind.name != entry.tag:
@@ -608,8 +605,8 @@ class Builder:
         if layer.shares is None:
             return
         other = self.graph.all[layer.shares]
-        ours, theirs = (_stored(tallied(one.kind, one.shapes, one.output)) for one in (layer, other))
-        if ours != theirs:
+        ours, theirs = (stored(one) for one in (layer, other))
+        if not same_weights(layer, other):
             what = f"'{layer.path}' shares the weights of '{other.path}', which has others"
             notes = (f"'{layer.path}': {ours}", f"'{other.path}': {theirs}")
             self.problems.append(Problem(what, entry.place, notes, "fields and input channels must be the same"))
@@ -636,7 +633,21 @@ class Builder:
 _COMPUTED = (str, list, dict)
 
 
-def _stored(tallies: dict[str, Any]) -> str:
-    """The stored sizes of a layer as text."""
-    found = [f"{name} {total(products):,}" for name, products in tallies.items() if name in STORED]
-    return ", ".join(found) or "no weights"
+def stored(layer: Layer) -> str:
+    """What a layer stores, as text."""
+    found = _stored(layer)
+    return ", ".join(f"{name} {size:,}" for name, size in found.items()) or "no weights"
+
+
+def _stored(layer: Layer) -> dict[str, int]:
+    tallies = tallied(layer.kind, layer.shapes, layer.output)
+    return {name: total(products) for name, products in tallies.items() if name in STORED}
+
+
+def same_weights(one: Layer, other: Layer) -> bool:
+    """Whether two layers can be one in what they store: the same sizes; in kinds that differ (an embedding and the
+    linear layer that turns it round) the same size in all."""
+    ours, theirs = _stored(one), _stored(other)
+    if one.kind.name == other.kind.name:
+        return ours == theirs
+    return bool(ours) and sum(ours.values()) == sum(theirs.values())

@@ -75,8 +75,12 @@ def graph(
     inputs: tuple[str, ...] = (),
     batch: int = 1,
     root: Path | None = None,
+    strict: bool = False,
 ) -> Graph:
-    """The graph that a command line asks for; `spec` may be SPEC@VARIANT. Raises SpecError."""
+    """The graph that a command line asks for; `spec` may be SPEC@VARIANT, or a model.onnx. Raises SpecError."""
+    reader = _reader(spec)
+    if reader is not None:
+        return _model(reader, spec, sets, variant, inputs, batch, strict)
     from convcalc.build import build
 
     document, variant = opened(spec, variant, root)
@@ -93,6 +97,32 @@ def opened(spec: str, variant: str = "", root: Path | None = None) -> tuple[Docu
     if at and not files.exists(Path(spec)):
         spec, variant = base, own
     return load(spec, files), variant
+
+
+def _reader(spec: str) -> str | None:
+    """The module that reads a file of another tool, found by the file's suffix; None for a spec."""
+    suffix = Path(spec).suffix[1:].lower()
+    if not suffix.isidentifier() or not (Path(__file__).parent / "exchange" / f"read_{suffix}.py").is_file():
+        return None
+    return f"convcalc.exchange.read_{suffix}"
+
+
+def _model(
+    reader: str, spec: str, sets: tuple[str, ...], variant: str, inputs: tuple[str, ...], batch: int, strict: bool
+) -> Graph:
+    """The graph of another tool's model, which has an input and a batch to change but no variables."""
+    from importlib import import_module
+
+    from convcalc.errors import SpecError, quoted
+
+    shapes = [value for name, _, value in (text.partition("=") for text in sets) if name == "input"]
+    if len(shapes) < len(sets) or variant:
+        what = "variants" if variant else "variables"
+        raise SpecError(f"{quoted(spec)} is a model and has no {what}", "convcalc import writes a spec of it to change")
+    if not Path(spec).is_file():
+        raise SpecError(f"no file {quoted(spec)}")
+    found: Graph = import_module(reader).load(spec, (*inputs, *shapes), batch, strict)
+    return found
 
 
 def graphs(specs: tuple[str, ...], **options: Any) -> list[Graph]:

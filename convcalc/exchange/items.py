@@ -26,7 +26,7 @@ class Item:
     block or repeat, `copies` are the layers of every copy, the first being `leaves`.
     """
 
-    __slots__ = ("branches", "copies", "fields", "leaves", "name", "needs", "shares", "sources", "tag")
+    __slots__ = ("branches", "copies", "fields", "leaves", "name", "needs", "shares", "sources", "tag", "tied")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Item:
         self.branches = branches
         self.copies = [leaves]
         self.shares: Layer | None = None
+        self.tied = False  # shares weights, or has weights that others share: like no other entry
         self.name = ""
 
     @property
@@ -97,12 +98,14 @@ class _Arranger:
             for ref in layer.inputs:
                 self.readers[ref.layer].add(layer.index)
         self.dominators = _dominators(graph)
+        self.shared = {layer.shares for layer in graph.all if layer.shares is not None}
 
     def arrange(self) -> list[Item]:
         for layer in self.graph.layers:
             item = Item(layer.kind.name, dict(layer.kind.values()), [layer], layer.inputs)
             if layer.shares is not None:
                 item.shares = self.graph.all[layer.shares]
+            item.tied = layer.shares is not None or layer.index in self.shared
             if layer.kind.has_branches and len(layer.inputs) > 1:
                 item = self._nest(layer, item) or item
             self.items[layer.index] = item
@@ -137,6 +140,7 @@ class _Arranger:
         needs = frozenset(ref for branch in nested for one in branch for ref in one.needs if ref.layer not in own)
         joined = Item(item.tag, item.fields, leaves, tuple(whole), needs | frozenset(whole), nested)
         joined.shares = item.shares
+        joined.tied = item.tied or any(one.tied for branch in nested for one in branch)
         if joined.height() > MOST_NESTED or joined.skips_across_resolutions():
             return None
         for branch in branches:

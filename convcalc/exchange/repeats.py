@@ -42,21 +42,20 @@ class Repeats:
         self.blocks: dict[str, Body] = {}
         self.ids: dict[Signature, int] = {}
         self.position = {leaf.index: at for at, leaf in enumerate(leaf for item in top for leaf in item.leaves)}
-        self.shared = {layer.shares for layer in graph.all if layer.shares is not None}
         self.counts = Counter(ref for layer in graph.all for ref in set(layer.inputs))
         self.last = graph.all[-1].index if graph.all else -1
 
     def find(self) -> None:
         """Make blocks and repeats, the most saving first."""
         for items, _ in self._lists():
-            _fold_runs(items)
+            self._fold_runs(items)
         for _ in range(MOST_BLOCKS):
             best = self._best()
             if best is None:
                 break
             self._extract(*best)
             for items, _ in self._lists():
-                _fold_runs(items)
+                self._fold_runs(items)
         self._inline_single()
         self.blocks = self._inner_first()
 
@@ -126,7 +125,7 @@ class Repeats:
 
     def _signature(self, item: Item, current: tuple[Ref, ...]) -> Signature:
         """What an entry is, sizes aside; entries that share weights are like no other."""
-        if item.shares is not None or any(leaf.index in self.shared for leaf in item.leaves):
+        if item.tied:
             return (id(item),)
         fields = tuple((key, "#" if _varies(value) else value) for key, value in _complete(item).items())
         given = (ENTRY,) if item.tag == "repeat" else item.sources
@@ -153,6 +152,38 @@ class Repeats:
             if leaf is not output
             for port in range(len(leaf.outputs))
         )
+
+    # -- runs of equal entries -------------------------------------------------------------------------------------
+
+    def _fold_runs(self, items: list[Item]) -> None:
+        """Entries that follow each other and are equal in everything, as one `repeat`."""
+        at = 0
+        while at < len(items):
+            length, times = self._run_at(items, at)
+            run = items[at : at + length * times]
+            if times > 2 or (times > 1 and sum(item.lines() for item in run[:length]) > 2):
+                leaves = [leaf for item in run for leaf in item.leaves]
+                repeat = Item("repeat", {"times": times}, leaves, run[0].sources, run[0].needs, [run[:length]])
+                repeat.copies = _copies(run)
+                _merge([run[part : part + length] for part in range(0, len(run), length)])
+                _enter(run[:length])
+                items[at : at + length * times] = [repeat]
+            at += 1
+
+    def _run_at(self, items: list[Item], start: int) -> tuple[int, int]:
+        """Length and number of the equal runs at an index that save the most; (1, 1) for none."""
+        best, most = (1, 1), 0
+        kind = KINDS.get(items[start].tag)
+        for length in range(1, min(8, (len(items) - start) // 2) + 1):
+            times = _times(items, start, length)
+            while times > 1 and not self._is_closed(items, start, length * times):
+                times -= 1
+            if times > 1 and kind is not None and kind.nonlinearities and _times(items, start + 1, length) >= times:
+                continue  # a block ends with its activation
+            saved = (times - 1) * sum(item.lines() for item in items[start : start + length])
+            if saved > most:
+                best, most = (length, times), saved
+        return best
 
     # -- extraction ------------------------------------------------------------------------------------------------
 
@@ -181,7 +212,8 @@ class Repeats:
             items[start : start + length] = [call]
 
     def _forget(self, run: list[Item]) -> None:
-        self.shared.update(leaf.index for item in run for leaf in item.leaves)
+        for item in every(run):
+            item.tied = True
 
     def _call(self, name: str, run: list[Item], fields: Fields) -> Item:
         leaves = [leaf for item in run for leaf in item.leaves]
@@ -351,20 +383,47 @@ def _disjoint(places: list[tuple[int, int]], length: int) -> list[tuple[int, int
     return found
 
 
-def _fold_runs(items: list[Item]) -> None:
-    """Entries that follow each other and are equal in everything, as one `repeat`."""
-    at = 0
-    while at < len(items):
-        length, times = _run_at(items, at)
-        if times > 2 or (times > 1 and sum(item.lines() for item in items[at : at + length]) > 2):
-            run = items[at : at + length * times]
-            leaves = [leaf for item in run for leaf in item.leaves]
-            repeat = Item("repeat", {"times": times}, leaves, run[0].sources, run[0].needs, [run[:length]])
-            repeat.copies = _copies(run)
-            _merge([run[part : part + length] for part in range(0, len(run), length)])
-            _enter(run[:length])
-            items[at : at + length * times] = [repeat]
-        at += 1
+def _times(items: list[Item], start: int, length: int) -> int:
+    """How often the entries at an index follow each other."""
+    first = items[start : start + length]
+    times = 1
+    while _equal(first, items[start + times * length : start + (times + 1) * length], items, start, times):
+        times += 1
+    return times
+
+
+def _equal(first: list[Item], other: list[Item], items: list[Item], start: int, times: int) -> bool:
+    """Whether two runs are equal and each entry just takes the one above."""
+    if len(first) != len(other):
+        return False
+    at = start + times * len(first)
+    return all(
+        _plain(one) == _plain(another)
+        and another.sources == items[at + number - 1].results()
+        and (number == 0 or one.sources == first[number - 1].results())
+        and len(one.sources) == 1
+        and not _reaches_out(one)
+        and not _reaches_out(another)
+        for number, (one, another) in enumerate(zip(first, other, strict=True))
+    )
+
+
+def _reaches_out(item: Item) -> bool:
+    """Whether it, or a layer in its branches, names a layer further up: the copies in a repeat would all read that."""
+    named = {ref for branch in item.branches or () for one in every(branch[1:]) for ref in one.sources}
+    return bool(item.needs - set(item.sources)) or bool(named & set(item.sources))
+
+
+def _plain(item: Item) -> Signature:
+    """An entry with its sizes, names aside."""
+    if item.tied:
+        return (id(item),)
+    own = {leaf.index: at for at, leaf in enumerate(item.leaves)}
+    branches = tuple(
+        tuple((_plain(one), tuple(own.get(ref.layer, -1) for ref in one.sources)) for one in branch)
+        for branch in item.branches or ()
+    )
+    return (item.tag, tuple(item.fields.items()), branches)
 
 
 def _copies(run: Sequence[Item]) -> list[list[Layer]]:
@@ -421,46 +480,3 @@ def _run_at(items: list[Item], start: int) -> tuple[int, int]:
         if saved > most:
             best, most = (length, times), saved
     return best
-
-
-def _times(items: list[Item], start: int, length: int) -> int:
-    """How often the entries at an index follow each other."""
-    first = items[start : start + length]
-    times = 1
-    while _equal(first, items[start + times * length : start + (times + 1) * length], items, start, times):
-        times += 1
-    return times
-
-
-def _equal(first: list[Item], other: list[Item], items: list[Item], start: int, times: int) -> bool:
-    """Whether two runs are equal and each entry just takes the one above."""
-    if len(first) != len(other):
-        return False
-    at = start + times * len(first)
-    return all(
-        _plain(one) == _plain(another)
-        and another.sources == items[at + number - 1].results()
-        and (number == 0 or one.sources == first[number - 1].results())
-        and one.shares is None
-        and another.shares is None
-        and len(one.sources) == 1
-        and not _reaches_out(one)
-        and not _reaches_out(another)
-        for number, (one, another) in enumerate(zip(first, other, strict=True))
-    )
-
-
-def _reaches_out(item: Item) -> bool:
-    """Whether it, or a layer in its branches, names a layer further up: the copies in a repeat would all read that."""
-    named = {ref for branch in item.branches or () for one in every(branch[1:]) for ref in one.sources}
-    return bool(item.needs - set(item.sources)) or bool(named & set(item.sources))
-
-
-def _plain(item: Item) -> Signature:
-    """An entry with its sizes, names aside."""
-    own = {leaf.index: at for at, leaf in enumerate(item.leaves)}
-    branches = tuple(
-        tuple((_plain(one), tuple(own.get(ref.layer, -1) for ref in one.sources)) for one in branch)
-        for branch in item.branches or ()
-    )
-    return (item.tag, tuple(item.fields.items()), branches)

@@ -125,7 +125,7 @@ class _Writer:
             fields["from"] = found[0] if len(found) == 1 else found
         if item.shares is not None:
             fields["share"] = scope.names[item.shares.index]
-        else:
+        if item.shares is None or item.shares.kind != item.output.kind:
             fields.update(item.fields)
         if item.branches is None:
             self.lines.append(f"{indent}- {_entry(item.tag, fields)}")
@@ -283,7 +283,7 @@ def _entry(tag: str, fields: dict[str, Any]) -> str:
     if not fields:
         return tag
     kind = KINDS.get(tag)
-    if len(fields) == 1 and kind is not None:
+    if len(fields) == 1 and kind is not None and not kind.has_branches:
         (key, value), *_ = fields.items()
         if key in kind.fields and kind.fields[key].bare:
             return f"{tag}: {scalar(value)}"

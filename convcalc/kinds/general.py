@@ -82,6 +82,21 @@ class Gather(Kind, name="gather"):
         return tuple(self.shape)
 
 
+class Constant(Kind, name="constant"):
+    """Values that stand for themselves and were never learned: zeros, a mask, sine positions. It has no input.
+
+    >>> worked(Constant(shape=[64, 32, 32]))
+    64x32x32
+    """
+
+    shape = ShapeField(bare=True, doc="its shape, for example [64, 32, 32]")
+    inputs = (0, 0)
+    example = ("", {"shape": [64, 32, 32]})
+
+    def output(self, *inputs: Shape) -> Shape:
+        return tuple(self.shape)
+
+
 class Opaque(Kind, name="opaque"):
     """An operator without a rule. Its work is not known: every total that holds it is a lower bound.
 

@@ -56,7 +56,8 @@ class Linear(Kind, name="linear"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         shape, axis = inputs[0], self._axis(inputs[0])
         places = {name: size for at, (name, size) in enumerate(elements(output).items()) if at != axis}
-        weights = {"D" if len(shape) == 2 and axis else "C": shape[axis], "K": self.features}
+        letter = next(letter for letter in ("C", "D", "M") if letter not in places and (letter != "C" or not axis))
+        weights = {letter: shape[axis], "K": self.features}
         yield "weights", weights
         yield "linear_macs", {**weights, **places}
         if self.bias:

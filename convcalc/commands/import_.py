@@ -1,0 +1,30 @@
+"""convcalc import: another tool's model as a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convcalc.commands._options import write_text
+
+
+@click.command("import")
+@click.argument("model", metavar="MODEL")
+@click.option("--input", "inputs", multiple=True, metavar="SHAPE", help="Its input: 3x224x224, 160, or NAME=SHAPE.")
+@click.option("--strict", is_flag=True, help="Refuse a model with operators that have no rule.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+def command(model: str, inputs: tuple[str, ...], strict: bool, output: Path | None) -> None:
+    """Write the spec of a model: a .onnx file.
+
+    What repeats becomes blocks, residuals become add, branches concat. The spec is built again and counted before it
+    is written: its totals are the model's.
+
+    \b
+    convcalc import model.onnx -o net.yaml
+    convcalc import model.onnx --input 3x224x224 | convcalc params -
+    """
+    from convcalc.exchange.write_spec import write_spec
+    from convcalc.request import graph
+
+    write_text(write_spec(graph(model, inputs=inputs, strict=strict)), output)

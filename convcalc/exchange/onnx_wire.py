@@ -1,0 +1,112 @@
+"""The protocol buffer encoding of an ONNX file: fields of a message, one after the other, nothing copied.
+
+Reading the encoding here, and not through the onnx package, is what keeps a model of any size cheap and safe: weights
+are skipped where they lie, a tensor that claims 2 GB costs nothing, and no path in a file is ever opened.
+Source: https://protobuf.dev/programming-guides/encoding/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+Span = tuple[int, int]  # where a length-delimited value starts, and where it ends
+Data = Any  # bytes, or a file mapped into memory
+
+
+class Malformed(Exception):
+    """The bytes are no such message: what is wrong, and at which byte."""
+
+    def __init__(self, message: str, at: int) -> None:
+        super().__init__(f"{message} (byte {at:,})")
+
+
+def varint(data: Data, at: int, stop: int) -> tuple[int, int]:
+    """A whole number of 7 bits a byte, lowest first, and where the next thing starts.
+
+    >>> varint(b"\\x96\\x01", 0, 2)
+    (150, 2)
+    """
+    value = shift = 0
+    start = at
+    while at < stop:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+        if shift > 63:
+            break
+    raise Malformed("a number does not end", start)
+
+
+def fields(data: Data, span: Span) -> Iterator[tuple[int, int, Any]]:
+    """The fields of a message: number, wire type, and value (a whole number, or the Span of its bytes).
+
+    >>> list(fields(b"\\x08\\x96\\x01\\x12\\x02hi", (0, 7)))
+    [(1, 0, 150), (2, 2, (5, 7))]
+    """
+    at, stop = span
+    while at < stop:
+        start = at
+        key = data[at]
+        if key < 128:
+            at += 1
+        else:
+            key, at = varint(data, at, stop)
+        wire = key & 7
+        if wire == BYTES:
+            size = data[at] if at < stop else 128
+            if size < 128:
+                at += 1
+            else:
+                size, at = varint(data, at, stop)
+            if size > stop - at:
+                raise Malformed(f"a field claims {size:,} bytes, {max(0, stop - at):,} are left", start)
+            yield key >> 3, wire, (at, at + size)
+            at += size
+        elif wire == VARINT:
+            value, at = varint(data, at, stop)
+            yield key >> 3, wire, value
+        elif wire in (FIXED32, FIXED64):
+            size = 4 if wire == FIXED32 else 8
+            if size > stop - at:
+                raise Malformed("a number is cut off", start)
+            yield key >> 3, wire, (at, at + size)
+            at += size
+        else:
+            raise Malformed(f"wire type {wire} has no meaning", start)
+        if not key >> 3:
+            raise Malformed("a field has the number 0", start)
+
+
+def text(data: Data, span: Any, most: int = 10_000) -> str:
+    """The text of a field, cut to `most` bytes."""
+    if not isinstance(span, tuple):
+        raise Malformed("text was expected", 0)
+    start, stop = span
+    return bytes(data[start : min(stop, start + most)]).decode("utf-8", "replace")
+
+
+def signed(value: int) -> int:
+    """A 64-bit number in two's complement.
+
+    >>> signed(2**64 - 1)
+    -1
+    """
+    value &= 2**64 - 1
+    return value - 2**64 if value >= 2**63 else value
+
+
+def integers(data: Data, wire: int, value: Any) -> list[int]:
+    """The numbers of a repeated field's entry: one, or all of them packed."""
+    if wire == VARINT:
+        return [signed(value)]
+    at, stop = value
+    found = []
+    while at < stop:
+        number, at = varint(data, at, stop)
+        found.append(signed(number))
+    return found

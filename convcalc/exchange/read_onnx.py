@@ -1,0 +1,336 @@
+"""ONNX file -> Graph: constants folded, shape arithmetic done, each operator given to its rule.
+
+A rule is a function in `onnx_layers` or `onnx_moves`, found by the operator's name. An operator without one, or whose
+rule does not fit, keeps its place as an opaque layer, and totals become lower bounds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from convcalc.build import same_weights
+from convcalc.errors import Misfit, SpecError, printable, quoted
+from convcalc.exchange import onnx_layers, onnx_moves, onnx_patterns
+from convcalc.exchange.modules import Namer, group_modules, module_of_node, module_of_tensor
+from convcalc.exchange.onnx_file import FLOATS, Model, Node, Subgraph, read_model
+from convcalc.exchange.onnx_inputs import bind
+from convcalc.exchange.onnx_order import ordered
+from convcalc.exchange.onnx_values import NoRule, Shape, Value, checked, constant
+from convcalc.graph import Graph, Layer, Ref
+from convcalc.kinds import KINDS, Kind
+
+Rule = Callable[["Walk", Node, "list[Value | None]"], "list[Value]"]
+RULES: dict[str, Rule] = onnx_moves.RULES
+assert onnx_layers  # its rules are in there too
+# what a constant is called that no one trained: names that exporters make up
+_MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
+_WRONG = (NoRule, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+_KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax", "Tanh", "Sigmoid")
+# a window that does not fit its input is a mistake in the input's size, not a gap in our rules
+_STRICT = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")
+
+
+def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = False) -> Graph:
+    """The graph of an ONNX file; `inputs` give sizes as --input does. Raises SpecError.
+
+    Weights are not read, and need not be there. With `strict` an operator without a rule is an error.
+    """
+    model = read_model(Path(spec), spec)
+    graph = Walk(model, inputs).run()
+    graph.batch = batch
+    graph.name = Path(spec).stem
+    graph.about["source"] = f"imported from {printable(Path(spec).name)}"
+    graph.about["file"] = {
+        "path": spec,
+        "producer": printable(model.producer),
+        "opset": model.opsets.get("", 0),
+    }
+    if strict:
+        _refuse_opaque(graph, spec)
+    return graph
+
+
+def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
+    """Layers over constants alone, such as weights that are normalised before use, give a constant; else nothing."""
+    if node.operator not in _KEEP_SHAPE or any(value is not None and value.ref is not None for value in inputs):
+        return []
+    origins = tuple(dict.fromkeys(name for value in inputs if value is not None for name in value.origins))
+    first = inputs[0]
+    return [] if first is None else [Value(first.sizes, origins=origins, element=first.element)]
+
+
+def _refuse_opaque(graph: Graph, spec: str) -> None:
+    found = [layer for layer in graph.layers if not layer.kind.is_counted]
+    if found:
+        names = sorted({str(getattr(layer.kind, "operator", layer.kind.name)) for layer in found})
+        where = ", ".join(layer.path for layer in found[:4])
+        raise SpecError(
+            f"{quoted(spec)}: {len(found)} operator{'s have' if len(found) > 1 else ' has'} no rule: "
+            f"{', '.join(names[:8])} ({where}{', ...' if len(found) > 4 else ''})",
+            "without --strict they stay in the graph, and the totals are lower bounds",
+        )
+
+
+class Walk:
+    """One pass over a model's nodes, in the order of computation."""
+
+    def __init__(self, model: Model, inputs: Sequence[str]) -> None:
+        self.model = model
+        self.graph = Graph(model.graph_name or "model")
+        self.values: dict[str, Value] = {}
+        self.nodes = ordered(model)
+        self.names = Namer()
+        self.owners: dict[str, int] = {}  # learned tensor -> the layer that counts it
+        self.made: dict[tuple[str, ...], Value] = {}  # learned tensors -> the layer that gives them
+        self.readers: dict[str, list[Node]] = {}
+        self.concats: dict[tuple[Any, ...], Ref] = {}  # what is side by side already
+        self.symbols: dict[str, int] = {}
+        self.skip: set[int] = set()  # nodes that an earlier one has taken in
+        self.renamed: dict[int, str] = {}  # the output of a node that has taken another in
+        self.batch = bind(self, inputs)
+        for name, tensor in model.tensors.items():
+            if name not in self.values:
+                self.values[name] = constant(tensor, self._is_learned(name, tensor.element, tensor.shape))
+
+    def _is_learned(self, name: str, element: int, shape: Shape) -> bool:
+        """Whether an initialiser is a trained one: floats (or quantised), and a lone number only by its name."""
+        if element not in (*FLOATS, 2, 3):
+            return False
+        if prod(shape) > 1:
+            return not name.startswith(("val_", "c_lifted", "lifted_", "_tensor_constant", "const_fold"))
+        return not _MADE_UP.match(name) and ("." in name or "_scale" in name)
+
+    def run(self) -> Graph:
+        """Walk every node."""
+        self._fold_constants()
+        self.nodes = onnx_patterns.fuse(self.nodes, self.values, set(self.model.outputs))
+        for node in self.nodes:
+            for name in node.inputs:
+                self.readers.setdefault(name, []).append(node)
+        for node in self.nodes:
+            if id(node) not in self.skip and not all(name in self.values for name in node.outputs if name):
+                self.node(node)
+        self._count_rest()
+        self.names.finish(self.graph)
+        group_modules(self.graph)
+        return self.graph
+
+    def _fold_constants(self) -> None:
+        """Nodes that depend on constants alone, first, so that patterns can see their values."""
+        for node in self.nodes:
+            if node.operator in RULES and all(not name or name in self.values for name in node.inputs):
+                inputs = [self.values[name] if name else None for name in node.inputs]
+                if all(value is None or value.is_constant for value in inputs):
+                    self._apply(node, inputs)
+
+    def node(self, node: Node) -> None:
+        """One node: its rule, or an opaque layer."""
+        inputs = [self.values.get(name) if name else None for name in node.inputs]
+        start = len(self.graph.all)
+        if not self._apply(node, inputs):
+            del self.graph.all[start:]
+            self.opaque(node, inputs)
+
+    def _apply(self, node: Node, inputs: list[Value | None]) -> bool:
+        rule = RULES.get(node.operator) if node.domain in ("", "com.microsoft", "onnx.contrib") else None
+        if rule is None:
+            return False
+        try:
+            found = _unchanged(node, inputs) or rule(self, node, inputs)
+        except Misfit as misfit:
+            if node.operator in _STRICT and misfit.field:
+                where = f"node {quoted(node.name or (node.outputs or ['?'])[0])} ({node.operator})"
+                hint = misfit.hint or "give another input size with --input"
+                raise SpecError(f"{quoted(self.model.name)}, {where}: {misfit.message}", hint) from None
+            if "more than" in misfit.message and "layers" in misfit.message:
+                raise SpecError(f"{quoted(self.model.name)}: {misfit.message}") from None
+            return False
+        except _WRONG:
+            return False
+        outputs = [self.renamed[id(node)]] if id(node) in self.renamed else node.outputs
+        self.values.update((name, value) for name, value in zip(outputs, found, strict=False) if name)
+        return True
+
+    # -- what rules ask for ----------------------------------------------------------------------------------------
+
+    def inner(self, shape: Shape, batch: int | None) -> Shape:
+        """A shape as our graph has it: without the batch, and never without any axis."""
+        sizes = list(shape)
+        if batch is not None:
+            rest = sizes[batch] // self.batch
+            sizes[batch : batch + 1] = [rest] if rest != 1 else []
+        return tuple(sizes) or (1,)
+
+    def inner_axis(self, value: Value, axis: int) -> int:
+        """An axis of a value's shape as our graph counts it. Raises NoRule for the batch."""
+        if value.batch is None or value.sizes[value.batch] != self.batch:
+            return axis
+        if axis == value.batch:
+            raise NoRule("it works across the batch")
+        return axis - (axis > value.batch)
+
+    def layer(
+        self,
+        node: Node,
+        kind: Kind | str,
+        inputs: Sequence[Value | Ref],
+        shape: Sequence[int],
+        batch: int | None,
+        weights: Sequence[Value | None] = (),
+        /,
+        **fields: Any,
+    ) -> Value:
+        """Add a layer whose output has an ONNX shape. Raises NoRule where the layer's own shape is another."""
+        kind = KINDS[kind](**fields) if isinstance(kind, str) else kind
+        refs = [self.ref(value) if isinstance(value, Value) else value for value in inputs]
+        origins = [name for value in weights if value is not None for name in value.origins]
+        shares = None if self._is_copy(node, origins) else self._shares(kind, refs, origins)
+        path = self.names.path(node, kind, origins)
+        ref = self.graph.add(path, kind, refs, shares)
+        for name in origins:
+            self.owners.setdefault(name, ref.layer)
+        wanted = self.inner(checked(shape), batch)
+        if self.graph.shape(ref) != wanted:
+            raise NoRule(f"{kind.name} gives {self.graph.shape(ref)}, the model {wanted}")
+        return Value(tuple(shape), ref=ref, batch=batch)
+
+    def _is_copy(self, node: Node, origins: list[str]) -> bool:
+        """Whether vectors are stored once only because they are equal: PyTorch merges such, and says which module asks.
+
+        A module that is called twice asks twice by the same name.
+        """
+        if not origins or not node.module or any(len(self.stored(name)) > 1 for name in origins):
+            return False
+        return module_of_node(node) != module_of_tensor(origins[0])
+
+    def stored(self, name: str) -> Shape:
+        """The shape of a learned tensor of the file."""
+        tensor = self.model.tensors.get(name)
+        return tensor.shape if tensor is not None else ()
+
+    def _shares(self, kind: Kind, refs: Sequence[Ref], origins: list[str]) -> int | None:
+        """The earlier layer that has the same learned tensors, if its figures are the same."""
+        if not origins or any(name not in self.owners for name in origins):
+            return None
+        layer = self.graph.all[self.owners[origins[0]]]
+        shapes = tuple(self.graph.shape(ref) for ref in refs)
+        same = same_weights(Layer(0, "", kind, (), shapes, kind.outputs(*shapes)), layer)
+        return (layer.index if layer.shares is None else layer.shares) if same else None
+
+    def ref(self, value: Value) -> Ref:
+        """Where a value is in our graph; a learned constant becomes a layer there. Raises NoRule."""
+        if value.ref is None:
+            return self.parameter(value, value.sizes or (1,))
+        return value.ref
+
+    def parameter(self, value: Value, shape: Shape) -> Ref:
+        """A layer that gives a constant in a shape, counting each learned tensor once."""
+        if not value.origins:
+            kind = KINDS["constant"](shape=checked(shape))
+            return self.graph.add(self.names.path(Node(), kind, ()), kind, ())
+        name = value.origins[0]
+        tensor = self.model.tensors.get(name)
+        stored = tensor.shape if tensor is not None else value.sizes
+        whole = shape if prod(shape) == prod(stored) else stored or (1,)
+        key = (name, *map(str, whole))
+        known = self.made.get(key)
+        if known is None or known.ref is None:
+            node = Node()
+            node.name = name
+            kind = KINDS["parameter"](shape=whole)
+            shares = self._shares(kind, (), [name])
+            ref = self.graph.add(self.names.path(node, kind, [name]), kind, (), shares)
+            self.owners.setdefault(name, ref.layer)
+            self.made[key] = known = Value(whole, ref=ref)
+        ref = known.ref or Ref(0)
+        if self.graph.shape(ref) != shape:
+            kind = KINDS["gather"](shape=shape)
+            ref = self.graph.add(self.names.path(Node(), kind, [name]), kind, (ref,))
+        return ref
+
+    def view(self, node: Node, value: Value, shape: Shape) -> Ref:
+        """A value in another shape of our graph, with as many elements."""
+        if value.ref is None:
+            return self.parameter(value, shape)
+        if self.graph.shape(value.ref) == shape:
+            return value.ref
+        kind = KINDS["flatten"]() if len(shape) == 1 else KINDS["reshape"](shape=shape)
+        return self.graph.add(self.names.path(node, kind, ()), kind, (value.ref,))
+
+    def only_reader(self, name: str, operators: tuple[str, ...]) -> Node | None:
+        """The one node that reads an output, if it is one of `operators`."""
+        readers = self.readers.get(name, [])
+        if len(readers) == 1 and readers[0].operator in operators and name not in self.model.outputs:
+            return readers[0] if readers[0].inputs.count(name) == 1 else None
+        return None
+
+    # -- what has no rule ------------------------------------------------------------------------------------------
+
+    def opaque(self, node: Node, inputs: list[Value | None]) -> None:
+        """Keep the place of a node without a rule: its inputs, its learned tensors, its shape where it is stated."""
+        refs = [value.ref for value in inputs if value is not None and value.ref is not None]
+        origins = {name for value in inputs if value is not None and value.is_constant for name in value.origins}
+        for attribute in node.attributes.values():
+            if isinstance(attribute, Subgraph):
+                origins |= self._inside(attribute, refs)
+        fresh = sorted(origins - set(self.owners))
+        learned = 0
+        is_lost = any(
+            value is None or value.shape is None for name, value in zip(node.inputs, inputs, strict=True) if name
+        )
+        operator = node.operator + (" (shape unknown)" if is_lost and node.operator in RULES else "")
+        for name in fresh:
+            tensor = self.model.tensors.get(name)
+            learned += prod(tensor.shape) if tensor else 0
+        has_batch = any(value is not None and value.batch == 0 for value in inputs)
+        for number, name in enumerate(node.outputs or [""]):
+            shape = self._stated(name)
+            batch = 0 if has_batch and shape and shape[0] == self.batch else None
+            inner = () if shape is None else self.inner(shape, batch)
+            wide = () if any(size < 1 for size in inner) or len(inner) > 6 else inner
+            kind = KINDS["opaque"](
+                operator=operator[:100] or "?",
+                **({"shape": wide} if wide else {}),
+                **({"params": learned} if learned and number == 0 else {}),
+            )
+            if name and (number == 0 or name in self.readers):
+                ref = self.graph.add(self.names.path(node, kind, fresh), kind, refs)
+                self.values[name] = Value(shape if wide else None, ref=ref, batch=batch)
+                for origin in fresh if number == 0 else ():
+                    self.owners[origin] = ref.layer
+
+    def _inside(self, body: Subgraph, refs: list[Ref]) -> set[str]:
+        """Learned tensors that a branch or loop uses, and the activations that it reads (into `refs`)."""
+        found: set[str] = set()
+        for name, tensor in body.tensors.items():
+            self.model.tensors.setdefault(name, tensor)
+            if tensor.element in FLOATS and prod(tensor.shape) > 1:
+                found.add(name)
+        for node in body.nodes:
+            for name in node.inputs:
+                value = self.values.get(name)
+                if value is not None and value.ref is None:
+                    found.update(value.origins)
+                elif value is not None and value.ref is not None and value.ref not in refs:
+                    refs.append(value.ref)
+            for attribute in node.attributes.values():
+                if isinstance(attribute, Subgraph):
+                    found |= self._inside(attribute, refs)
+        return found
+
+    def _stated(self, name: str) -> Shape | None:
+        """The shape that the file states for a value, with its free sizes filled in."""
+        stated = self.model.stated.get(name)
+        if stated is None or stated.shape is None:
+            return None
+        sizes = [self.symbols.get(size, 0) if isinstance(size, str) else size for size in stated.shape]
+        return tuple(sizes) if all(size > 0 for size in sizes) else None
+
+    def _count_rest(self) -> None:
+        """An empty network is refused; one whose inputs are not used still stands."""
+        if not self.graph.layers:
+            raise SpecError(f"{quoted(self.model.name)} computes nothing: its outputs are constants or inputs")

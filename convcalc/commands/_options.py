@@ -69,7 +69,7 @@ def _apply(function: F, options: list[Callable[[Any], Any]]) -> F:
 
 
 def spec_options(function: F) -> F:
-    """--set, --variant, --input, --batch, --root, --strict: what a command line changes about a spec or a model."""
+    """--set, --variant, --input, --batch, --root: what a command line changes about a spec."""
     return _apply(
         function,
         [
@@ -96,8 +96,14 @@ def spec_options(function: F) -> F:
                 type=click.Path(file_okay=False, path_type=Path),
                 help="The folder that includes may not leave [the spec's].",
             ),
-            click.option("--strict", is_flag=True, help="Refuse a model with operators that have no rule."),
         ],
+    )
+
+
+def strict_option(function: F) -> F:
+    """--strict: what to do about a model that is not understood whole."""
+    return _apply(
+        function, [click.option("--strict", is_flag=True, help="Refuse a model with operators unknown here.")]
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_options
+from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_options, strict_option
 
 if TYPE_CHECKING:
     from convcalc.analysis.count import Count
@@ -18,6 +18,7 @@ HEADINGS = {"macs": "MACs", "flops": "FLOPs", "other_params": "other params", "n
 @click.command("compare")
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC SPEC...")
 @spec_options
+@strict_option
 @click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one row each.")
 @click.option("--totals", is_flag=True, help="Leave out the rows of the layers.")
 @output_options

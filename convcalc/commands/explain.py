@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, graph, output_options, spec_options
+from convcalc.commands._options import SPEC, emit, graph, output_options, spec_options, strict_option
 from convcalc.report import Column
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.argument("spec", type=SPEC)
 @click.argument("layer", default="", shell_complete=_complete)
 @spec_options
+@strict_option
 @output_options
 def command(spec: str, layer: str, form: str, output: Any, exact: Any, color: str, **options: Any) -> None:
     """Why a layer costs what it costs, with formulas.

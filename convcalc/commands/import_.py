@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from convcalc.commands._options import write_text
+from convcalc.commands._options import strict_option, write_text
 
 
 @click.command("import")
 @click.argument("model", metavar="MODEL")
 @click.option("--input", "inputs", multiple=True, metavar="SHAPE", help="Its input: 3x224x224, 160, or NAME=SHAPE.")
-@click.option("--strict", is_flag=True, help="Refuse a model with operators that have no rule.")
+@strict_option
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
 def command(model: str, inputs: tuple[str, ...], strict: bool, output: Path | None) -> None:
     """Write the spec of a model: a .onnx file.

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_options
+from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_options, strict_option
 
 
 @click.command("params")
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
 @spec_options
+@strict_option
 @click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one row each.")
 @click.option(
     "--by", type=click.Choice(["layer", "kind"]), default="layer", help="A row a layer, or totals for each kind."

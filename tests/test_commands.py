@@ -55,7 +55,7 @@ def takes_specs_alone(command):
 
 
 # options without which a command has nothing to do
-NEEDED = {"sweep": ["--set", "width=8,16"]}
+NEEDED = {"sweep": ["--set", "width=8,16"], "solve": ["--vary", "width", "--max-macs", "1G"]}
 
 
 def arguments(command, spec):

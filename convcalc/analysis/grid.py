@@ -172,13 +172,13 @@ def read_axes(sets: Iterable[str], variant: str, document: Document) -> Grid:
     return Grid(tuple(axes.values()))
 
 
-def check_size(grid: Grid) -> None:
+def check_size(grid: Grid, hint: str = "use larger steps") -> None:
     """Refuse a grid that no one waits for. Raises SpecError."""
     if grid.size > MOST_POINTS:
         times = " x ".join(f"{len(axis.values):,}" for axis in grid.axes)
         raise SpecError(
             f"a grid of {grid.size:,} architectures ({times}); at most {MOST_POINTS:,} are counted",
-            "use larger steps, or --sample N",
+            hint,
         )
 
 

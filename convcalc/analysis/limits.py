@@ -79,7 +79,7 @@ class Frontier:
         """Take further points in."""
         both = chunk.keep(chunk.valid())
         if self.best is not None:
-            both = Chunk({name: _join(self.best.columns[name], both.columns[name]) for name in both.columns}, {})
+            both = self.best.join(both)
         if len(both):
             self.best = both.keep(_undominated([self._ranks(both, word) for word in self.objectives]))
 
@@ -90,12 +90,6 @@ class Frontier:
         except TypeError:
             raise SpecError(f"--pareto: {quoted(word)} holds words, which are neither larger nor smaller") from None
         return -ranks if word.startswith("-") else ranks
-
-
-def _join(first: Any, second: Any) -> Any:
-    if first.dtype != second.dtype:
-        first, second = first.astype(object), second.astype(object)
-    return np.concatenate([first, second])
 
 
 def _undominated(ranks: Sequence[Any]) -> Any:

@@ -44,6 +44,10 @@ class Chunk(NamedTuple):
         reasons = {new: self.reasons[old] for new, old in enumerate(where.tolist()) if old in self.reasons}
         return Chunk({name: column[where] for name, column in self.columns.items()}, reasons)
 
+    def join(self, other: Chunk) -> Chunk:
+        """The points of both, which are all networks."""
+        return Chunk({name: _joined(column, other.columns[name]) for name, column in self.columns.items()}, {})
+
     def rows(self, names: Sequence[str]) -> Iterator[list[Any]]:
         """The points as plain values."""
         return map(list, zip(*(self.columns[name].tolist() for name in names), strict=True))
@@ -261,6 +265,12 @@ class Sweep:
         except Cut:
             return True
         return False
+
+
+def _joined(first: Any, second: Any) -> Any:
+    if first.dtype != second.dtype:
+        first, second = first.astype(object), second.astype(object)
+    return np.concatenate([first, second])
 
 
 def _lengths(box: Slices) -> tuple[int, ...]:

@@ -38,7 +38,8 @@ def words_in(text: str) -> set[str]:
 
 
 def title(document: Document) -> str:
-    return document.text("name") or document.file.name
+    """What a document calls its network, else its file's name."""
+    return document.text("name") or document.file.name.removesuffix(".yaml").rpartition("/")[2]
 
 
 def check_room(form: str, points: int, is_every: bool) -> None:

@@ -82,7 +82,7 @@ def command(
         raise SpecError("nothing varies", "for example --set NAME=4:64:4 or --set input=128,160,192,224")
     base = settings((), "" if "," in variant else variant, inputs, batch, document)
     if sample is None:
-        check_size(grid)
+        check_size(grid, "use larger steps, or --sample N")
     axes = [axis.name for axis in grid.axes]
     shown = figures_in(columns)
     figures = [name for name in FIGURES if name in {*shown, *words_in(where), *words_in(pareto), *words_in(plot)}]

@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -16,35 +14,6 @@ from convcalc.report import names
 
 CONTEXT = click.Context(cli)
 COMMANDS = {name: cli.get_command(CONTEXT, name) for name in cli.list_commands(CONTEXT)}
-SPEC = """\
-name: reduce
-source: a test
-input: 256x28x28
-vars: {width: 16}
-variants: {narrow: {width: 8}}
-blocks:
-  reduced:
-    layers:
-      - concat:
-        - - conv: {name: reduce, filters: "${width}", kernel: 1}
-          - relu
-          - conv: {name: wide, filters: 32, kernel: 5, padding: same}
-          - batch_norm
-        - - max_pool: {kernel: 3, stride: 1, padding: 1}
-layers:
-  - reduced: {name: first}
-  - reduced: {name: second}
-  - global_avg_pool
-  - flatten
-  - linear: 10
-"""
-
-
-@pytest.fixture
-def spec(tmp_path):
-    path = tmp_path / "net.yaml"
-    path.write_text(SPEC)
-    return str(path)
 
 
 def takes_specs_alone(command):
@@ -190,7 +159,7 @@ def test_json_names_spec_and_conventions(spec, capsys):
 
     data = table(capsys, "params", spec)
     assert set(data["conventions"]) == {"macs", "flops", "params"}
-    assert data["tables"][0]["spec"]["sha256"] == hashlib.sha256(SPEC.encode()).hexdigest()
+    assert data["tables"][0]["spec"]["sha256"] == hashlib.sha256(Path(spec).read_bytes()).hexdigest()
 
 
 def test_flops_are_defined_where_they_are_shown(spec, capsys):
@@ -216,83 +185,6 @@ def test_the_first_story(tmp_path, capsys):
 def test_two_specs_from_one_name_are_told_apart(spec, capsys):
     data = table(capsys, "compare", spec, spec, f"{spec}@narrow")
     assert list(data["tables"][0]["rows"][0])[1:4] == ["reduce (1)", "reduce (2)", "reduce narrow"]
-
-
-# -- a process of its own ---------------------------------------------------------------------------------------------
-
-
-def process(*words, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "convcalc", *words],
-        capture_output=True,
-        env={"PATH": "", "PYTHONPATH": str(Path(__file__).parents[1]), **environment},
-        encoding="utf-8",
-        check=False,
-    )
-
-
-def test_piped_it_is_plain_and_whole(spec):
-    plain = process("params", spec, COLUMNS="40").stdout
-    assert "\x1b" not in plain
-    assert "…" not in plain
-    assert plain == process("params", spec).stdout == process("params", spec, NO_COLOR="1", FORCE_COLOR="1").stdout
-
-
-def test_colour_is_forced_by_option_and_environment(spec):
-    assert "\x1b[" in process("params", spec, "--color", "always", NO_COLOR="1").stdout
-    assert "\x1b[" in process("params", spec, FORCE_COLOR="1").stdout
-    assert "\x1b[" not in process("params", spec, FORCE_COLOR="0").stdout
-    assert "\x1b[" not in process("params", spec, "--color", "never", FORCE_COLOR="1").stdout
-
-
-@pytest.mark.parametrize("columns", [40, 60, 80, 120, 200])
-def test_a_narrow_terminal_never_cuts_a_number(spec, columns):
-    shown = process("params", spec, "--color", "always", "--exact", COLUMNS=str(columns)).stdout
-    assert "…" not in shown
-    assert "13,246,464" in process("params", spec, "--depth", "1", "--exact").stdout
-    for number in ("4,096", "12,800", "10,035,200"):
-        assert number in shown
-
-
-def test_a_spec_from_standard_input():
-    found = subprocess.run(
-        [sys.executable, "-m", "convcalc", "params", "-"], input=SPEC, capture_output=True, text=True, check=False
-    )
-    assert found.returncode == FINE
-    assert "total" in found.stdout
-
-
-def test_the_library_is_loaded_only_as_far_as_it_is_used():
-    import convcalc
-
-    assert all(getattr(convcalc, name) for name in convcalc.__all__)
-    code = "import sys, convcalc; print([name for name in ('yaml', 'click', 'convcalc.kinds') if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("par", "params"),
-        ("kinds transposed", "transposed_conv"),
-        ("explain net.yaml first/wi", "first/wide"),
-        ("params net.yaml -f js", "json"),
-    ],
-)
-def test_a_shell_completes(words, expected, spec):
-    count = len(words.split())
-    environment = {"_CONVCALC_COMPLETE": "bash_complete", "COMP_WORDS": f"convcalc {words}", "COMP_CWORD": str(count)}
-    program = [sys.executable, "-c", "from convcalc.cli import main; main()"]
-    found = subprocess.run(
-        program,
-        env={"PYTHONPATH": str(Path(__file__).parents[1]), **environment},
-        cwd=Path(spec).parent,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert expected in [line.partition(",")[2] for line in found.stdout.split("\n")]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -16,6 +16,9 @@ from convcalc.kinds import Kind, Shape, formula, total
 from convcalc.kinds.base import MACS
 from convcalc.kinds.fields import Integer, Sizes, is_whole
 
+# what letters stand for that no field of the layer claims
+LETTERS = (("C", "input channels"), ("DHW", "input size"), ("ZPQ", "output size"), ("N", "batch"))
+TOKENS = (("L", "tokens"), ("D", "features"))
 SUMMED = ("weights", "biases", "other_params", "params", "macs", "flops")
 
 
@@ -57,15 +60,18 @@ def explain_layer(layer: Layer, batch: int = 1) -> list[Line]:
 
 
 def legend(kind: Kind, lines: Iterable[Line]) -> str:
-    """What the letters in the formulas of a layer stand for, as far as its fields name them.
+    """What the letters in the formulas of a layer stand for.
 
     >>> from convcalc.kinds.conv import Conv
     >>> legend(Conv(filters=1, kernel=1), [Line("weights", "C/g*K*R*S", "", 1)])
-    'K filters, R S kernel, g groups'
+    'K filters, R S kernel, g groups, C input channels'
     """
     used = set(re.findall(r"\b[A-Za-z]\b", " ".join(line.formula for line in lines)))
-    named = ((getattr(field, "letters", "") or field.letter, name) for name, field in kind.fields.items())
-    found = ((" ".join(letter for letter in letters if letter in used), name) for letters, name in named)
+    named = [(getattr(field, "letters", "") or field.letter, name) for name, field in kind.fields.items()]
+    found = []
+    for letters, name in [*named, *(TOKENS if "L" in used else ()), *LETTERS]:
+        found.append((" ".join(letter for letter in letters if letter in used), name))
+        used -= set(letters)
     return ", ".join(f"{letters} {name}" for letters, name in found if letters)
 
 

@@ -156,3 +156,17 @@ def test_what_cannot_fit_runs_over_whole(room):
 def test_a_long_word_is_folded_where_it_must_be():
     assert folded("abcdefghij", 4).split("\n") == ["abcd", " efg", " hij"]
     assert folded("a b c", 3) == "a b\n c"
+
+
+def test_the_map_of_networks_is_xml_with_a_place_for_each():
+    from xml.etree import ElementTree
+
+    from convcalc.report._map import svg
+
+    families = {"a<b": [(10**6, 10**5), (10**9, 10**7)], "one": [(500_000_000, 25_000_000)]}
+    root = ElementTree.fromstring(svg("a & b", families))
+    circles = root.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(circles) == 3
+    assert all(0 < float(circle.get("cx")) < 860 and 0 < float(circle.get("cy")) < 560 for circle in circles)
+    assert {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")} >= {"a<b", "one", "1 M", "MACs"}
+    ElementTree.fromstring(svg("one", {"one": [(1, 1)]}))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcalc.commands._options import emit, output_options
+from convcalc.commands._options import emit, output_options, write_text
 
 if TYPE_CHECKING:
     from convcalc.report import Column
@@ -29,8 +30,13 @@ FIGURES = ("params", "macs", "depth")
 @click.option(
     "--sort", default="", metavar="COLUMN", help="Sort by a column, the largest first; -COLUMN: the smallest."
 )
+@click.option(
+    "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw MACs against params into a file too."
+)
 @output_options
-def command(pattern: str, folder: str, where: str, sort: str, form: str, output: Any, exact: Any, color: str) -> None:
+def command(
+    pattern: str, folder: str, where: str, sort: str, svg: Path | None, form: str, output: Any, exact: Any, color: str
+) -> None:
     """The networks of the catalogue and what they cost.
 
     PATTERN is a name with * and ?. NAME@VARIANT is what the other commands take.
@@ -39,6 +45,7 @@ def command(pattern: str, folder: str, where: str, sort: str, form: str, output:
     convcalc list
     convcalc list 'mobilenet*' --sort macs
     convcalc list --where 'params < 5M and macs < 600M' -f csv
+    convcalc list --folder networks --svg catalogue.svg
     """
     from convcalc.report import Column, Report, Table
     from convcalc.tables import CONVENTIONS, NOTES
@@ -60,7 +67,23 @@ def command(pattern: str, folder: str, where: str, sort: str, form: str, output:
         None,
         ["convcalc params NAME counts one, convcalc show NAME prints it"],
     )
+    if svg:
+        write_text(_map(found), svg)
     emit(Report("list", [table], NOTES, {"conventions": CONVENTIONS}), form, output, exact, color)
+
+
+def _map(rows: list[list[Any]]) -> str:
+    """The networks that have both, MACs against params; variants belong together."""
+    from convcalc.errors import SpecError
+    from convcalc.report import _map
+
+    families: dict[str, list[tuple[int, int]]] = {}
+    for name, params, macs, *_ in rows:
+        if params and macs:
+            families.setdefault(name.partition("@")[0], []).append((macs, params))
+    if not families:
+        raise SpecError("--svg: no network to draw")
+    return _map.svg("MACs and params of the catalogue", families)
 
 
 def specs(pattern: str, folder: str) -> list[str]:

@@ -21,7 +21,8 @@ BOLD, DIM = "1", "2"
 STYLES = {"name": BOLD, "shape": "36", "share": "35", "ratio": "1;32", "times": "1;32", "bar": "34"}
 T = TypeVar("T")
 GAP = 2
-SHORTEST = 16
+# how narrow a column may be folded: text, a name, text that can be left out instead
+SHORTEST, SHORTEST_NAME, SHORTEST_OPTIONAL = 16, 24, 30
 NOTHING = ("0", "0.0%")
 
 
@@ -54,7 +55,7 @@ def write(report: Report, stream: TextIO, exact: bool | None, has_color: bool) -
         lines = draw(fit(table, room, exact), room, paint)
         stream.writelines(f"{line}\n" for line in ([""] if number else []))
         stream.writelines(f"{line}\n" for line in lines)
-    stream.writelines(f"{paint(line, DIM)}\n" for note in report.notes for line in folded(note, room).split("\n"))
+    stream.writelines(f"{paint(line, DIM)}\n" for note in report.notes for line in folded(note, room, "").split("\n"))
 
 
 class Paint(NamedTuple):
@@ -166,13 +167,14 @@ def _as_tree(layout: Layout) -> Layout:
 
 
 def _fold(layout: Layout, room: int) -> Layout:
-    """Names and texts over several lines, the widest column first, none below SHORTEST."""
+    """Names and texts over several lines, the widest column first, none below its shortest."""
     widths = list(layout.widths)
     folding = [at for at, column in enumerate(layout.columns) if column.holds in ("name", "text", "equation")]
+    least = {at: max(_least(layout.columns[at]), _widest(layout.headings[at])) for at in folding}
     excess = layout.width - room
-    while excess > 0 and folding:
-        widest = max(folding, key=lambda at: widths[at])
-        if widths[widest] <= max(SHORTEST, _widest(layout.headings[widest])):
+    while excess > 0:
+        widest = max(folding, key=lambda at: widths[at] - least[at], default=0)
+        if not folding or widths[widest] <= least[widest]:
             break
         widths[widest] -= 1
         excess -= 1
@@ -180,7 +182,11 @@ def _fold(layout: Layout, room: int) -> Layout:
     return layout._replace(widths=widths, rows=rows)
 
 
-def folded(text: str, room: int) -> str:
+def _least(column: Column) -> int:
+    return SHORTEST_NAME if column.holds == "name" else SHORTEST_OPTIONAL if column.optional else SHORTEST
+
+
+def folded(text: str, room: int, indent: str = " ") -> str:
     """Text over several lines of at most `room` columns, broken after a slash or a space where there is one.
 
     >>> print(folded("inception_3a/reduce_5x5", 16))
@@ -193,11 +199,11 @@ def folded(text: str, room: int) -> str:
         for part in re.findall(r"[^/ ]*[/ ]*", whole):
             if line.strip() and width(line + part.rstrip()) > room:
                 lines.append(line.rstrip())
-                line = " "
+                line = indent
             line += part
             while width(line.rstrip()) > room:
                 lines.append(line[:room])
-                line = " " + line[room:]
+                line = indent + line[room:]
         lines.append(line.rstrip())
     return "\n".join(lines)
 
@@ -205,7 +211,7 @@ def folded(text: str, room: int) -> str:
 def draw(layout: Layout, room: int, paint: Paint) -> Iterator[str]:
     """The lines of a table."""
     if layout.title:
-        yield from (paint(line, BOLD) for line in folded(layout.title, room).split("\n"))
+        yield from (paint(line, BOLD) for line in folded(layout.title, room, "").split("\n"))
     rule = "─" * layout.width
     styles = [STYLES.get(column.holds, "") for column in layout.columns]
     loud = [BOLD] * len(styles)
@@ -217,7 +223,7 @@ def draw(layout: Layout, room: int, paint: Paint) -> Iterator[str]:
         yield rule
         yield from _lines(layout, layout.total, loud, paint)
     for note in layout.notes:
-        yield from (paint(line, DIM) for line in folded(note, room).split("\n"))
+        yield from (paint(line, DIM) for line in folded(note, room, "").split("\n"))
 
 
 def _lines(layout: Layout, row: list[str], styles: list[str], paint: Paint) -> Iterator[str]:

@@ -73,6 +73,11 @@ class Document:
         self.variants: dict[str, dict[str, Node]] = {}
         self.blocks: dict[str, Block] = {}
         self.sources: list[File] = [file]
+        self.problems: list[Problem] = []  # of this file and all it includes; `build` raises them with its own
+        # what could not be read, so that its uses are no further mistakes
+        self.bad_variables: set[str] = set()
+        self.bad_blocks: set[str] = set()
+        self.is_partial = False  # blocks of unknown names
 
     def get(self, key: str) -> Node | None:
         return self.node.value.get(key) if isinstance(self.node.value, dict) else None
@@ -85,21 +90,25 @@ class Document:
         return "\n".join(str(item.value) for item in node.value) if isinstance(node.value, list) else str(node.value)
 
 
-def load(spec: str, files: Files | None = None) -> Document:
-    """Read the spec that a user named, with its includes. Raises SpecError with all that is wrong so far."""
+def load(spec: str, files: Files | None = None, is_strict: bool = True) -> Document:
+    """Read the spec that a user named, with its includes; `is_strict` as for `parse`. Raises SpecError."""
     files = files or Files()
     try:
         file = files.open(spec)
     except Misfit as misfit:
         raise SpecError(misfit.message, misfit.hint) from None
-    return parse(file, files)
+    return parse(file, files, is_strict)
 
 
-def parse(file: File, files: Files | None = None) -> Document:
-    """A Document from the bytes of a file."""
+def parse(file: File, files: Files | None = None, is_strict: bool = True) -> Document:
+    """A Document from the bytes of a file. Raises SpecError with all that is wrong with its keys.
+
+    For whoever goes on to build it, `is_strict` may be off: `build` then raises these problems with those it finds.
+    """
     loader = _Loader(files or Files(), file)
     document = loader.document(file, [])
-    if loader.problems:
+    document.problems = loader.problems
+    if loader.problems and (is_strict or not isinstance(document.node.value, dict)):
         raise SpecError(loader.problems)
     return document
 
@@ -120,7 +129,10 @@ class _Loader:
         self.problems.extend(problems)
         document = Document(file, node)
         if not isinstance(node.value, dict):
-            self.wrong(node, f"a spec is a mapping with 'input:' and 'layers:', found {describe(node)}")
+            hint = (
+                "write 'input: 3x224x224' first, then 'layers:' above the list" if isinstance(node.value, list) else ""
+            )
+            self.wrong(node, f"a spec is a mapping with 'input:' and 'layers:', found {describe(node)}", hint)
             return document
         for key, value in node.items():
             if key not in KEYS:
@@ -146,7 +158,9 @@ class _Loader:
         }[wanted]
         if not fits:
             what = {"text": "text", "shape": "a shape", "mapping": "a mapping", "list": "a list of layers"}
-            hint = "write [] for a network without layers" if key == "layers" and value is None else ""
+            hint = ""
+            if key == "layers":
+                hint = "write [] for a network without layers" if value is None else "each layer begins with '- '"
             self.wrong(
                 node, f"'{key}' must be {what.get(wanted, 'a name or a list of names')}, found {describe(node)}", hint
             )
@@ -155,6 +169,8 @@ class _Loader:
         for name, node in self._entries(document.get("vars")):
             if self._is_variable(name, node):
                 document.variables[name] = node
+            else:
+                document.bad_variables.add(name)
 
     def _is_variable(self, name: str, node: Node) -> bool:
         if not VARIABLE.match(name) or name in ("and", "or", "not", "index"):
@@ -196,6 +212,7 @@ class _Loader:
                 file = self.files.include(item.value, document.file, self.top)
             except Misfit as misfit:
                 self.wrong(item, misfit.message, misfit.hint)
+                document.is_partial = True
                 continue
             if file.name in chain:
                 self.wrong(item, f"includes go round in a circle: {' -> '.join([*chain, file.name])}")
@@ -207,8 +224,11 @@ class _Loader:
             part = self.document(file, chain)
         except SpecError as error:
             self.problems.extend(error.problems)
+            document.is_partial = True
             return
         document.sources.extend(part.sources)
+        document.bad_blocks |= part.bad_blocks
+        document.is_partial |= part.is_partial
         if not part.blocks:
             self.wrong(item, f"{quoted(item.value)} brings no blocks", "an include must hold 'blocks:'")
         for name, block in part.blocks.items():
@@ -228,28 +248,30 @@ class _Loader:
                 self.problems.append(
                     Problem(f"the block '{name}' is defined twice", node.key_place, (f"first at {first}",))
                 )
+            elif block := self._block(document, name, node):
+                document.blocks[name] = block
             else:
-                self._block(document, name, node)
+                document.bad_blocks.add(name)
 
-    def _block(self, document: Document, name: str, node: Node) -> None:
+    def _block(self, document: Document, name: str, node: Node) -> Block | None:
         if not isinstance(node.value, dict):
             self.wrong(node, f"the block '{name}' must be a mapping with 'layers:', found {describe(node)}")
-            return
+            return None
         for key, value in node.items():
             if key not in BLOCK_KEYS:
                 self.wrong(value, f"a block has no key {quoted(key)}", did_you_mean(key, BLOCK_KEYS), at_key=True)
         layers = node.value.get("layers")
         if layers is None or not isinstance(layers.value, list):
             self.wrong(layers or node, f"the block '{name}' needs 'layers:', a list", at_key=layers is None)
-            return
+            return None
         inputs = node.value.get("inputs")
         names = ["input"]
         if inputs is not None:
             names = [str(item.value) for item in inputs.value] if isinstance(inputs.value, list) else []
             if not names or not all(NAME.match(item) for item in names) or len(set(names)) < len(names):
                 self.wrong(inputs, f"'inputs' of the block '{name}' must be a list of different names")
-                return
-        document.blocks[name] = Block(name, self._arguments(name, node), names, layers, document, node)
+                return None
+        return Block(name, self._arguments(name, node), names, layers, document, node)
 
     def _arguments(self, name: str, node: Node) -> dict[str, Node]:
         args = node.value.get("args")

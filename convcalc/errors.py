@@ -158,7 +158,11 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     "did you mean 'relu'?"
     >>> did_you_mean("spam", ["conv", "relu"])
     'expected one of: conv, relu'
+    >>> did_you_mean("filters:8", ["filters"])
+    "is a space missing after the ':'?"
     """
+    if ":" in word:
+        return "is a space missing after the ':'?"
     choices = list(words)
     found = nearest(word, choices)
     if found:

@@ -34,7 +34,7 @@ def read(text: str, name: str = "<text>") -> Graph:
     from convcalc.document import parse
     from convcalc.files import File
 
-    return build(parse(File(name, text.encode(), None)))
+    return build(parse(File(name, text.encode(), None), is_strict=False))
 
 
 def settings(sets: tuple[str, ...], variant: str, inputs: tuple[str, ...], batch: int, document: Document) -> Settings:
@@ -83,11 +83,11 @@ def graph(
         return _model(reader, spec, sets, variant, inputs, batch, strict)
     from convcalc.build import build
 
-    document, variant = opened(spec, variant, root)
+    document, variant = opened(spec, variant, root, is_strict=False)
     return build(document, settings(sets, variant, inputs, batch, document))
 
 
-def opened(spec: str, variant: str = "", root: Path | None = None) -> tuple[Document, str]:
+def opened(spec: str, variant: str = "", root: Path | None = None, is_strict: bool = True) -> tuple[Document, str]:
     """The document of SPEC or SPEC@VARIANT, and the variant. Raises SpecError."""
     from convcalc.document import load
     from convcalc.files import Files
@@ -96,7 +96,7 @@ def opened(spec: str, variant: str = "", root: Path | None = None) -> tuple[Docu
     base, at, own = spec.rpartition("@")
     if at and not files.exists(Path(spec)):
         spec, variant = base, own
-    return load(spec, files), variant
+    return load(spec, files, is_strict), variant
 
 
 def _reader(spec: str) -> str | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from convcalc.errors import Place, Problem, Source, SpecError, printable, quoted
+from convcalc.syntax import syntax_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,7 +192,7 @@ class _Reader:
             for event in yaml.parse(self.source.text, Loader=_LOADER):
                 self._take(event)
         except yaml.MarkedYAMLError as error:
-            raise SpecError([*self.problems, self._syntax(error)]) from None
+            raise SpecError([*self.problems, syntax_problem(error, self.source)]) from None
         except (yaml.YAMLError, ValueError) as error:
             raise SpecError([*self.problems, Problem(f"not YAML: {printable(str(error))}")]) from None
         if self.root is None:
@@ -304,7 +305,7 @@ class _Reader:
                 self.problems.append(node.problem(f"the character U+{ord(bad[0]):04X} is not allowed in a spec"))
             return node
         first = text[:1]
-        if first.isdigit() or first in "+-.":
+        if first and (first.isdigit() or first in "+-."):
             self._number(node, text)
         elif text in _WORDS:
             node.value = _WORDS[text]
@@ -335,31 +336,3 @@ class _Reader:
     def _refuse_anchor(self, node: Node, anchor: str) -> None:
         first = self.anchors[anchor][0].place
         self.problems.append(node.problem(f"the anchor '&{anchor}' is given twice", notes=(f"first given at {first}",)))
-
-    def _syntax(self, error: yaml.MarkedYAMLError) -> Problem:
-        """A parser's complaint in our words: its place, what stands there, and the usual cause."""
-        mark = error.problem_mark or error.context_mark
-        lines = self.source.text.count("\n") + 1
-        number = min(mark.line + 1, lines) if mark else 1
-        column = mark.column + 1 if mark and mark.line < lines else 1
-        line = self.source.line(number)
-        here = line[column - 1 : column]
-        what = printable(error.problem or "cannot be read")
-        return Problem(
-            f"not YAML: {what}", Place(self.source, number, column, column + 1), hint=_cause(here, line, what)
-        )
-
-
-def _cause(here: str, line: str, what: str) -> str:
-    """The usual reason behind a syntax error."""
-    if here and here in "%@`":
-        return f"quote the value: '{here}' cannot start a word in YAML"
-    if (here and here in "*&") or "alias" in what or "anchor" in what:
-        return "quote the value if you meant an expression"
-    if re.search(r"[\]}]\s*[-+*/%]", line):
-        return "quote the expression, or write it as ${...}"
-    if "mapping values are not allowed" in what or "could not find expected ':'" in what:
-        return "is a space missing after a ':', or the indentation off?"
-    if "block end" in what or "block mapping" in what or "flow" in what:
-        return "check the indentation, and that every [ and { is closed"
-    return ""

@@ -9,13 +9,15 @@ PACKAGE = Path(__file__).parents[1] / "convcalc"
 # from the bottom up; a folder stands for all of its files
 LEVELS = (
     ("__init__", "errors"),
-    ("points",),
+    ("points", "syntax"),
     ("spec", "expression", "amounts"),
     ("kinds",),
     ("graph", "files"),
     ("document", "variables", "names"),
     ("schema",),
-    ("shapes",),
+    ("shapes", "entry"),
+    ("scope",),
+    ("expand",),
     ("build",),
     ("request",),
     ("analysis",),

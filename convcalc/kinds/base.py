@@ -117,7 +117,7 @@ class Kind:
         for key, (value, is_quoted) in values.items():
             field = self.fields.get(key)
             if field is None:
-                misspelt += self._suggest(key)
+                misspelt += self._suggest(key.partition(":")[0])
                 misfits.append(Misfit(f"{self.name} has no field '{key}'", f"?{key}", self._suggest(key)))
                 continue
             try:

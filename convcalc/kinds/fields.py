@@ -162,6 +162,8 @@ def _number_advice(value: Any, words: Iterable[str] = ()) -> str:
         return "remove the quotes"
     if value[:2].lower() in ("0x", "0o", "0b"):
         return "write the number in decimal digits"
+    if "#" in value:
+        return "a comment begins with a space and '#'"
     if any(sign in value for sign in "+-*/%") and any(c.isalnum() for c in value):
         return "write a computation as ${...}"
     return ""

@@ -1,0 +1,92 @@
+"""What a YAML parser could not read, in the words of someone who writes a spec: what stands there, and the usual cause.
+
+Both of PyYAML's parsers state the same context and place, each with a text of its own; only the former are used.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from convcalc.errors import Place, Problem, Source, printable, quoted
+
+_EXPRESSION = "write a computation as ${...}, in quotes inside { } or [ ]"
+
+
+def syntax_problem(error: Any, source: Source) -> Problem:
+    """The Problem of a yaml.MarkedYAMLError."""
+    place = _place(error.problem_mark or error.context_mark, source)
+    opened = _place(error.context_mark or error.problem_mark, source)
+    line = source.line(place.line)
+    here = line[place.column - 1 : place.column]
+    context, complaint = str(error.context or ""), str(error.problem or "cannot be read")
+    if "escape" in complaint:
+        if here != "\\" and line[place.column - 2 : place.column - 1] == "\\":
+            place = place._replace(column=place.column - 1, end=place.column + 1)
+        here = line[place.column - 1 : place.column + 1]
+        return Problem(f"{quoted(here)} is no escape in quotes", place, hint="write \\\\ for a backslash")
+    if "quoted scalar" in context:
+        return Problem("this quote is never closed", opened)
+    if "next token" in context:
+        return Problem(f"{quoted(here)} cannot begin a word", place, hint="quote the text")
+    if "alias" in context or "anchor" in context:
+        word = source.line(opened.line)[opened.column - 1 :].split(" ")[0].rstrip(",]}")
+        what = "alias" if "alias" in context else "anchor"
+        place = opened._replace(end=opened.column + len(word))
+        return Problem(f"{quoted(word)} is not the name of an {what}", place, hint=_EXPRESSION)
+    if "flow" in context:
+        return _unclosed(opened, place, here)
+    if "mapping values" in complaint:
+        return _colon(line, place)
+    if "block" in context:
+        return _outside(line, place, here)
+    if "simple key" in context:
+        word = source.line(opened.line)[opened.column - 1 :].strip()
+        return Problem(f"a ':' is missing after {quoted(word)}", opened._replace(end=opened.column + len(word)))
+    return Problem(f"not YAML: {printable(complaint)}", place)
+
+
+def _place(mark: Any, source: Source) -> Place:
+    """The place of a mark; one past the end of the file is put at the end of its last line that holds something."""
+    last = len(source.text.rstrip().split("\n"))
+    if mark is None or mark.line + 1 > last:
+        column = len(source.line(last)) + 1
+        return Place(source, last, column, column + 1)
+    return Place(source, mark.line + 1, mark.column + 1, mark.column + 2)
+
+
+def _unclosed(opened: Place, place: Place, here: str) -> Problem:
+    """Inside { } or [ ]: something that is neither the next entry nor the end."""
+    bracket = opened.source.line(opened.line)[opened.column - 1 : opened.column]
+    closing = {"{": "}", "[": "]"}.get(bracket, "}")
+    if not here:
+        return Problem(f"this '{bracket}' is never closed", opened, hint=f"add a '{closing}'")
+    line = place.source.line(place.line)
+    if here == "{" and line[place.column - 2 : place.column - 1] == "$":
+        found = re.match(r"\$\{[^{}]*\}?", line[place.column - 2 :])
+        text = found[0] if found else "${...}"
+        place = place._replace(column=place.column - 1, end=place.column - 1 + len(text))
+        return Problem(f"'{text}' needs quotes inside {bracket} {closing}", place, hint=f'write "{text}"')
+    note = f"inside the '{bracket}' of line {opened.line}"
+    hint = _EXPRESSION if here in "*{[" else f"separate entries with commas, and close with '{closing}'"
+    return Problem(f"',' or '{closing}' was expected, found {quoted(here)}", place, (note,), hint)
+
+
+def _colon(line: str, place: Place) -> Problem:
+    before = line[: place.column - 1]
+    if ": " in before:
+        return Problem("a second ':' in one line", place, hint="quote text that holds ': '")
+    hint = "is a space missing after a ':' above, or the indentation off?"
+    return Problem("a ':' where no key can stand", place, hint=hint)
+
+
+def _outside(line: str, place: Place, here: str) -> Problem:
+    """In a mapping or list written over several lines: something that is not its next entry."""
+    if not line[: place.column - 1].strip(" -"):
+        hint = "entries of one list or mapping begin in the same column"
+        return Problem("the indentation fits no line above", place, hint=hint)
+    if here and here in "*+-/%&{[":
+        return Problem(f"{quoted(here)} after a complete value", place, hint=_EXPRESSION)
+    if here and here in "]}":
+        return Problem(f"'{here}' closes nothing", place, hint="remove it")
+    return Problem(f"{quoted(line[place.column - 1 :])} after a complete value", place, hint="quote all of the text")

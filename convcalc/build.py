@@ -58,6 +58,9 @@ class Builder:
 
     def build(self) -> Graph:
         document = self.document
+        if document.blocks and document.get("layers") is None and document.get("input") is None:
+            what, hint = "the file brings blocks, and no network", "name it under include: in another spec"
+            raise SpecError([*document.problems, document.node.problem(what, hint)])
         variant = self._variant()
         nodes = {**document.variables, **{key: node for key, node in variant.items() if key in document.variables}}
         bad = dict.fromkeys(document.bad_variables, Reported)
@@ -70,7 +73,7 @@ class Builder:
         self.paths.update({name: (ref,) for name, ref in given.items()})
         self.paths["input"] = refs
         if layers is None:
-            hint = "this file only brings blocks" if document.blocks else "list the layers under it, in order"
+            hint = "list the layers under it, in order"
             self.problems.append(Problem("the spec has no 'layers:'", document.node.place, (), hint))
         self.layers(items, Scope("", variables, explicit_names(items)), refs)
         used = frozenset(variables.used)
@@ -107,6 +110,7 @@ class Builder:
             self.problems.append(Problem(misfit.message, misfit.place, (), misfit.hint))
         except Reported:
             pass
+        self.paths.update(dict.fromkeys((name for name, _ in node.items()), None) if node is not None else {})
         return {}
 
     def _describe(self, variant: Mapping[str, Node], variables: dict[str, Any]) -> None:
@@ -181,7 +185,11 @@ class Builder:
 
     def _build(self, entry: Entry, scope: Scope, current: Refs) -> Refs:
         self.expander.one_more()
-        current = self.names.sources(entry, scope, current)
+        try:
+            current = self.names.sources(entry, scope, current)
+        except PlacedMisfit as misfit:
+            self._report(misfit, entry, scope)
+            current = None
         when = entry.fields.get("when")
         if when is not None and not self._holds(when, scope, current):
             if "name" in entry.fields:
@@ -220,8 +228,7 @@ class Builder:
     # -- one layer -----------------------------------------------------------------------------------------------
 
     def _layer(self, kind: type[Kind], entry: Entry, scope: Scope, current: Refs) -> Refs:
-        path = self.names.path(entry, scope, current)
-        shares = self.names.shared(entry, scope, path)
+        path, shares = self._path(entry, scope, current)
         fields = {key: node for key, node in entry.fields.items() if key not in COMMON_FIELDS}
         branches = fields.pop("branches", None) if kind.has_branches else None
         if entry.bare is not None and kind.has_branches:
@@ -234,8 +241,8 @@ class Builder:
             current = self._branches(branches, kind, scope, current)
         if kind.inputs == (0, 0) and "from" not in entry.fields:
             current = ()
-        if not is_known or current is None:
-            self.paths[path] = None
+        if not is_known or current is None or not path:
+            self.paths.setdefault(path, None)
             return None
         try:
             ref = self.graph.add(path, layer, current, shares, entry.place)
@@ -247,6 +254,15 @@ class Builder:
         refs = tuple(Ref(ref.layer, port) for port in range(len(self.graph.all[ref.layer].outputs)))
         self.paths[path] = refs
         return refs
+
+    def _path(self, entry: Entry, scope: Scope, current: Refs) -> tuple[str, int | None]:
+        """The path of a layer and whose weights it shares; "" after a mistake, so that its fields are still checked."""
+        try:
+            path = self.names.path(entry, scope, current)
+            return path, self.names.shared(entry, scope, path)
+        except PlacedMisfit as misfit:
+            self._report(misfit, entry, scope)
+            return "", None
 
     def _arrived(self, path: str, refs: tuple[Ref, ...]) -> tuple[str, ...]:
         """Notes on where a layer's inputs come from."""

@@ -9,6 +9,7 @@ import re
 from typing import Any, NamedTuple
 
 from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, quoted
+from convcalc.expression import names_in
 from convcalc.files import File, Files
 from convcalc.kinds import KINDS
 from convcalc.spec import Node, describe, scan
@@ -161,12 +162,17 @@ class _Loader:
             hint = ""
             if key == "layers":
                 hint = "write [] for a network without layers" if value is None else "each layer begins with '- '"
+            elif key == "input":
+                hint = "for example 3x224x224"
             self.wrong(
                 node, f"'{key}' must be {what.get(wanted, 'a name or a list of names')}, found {describe(node)}", hint
             )
 
     def _variables(self, document: Document) -> None:
-        for name, node in self._entries(document.get("vars")):
+        given = document.get("vars")
+        if given is not None and not isinstance(given.value, dict):
+            document.bad_variables |= names_in(document.node.plain())
+        for name, node in self._entries(given):
             if self._is_variable(name, node):
                 document.variables[name] = node
             else:
@@ -174,7 +180,8 @@ class _Loader:
 
     def _is_variable(self, name: str, node: Node) -> bool:
         if not VARIABLE.match(name) or name in ("and", "or", "not", "index"):
-            self.wrong(node, f"{quoted(name)} cannot name a variable", "use letters, digits and _", at_key=True)
+            hint = "choose another name" if VARIABLE.match(name) else "use letters, digits and _"
+            self.wrong(node, f"{quoted(name)} cannot name a variable", hint, at_key=True)
             return False
         if isinstance(node.value, dict) or node.value is None:
             self.wrong(node, f"the variable '{name}' must be a number, a word or a list, found {describe(node)}")
@@ -238,11 +245,13 @@ class _Loader:
             document.blocks[name] = block
 
     def _blocks(self, document: Document) -> None:
-        for name, node in self._entries(document.get("blocks")):
+        blocks = document.get("blocks")
+        document.is_partial |= blocks is not None and not isinstance(blocks.value, dict)
+        for name, node in self._entries(blocks):
             if not NAME.match(name):
                 self.wrong(node, f"{quoted(name)} cannot name a block", "use letters, digits, _ . and -", at_key=True)
             elif name in KINDS or name in WORDS:
-                self.wrong(node, f"the block '{name}' has the name of a layer kind", "choose another name", at_key=True)
+                self.wrong(node, f"the block '{name}' has a name that is taken", "choose another name", at_key=True)
             elif name in document.blocks:
                 first = document.blocks[name].node.key_place
                 self.problems.append(

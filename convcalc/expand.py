@@ -124,7 +124,7 @@ class Expander:
         for number in range(1, times + 1):
             self.one_more()
             begin = len(self.graph.all)
-            inner = scope.inner(f"{path}/{number}/", taken, number)
+            inner = scope.inner(path, taken, number)
             inner.share = None if share is None else f"{share}{number}/"
             current = self.build(items, inner, current)
             if current is None:
@@ -135,10 +135,10 @@ class Expander:
     def _times(self, entry: Entry, scope: Scope, current: Refs) -> tuple[int, list[Node]]:
         """How often a repeat runs, and its layers."""
         known = (*REPEAT_KEYS, *COMMON_FIELDS)
-        for key, node in entry.fields.items():
+        for key, field in entry.fields.items():
             if key not in known:
                 misfit = Misfit(f"repeat has no field {quoted(key)}", hint=did_you_mean(key, known))
-                raise PlacedMisfit(misfit, node.key_place)
+                raise PlacedMisfit(misfit, field.key_place)
         hint = "repeat: {times: 3, layers: [...]}"
         node, layers = entry.fields.get("times"), entry.fields.get("layers")
         if node is None or layers is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
 
-from convcalc.errors import Misfit, did_you_mean, printable, quoted
+from convcalc.errors import Misfit, nearest, printable, quoted
 from convcalc.spec import MOST_BYTES
 
 SUFFIXES = (".yaml", ".yml")
@@ -37,6 +38,11 @@ def catalogue_files() -> dict[str, Path]:
     return found
 
 
+def _near(name: str, known: Iterable[str], otherwise: str) -> str:
+    near = nearest(name, known)
+    return f"did you mean '{near}'?" if near else otherwise
+
+
 class Files:
     """Reads specs for one command. `root` is the folder that includes may not leave: the spec's own by default."""
 
@@ -57,7 +63,9 @@ class Files:
             return File(known[spec].name, known[spec].read_bytes(), None)
         if "/" in spec or spec.endswith(SUFFIXES):
             raise Misfit(f"no file {quoted(spec)}")
-        raise Misfit(f"no file and no catalogue network {quoted(spec)}", hint=did_you_mean(spec, known))
+        raise Misfit(
+            f"no file and no catalogue network {quoted(spec)}", hint=_near(spec, known, "'convcalc list' names them")
+        )
 
     def include(self, target: str, origin: File, top: File) -> File:
         """The file an `include:` names: a path beside the including file, or a catalogue block. Raises Misfit."""
@@ -65,9 +73,7 @@ class Files:
             known = {name: path for name, path in catalogue_files().items() if path.parent.name == "blocks"}
             if target in known:
                 return File(known[target].name, known[target].read_bytes(), None)
-            raise Misfit(
-                f"no catalogue block {quoted(target)}", hint=did_you_mean(target, known) + "; a file ends in .yaml"
-            )
+            raise Misfit(f"no catalogue block {quoted(target)}", hint=_near(target, known, "a file ends in .yaml"))
         if origin.folder is None:
             raise Misfit("a catalogue block includes by name only")
         root = (self.root or top.folder or Path.cwd()).resolve()
@@ -77,8 +83,8 @@ class Files:
         except (OSError, ValueError, RuntimeError):
             raise Misfit(f"{quoted(target)} cannot be read") from None
         if not resolved.is_relative_to(root):
-            hint = "an include stays in the folder of the spec; name a wider one with --root"
-            raise Misfit(f"{quoted(target)} is outside {quoted(root)}", hint=hint)
+            where = "the folder of the spec" if self.root is None else quoted(self.root)
+            raise Misfit(f"{quoted(target)} is outside {where}", hint="name a wider folder with --root")
         if not self.exists(path):
             raise Misfit(f"no file {quoted(target)}", hint=f"looked for {printable(str(path))}")
         return File(str(path), self.load(path), path.parent)

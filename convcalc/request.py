@@ -58,6 +58,8 @@ def _variables(sets: tuple[str, ...], document: Document) -> tuple[Mapping[str, 
             problems.append(Problem(f"--set: VAR=VALUE was expected, found {quoted(text)}"))
         elif name in document.variables:
             found[name] = read(value, f"--set {name}").plain()
+            if found[name] is None or isinstance(found[name], dict):
+                problems.append(Problem(f"--set: {quoted(value)} is not a number, a word or a list"))
         elif name == "input":
             shapes.append(value)
         else:

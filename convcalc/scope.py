@@ -37,11 +37,11 @@ class Scope:
         self.share: str | None = None  # the prefix of the block whose weights this one uses
         self.counters: dict[str, int] = {}
 
-    def inner(self, prefix: str, taken: frozenset[str], index: int) -> Scope:
+    def inner(self, path: str, taken: frozenset[str], index: int) -> Scope:
         """One round of a repeat: own names, everything else from around it."""
-        scope = Scope(prefix, self.home, taken)
+        scope = Scope(f"{path}/{index}/", self.home, taken)
         scope.values, scope.index, scope.outer, scope.blocks = self.values, index, self, self.blocks
-        scope.notes = self.notes
+        scope.notes = (f"in round {index} of '{path}'", *self.notes)
         return scope
 
 

@@ -14,7 +14,7 @@ from convcalc.spec import Node, describe
 from convcalc.variables import Lookup, PlacedMisfit, fill_in, work_out
 
 MOST_AXES = 6
-_HINT = "a shape is channels x height x width: 3x224x224 or [3, 224, 224]"
+_HINT = "a shape is channels x height x width, without the batch: 3x224x224 or [3, 224, 224]"
 _PARTS = re.compile(r"(?:\$\{[^{}]*\}|[^x\s])+", re.IGNORECASE)
 
 
@@ -33,12 +33,16 @@ def parse_shape(text: str) -> Shape:
 def _check(sizes: Sequence[Any]) -> Shape:
     sizes = [_each(size) if hasattr(size, "dtype") else size for size in sizes]
     for size in sizes:
-        if not hasattr(size, "dtype") and not _is_size(size):
+        if not _fits(size):
             hint = _HINT if not is_whole(size) else f"each size is from 1 to {LARGEST:,}"
             raise Misfit(f"{shown(size)} is not a size", hint=hint)
     if not 1 <= len(sizes) <= MOST_AXES:
         raise Misfit(f"a shape has 1 to {MOST_AXES} axes, found {len(sizes)}", hint=_HINT)
     return tuple(sizes)
+
+
+def _fits(size: Any) -> bool:
+    return hasattr(size, "dtype") or _is_size(size)
 
 
 def _is_size(size: Any) -> bool:
@@ -94,7 +98,9 @@ def _read(node: Node, lookup: Lookup) -> Shape:
     try:
         return _check(sizes)
     except Misfit as misfit:
-        raise PlacedMisfit(misfit, node.place) from None
+        items = value if isinstance(value, list) else []
+        wrong = (item for item, size in zip(items, sizes, strict=False) if not _fits(size))
+        raise PlacedMisfit(misfit, next(wrong, node).place) from None
 
 
 def _part(node: Node, part: str) -> Node:

@@ -103,7 +103,9 @@ def describe(node: Node) -> str:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f'"{printable(value[:60])}" in quotes' if node.is_quoted and isinstance(value, str) else quoted(value)
+    if not isinstance(value, str):
+        return str(value)
+    return f'"{printable(value[:60])}" in quotes' if node.is_quoted else quoted(value)
 
 
 def read(text: str | bytes, name: str = "<text>") -> Node:

@@ -22,8 +22,9 @@ def syntax_problem(error: Any, source: Source) -> Problem:
     context, complaint = str(error.context or ""), str(error.problem or "cannot be read")
     if "escape" in complaint:
         if here != "\\" and line[place.column - 2 : place.column - 1] == "\\":
-            place = place._replace(column=place.column - 1, end=place.column + 1)
+            place = place._replace(column=place.column - 1)
         here = line[place.column - 1 : place.column + 1]
+        place = place._replace(end=place.column + 2)
         return Problem(f"{quoted(here)} is no escape in quotes", place, hint="write \\\\ for a backslash")
     if "quoted scalar" in context:
         return Problem("this quote is never closed", opened)

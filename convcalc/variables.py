@@ -82,11 +82,11 @@ def _evaluate(node: Node, text: str, start: int, lookup: Lookup) -> Any:
 
 
 def _inside(node: Node, offset: int, width: int = 1) -> Place:
-    """The place of a character inside a node's text; the node's own where the text runs over several lines."""
-    column = node.column + offset + (1 if node.is_quoted else 0)
-    line = node.source.line(node.line)
-    if column > len(line) + 1 or "\\" in line:
+    """The place of a character inside a node's text; the node's own where the file shows the text otherwise."""
+    start = node.column + (1 if node.is_quoted else 0)
+    if not node.source.line(node.line).startswith(node.value, start - 1):
         return node.place
+    column = start + offset
     return Place(node.source, node.line, column, column + max(1, width))
 
 
@@ -150,7 +150,8 @@ class Variables:
 
 def unknown_name(name: str, names: list[str]) -> Misfit:
     """A name in an expression that means nothing here."""
-    hint = did_you_mean(name, names) or "name it in vars:"
+    hint = did_you_mean(name, names) if len(names) > 1 else ""
+    hint = hint or "name it in vars:"
     if name in WORDS:
         hint = f"'{name}' is a function: {name}(...)"
     return Misfit(f"no variable {quoted(name)}", hint=hint, width=len(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from convcalc.errors import did_you_mean, quoted
+from convcalc.errors import did_you_mean
 from convcalc.kinds.base import KINDS, Input, Kind, Shape, formula, require, shape_text, tallied, total
 
 __all__ = [
@@ -54,4 +54,5 @@ def suggest(name: str, others: list[str]) -> str:
     known = foreign(name)
     if known and known != name:
         return f"write '{known}'"
-    return did_you_mean(name, [*others, *sorted(KINDS)]) or f"{quoted(name)} is not a kind; see 'convcalc kinds'"
+    near = did_you_mean(name, [*others, *sorted(KINDS)])
+    return "'convcalc kinds' lists the kinds" if near.startswith("expected") else near

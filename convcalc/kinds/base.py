@@ -44,6 +44,8 @@ OPERATIONS = ("bias_adds", "comparisons", "additions", "multiplications", "divis
 MIXING = ("cross-channel (1x1)", "spatial (depthwise)", "both (kxk)", "fully connected", "attention", "recurrent")
 
 KINDS: dict[str, type[Kind]] = {}
+# what other tools want to be told and a spec leaves out
+_FROM_THE_INPUT = ("in_channels", "in_features", "num_features", "input_size", "input_shape", "input_dim", "channels")
 
 
 def require(condition: Any, message: str, field: str = "", hint: str = "", **facts: Any) -> None:
@@ -139,6 +141,8 @@ class Kind:
         for name, field in self.fields.items():
             if key in field.also:
                 return f"write '{name}'"
+        if key in _FROM_THE_INPUT:
+            return "leave it out: it follows from the input"
         return did_you_mean(key, [*self.fields, "name", "from"])
 
     def check(self) -> None:

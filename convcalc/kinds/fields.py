@@ -152,6 +152,8 @@ def _number_advice(value: Any, words: Iterable[str] = ()) -> str:
     """The usual reason why something is not the number it should be."""
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return f"write {int(value)}"
+    if isinstance(value, Decimal):
+        return "in ${...} floor, ceil, round and make_divisible give whole numbers"
     if is_whole(value) and value > LARGEST:
         return f"at most {LARGEST:,}"
     if not isinstance(value, str):
@@ -162,6 +164,8 @@ def _number_advice(value: Any, words: Iterable[str] = ()) -> str:
         return "remove the quotes"
     if value[:2].lower() in ("0x", "0o", "0b"):
         return "write the number in decimal digits"
+    if value[:1] in ("$", "{") and value.strip("${}").isidentifier():
+        return f"write ${{{value.strip('${}')}}}"
     if "#" in value:
         return "a comment begins with a space and '#'"
     if any(sign in value for sign in "+-*/%") and any(c.isalnum() for c in value):

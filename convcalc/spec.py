@@ -130,6 +130,36 @@ def scan(text: str | bytes, name: str = "<text>") -> tuple[Node, list[Problem]]:
     return _Reader(source).read()
 
 
+def extents(text: str) -> dict[tuple[int, int], tuple[int, int]]:
+    """Where each value ends: (line, column) of its start, counted from 1, to that right behind it.
+
+    A value in block style ends with the last thing it holds, not with the blank lines and comments behind it. Of
+    several values that start at one place (a mapping, and its first key) the end is the longest's.
+
+    >>> extents("- conv: {filters: 3}  # wide\n\n- relu")[1, 3]
+    (1, 21)
+    """
+    ends: dict[tuple[int, int], tuple[int, int]] = {}
+    open_: list[tuple[tuple[int, int], bool]] = []
+    last = (1, 1)
+    for event in yaml.parse(text, Loader=_LOADER):
+        start = (event.start_mark.line + 1, event.start_mark.column + 1)
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            open_.append((start, bool(event.flow_style)))
+            continue
+        if isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            start, is_flow = open_.pop()
+            if not is_flow:
+                ends[start] = max(last, ends.get(start, last))
+                continue
+        elif not isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent)):
+            continue
+        last = (event.end_mark.line + 1, event.end_mark.column + 1)
+        if last != start:  # nothing was written: the value is empty
+            ends[start] = max(last, ends.get(start, last))
+    return ends
+
+
 def _decode(data: bytes, name: str) -> str:
     """UTF-8 text of `data`, with or without a byte-order mark; anything else is refused with its place."""
     if len(data) > MOST_BYTES:

@@ -21,7 +21,7 @@ LEVELS = (
     ("build",),
     ("request",),
     ("analysis",),
-    ("report", "exchange"),
+    ("report", "exchange", "rewrites"),
     ("tables",),
     ("commands",),
     ("cli",),

@@ -164,6 +164,11 @@ class Kind:
         """Which of MIXING the layer's weights and multiply-accumulates belong to; "" for a layer with neither."""
         return self.mixing
 
+    def window(self, shape: Shape) -> tuple[tuple[Size, Size, Size], ...]:
+        """What one output element sees of an input of this shape, along each axis of the grid: how many elements, the
+        step from one output element to the next, and how many stand before the first. () for its own place alone."""
+        return ()
+
     def values(self) -> dict[str, Any]:
         """The fields that were given, in the order of declaration.
 

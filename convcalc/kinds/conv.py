@@ -7,7 +7,7 @@ from typing import Any
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, spread
 from convcalc.kinds.fields import Flag, Integer, Sizes
-from convcalc.kinds.window import pairs, slide, split
+from convcalc.kinds.window import pairs, reach, slide, split
 
 _GROUPS = "groups that the channels are cut into; 'channels' for depthwise"
 
@@ -110,6 +110,9 @@ class Conv(_Convolution, name="conv"):
         _, filters = self.count_of(channels)
         return (filters, *slide(grid, self.kernel, self.stride, self.padding, self.dilation))
 
+    def window(self, shape: Shape) -> tuple[tuple[Size, Size, Size], ...]:
+        return reach(shape[1:], self.kernel, self.stride, self.padding, self.dilation)
+
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         weights, (filters, *grid) = self.weights(inputs[0]), output
         places = axes("ZPQ", grid)
@@ -150,13 +153,13 @@ class TransposedConv(_Convolution, name="transposed_conv"):
         extra = spread(self.output_padding, len(grid), "output_padding")
         if isinstance(self.padding, str) and self.padding == "same":
             return (filters, *(size * step + more for size, step, more in zip(grid, strides, extra, strict=True)))
-        reach = [
+        spans = [
             apart * (window - 1) + 1
             for window, apart in zip(
                 spread(self.kernel, len(grid), "kernel"), spread(self.dilation, len(grid), "dilation"), strict=True
             )
         ]
-        sizes = zip(grid, strides, pairs(self.padding, len(grid)), reach, extra, strict=True)
+        sizes = zip(grid, strides, pairs(self.padding, len(grid)), spans, extra, strict=True)
         found = tuple((size - 1) * step - sum(pad) + window + more for size, step, pad, window, more in sizes)
         for size in found:
             require(

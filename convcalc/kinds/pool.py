@@ -10,7 +10,7 @@ from typing import Any
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, spread
 from convcalc.kinds.fields import Flag, Sizes
-from convcalc.kinds.window import slide, split
+from convcalc.kinds.window import reach, slide, split
 
 
 class _SlidingPool(Kind):
@@ -29,6 +29,11 @@ class _SlidingPool(Kind):
         channels, grid = split(inputs[0])
         stride = self.kernel if self.stride is None else self.stride
         return (channels, *slide(grid, self.kernel, stride, self.padding, self.dilation, self.ceil_mode, "window"))
+
+    def window(self, shape: Shape) -> tuple[tuple[Size, Size, Size], ...]:
+        return reach(
+            shape[1:], self.kernel, self.kernel if self.stride is None else self.stride, self.padding, self.dilation
+        )
 
     def covered(self, output: Shape) -> dict[str, Size]:
         """Elements under all windows: R*S for each output element, those in the padding too."""

@@ -52,6 +52,28 @@ def slide(
     return tuple(found)
 
 
+def reach(grid: Grid, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[tuple[Size, Size, Size], ...]:
+    """Elements a window spans, its step, and the padding before the first, along each axis.
+
+    >>> reach((224, 224), 7, 2, 3, 1), reach((9,), 3, 1, "same", 2)
+    (((7, 2, 3), (7, 2, 3)), ((5, 1, 2),))
+    """
+    axes = len(grid)
+    steps = spread(stride, axes, "stride")
+    sizes = [
+        apart * (window - 1) + 1
+        for window, apart in zip(spread(kernel, axes, "kernel"), spread(dilation, axes, "dilation"), strict=True)
+    ]
+    if isinstance(padding, str) and padding == "same":
+        totals = [
+            ((size - 1) // step) * step + span - size for size, step, span in zip(grid, steps, sizes, strict=True)
+        ]
+        before = [total // 2 * (total > 0) for total in totals]
+    else:
+        before = [side[0] for side in pairs(padding, axes)]
+    return tuple(zip(sizes, steps, before, strict=True))
+
+
 def pairs(padding: Any, axes: int, field: str = "padding") -> tuple[tuple[Size, Size], ...]:
     """Padding as (before, after) for each axis.
 

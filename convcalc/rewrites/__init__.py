@@ -1,0 +1,109 @@
+"""Rewrites of a spec, found by their file names: each is tried at every layer, rebuilt and counted.
+
+What a rewrite saves is never estimated: the changed text is read, built and counted like any spec. What it does to
+accuracy is not known here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import NamedTuple
+
+from convcalc.analysis.count import Count, count
+from convcalc.analysis.receptive import receptive_fields, shown
+from convcalc.build import Settings, build
+from convcalc.document import Document, parse
+from convcalc.errors import Misfit, Place, SpecError
+from convcalc.files import File, Files
+from convcalc.rewrites.base import Proposal, Rewrite, Site, apply, sites
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
+
+class Suggestion(NamedTuple):
+    """A rewrite that saves: where, what, and how the counts change (negative is less)."""
+
+    what: str
+    layer: str
+    uses: int
+    place: Place
+    text: str
+    weights: int
+    macs: int
+    weights_share: float
+    macs_share: float
+    depth: int
+    nonlinearities: int
+    seen_before: str
+    seen_after: str
+    source: str
+
+    @property
+    def sees(self) -> str:
+        """The receptive field where the rewrite ends, before and after."""
+        same = self.seen_before == self.seen_after
+        return self.seen_after if same else f"{self.seen_before} -> {self.seen_after}"
+
+    @property
+    def share(self) -> float:
+        """What it saves of all weights and of all MACs together."""
+        return -(self.weights_share + self.macs_share)
+
+
+def suggest(document: Document, settings: Settings, files: Files) -> list[Suggestion]:
+    """Every rewrite that saves weights or MACs and costs more of neither, the largest saving first."""
+    before = count(build(document, settings))
+    found = []
+    for site in sites(document, before.graph.layers):
+        if "share" in site.fields or "when" in site.fields:
+            continue
+        for rewrite in sorted(Rewrite.__subclasses__(), key=lambda rewrite: rewrite.__name__):
+            for proposal in rewrite().proposals(site):
+                suggestion = _tried(document, settings, files, before, site, proposal, rewrite.source)
+                if suggestion is not None:
+                    found.append(suggestion)
+    return sorted(found, key=lambda one: (-one.share, one.place.line, one.what))
+
+
+def _tried(
+    document: Document, settings: Settings, files: Files, before: Count, site: Site, proposal: Proposal, source: str
+) -> Suggestion | None:
+    """A proposal rebuilt and counted; None where it fits nowhere, changes an output, or saves nothing."""
+    text = apply(site, proposal)
+    if text is None:
+        return None
+    file = File(document.file.name, text.encode(), document.file.folder)
+    try:
+        after = count(build(parse(file, files), settings))
+    except (SpecError, Misfit):
+        return None
+    if [layer.output for layer in after.graph.outputs] != [layer.output for layer in before.graph.outputs]:
+        return None
+    weights, macs = (after.figure(name) - before.figure(name) for name in ("weights", "macs"))
+    if weights > 0 or macs > 0 or not (weights or macs):
+        return None
+    path = site.layers[0].path
+    end = path.rpartition("/")[0] + "/" + proposal.layer if "/" in path else proposal.layer
+    return Suggestion(
+        proposal.what,
+        path,
+        len(site.layers),
+        site.node.place,
+        text,
+        weights,
+        macs,
+        weights / max(1, before.figure("weights")),
+        macs / max(1, before.figure("macs")),
+        after.depth - before.depth,
+        after.nonlinearities - before.nonlinearities,
+        _seen(before, end if any(row.path == end for row in before.rows) else path),
+        _seen(after, end),
+        source,
+    )
+
+
+def _seen(counted: Count, path: str) -> str:
+    fields = receptive_fields(counted.graph)
+    return next((shown(fields[layer.index]) for layer in counted.graph.all if layer.path == path), "")

@@ -136,12 +136,13 @@ def extents(text: str) -> dict[tuple[int, int], tuple[int, int]]:
     A value in block style ends with the last thing it holds, not with the blank lines and comments behind it. Of
     several values that start at one place (a mapping, and its first key) the end is the longest's.
 
-    >>> extents("- conv: {filters: 3}  # wide\n\n- relu")[1, 3]
+    >>> extents("- conv: {filters: 3}  # wide\\n\\n- relu")[1, 3]
     (1, 21)
     """
     ends: dict[tuple[int, int], tuple[int, int]] = {}
     open_: list[tuple[tuple[int, int], bool]] = []
     last = (1, 1)
+    event: Any
     for event in yaml.parse(text, Loader=_LOADER):
         start = (event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):

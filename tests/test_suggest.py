@@ -38,7 +38,7 @@ STAGES = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)]
 VGG = (
     "input: 3x224x224\nlayers:\n"
     + "".join(
-        "  - conv: {filters: %d, kernel: 3, padding: 1}\n  - relu\n" % filters * times + "  - max_pool: 2\n"
+        f"  - conv: {{filters: {filters}, kernel: 3, padding: 1}}\n  - relu\n" * times + "  - max_pool: 2\n"
         for filters, times in STAGES
     )
     + """\
@@ -187,12 +187,11 @@ def test_apply_writes_the_spec(tmp_path, capsys):
     spec.write_text(NAIVE)
     assert run(["suggest", str(spec), "-f", "json"]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert "accuracy" in str(data) or "accuracy" in NAIVE
+    assert "not known" in data["tables"][0]["accuracy"]
     second = data["tables"][0]["rows"][1]
     assert run(["suggest", str(spec), "--apply", "2", "-o", str(smaller)]) == 0
-    assert (
-        count(build(document(smaller.read_text()))).figure("macs") == count(read(NAIVE)).figure("macs") + second["macs"]
-    )
+    before, after = (count(build(document(text))).figure("macs") for text in (NAIVE, smaller.read_text()))
+    assert after == before + second["macs"]
     assert run(["suggest", str(spec), "--apply", "999"]) == 2
     assert "there are" in capsys.readouterr().err
     assert run(["suggest", str(spec)]) == 0

@@ -73,7 +73,7 @@ def command(
         Column("uses", "uses", optional=True),
         Column("source", "source", "text", optional=True),
     ]
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (
             number, one.layer, str(one.place.line), one.what, one.weights, one.weights_share, one.macs, one.macs_share,
             one.depth, one.nonlinearities, one.sees, one.uses, one.source,

@@ -103,7 +103,7 @@ def _table(heading: str, counted: Count, rows: Sequence[Row], measures: list[Mea
     columns = [measure.column for measure in measures]
     total = [measure.value(whole, counted) for measure in measures]
     if columns[0].holds in ("name", "text"):
-        total[0] = "total"
+        total[0] = "total >=" if counted.uncounted else "total"
     return Table(
         heading,
         columns,
@@ -159,13 +159,18 @@ def footer(counted: Count) -> tuple[str, ...]:
 def lower_bound(counted: Count, most: int = 6) -> str:
     """Which operators have no rule, and where: why the totals are lower bounds."""
     places: dict[str, list[str]] = {}
+    behind = 0
     for layer in counted.uncounted:
-        places.setdefault(getattr(layer.kind, "operator", layer.kind.name), []).append(layer.path)
+        if getattr(layer.kind, "behind", False):
+            behind += 1
+        else:
+            places.setdefault(getattr(layer.kind, "operator", layer.kind.name), []).append(layer.path)
     named = [
         f"{name} ({paths[0]}{f' and {len(paths) - 1} more' if paths[1:] else ''})" for name, paths in places.items()
     ]
     more = f", and {len(named) - most} more operators" if len(named) > most else ""
-    return f"totals are lower bounds (>=): no rule for {', '.join(named[:most])}{more}"
+    rest = f"; {behind} layers behind them, whose input shape is not known" if behind else ""
+    return f"totals are lower bounds (>=): no rule for {', '.join(named[:most])}{more}{rest}"
 
 
 def facts(counted: Count) -> dict[str, Any]:

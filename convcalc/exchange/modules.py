@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from convcalc.graph import Graph, Group
+from convcalc.graph import Graph, Group, Layer
 from convcalc.kinds import Kind
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Namer:
             return self._free(module or "/".join(map(clean, origins[0].split("."))))
         if kind.depth and scope:
             return self._free(scope)
+        if kind.name == "opaque":
+            return self.numbered(scope, clean(node.operator))
         return self.numbered(scope, kind.name)
 
     def numbered(self, scope: str, name: str) -> str:
@@ -60,14 +63,27 @@ class Namer:
         return found
 
     def finish(self, graph: Graph) -> None:
-        """Leave out what every path begins with."""
+        """Leave out what every path begins with, and the number of a layer that is alone in its module."""
         layers = graph.layers
+        inside = Counter(layer.path.rpartition("/")[0] for layer in layers)
+        folders = Counter("/".join(parts[:size]) for parts in _parts(layers) for size in range(1, len(parts)))
+        names = {layer.path for layer in layers}
+        for layer in layers:
+            folder, _, name = layer.path.rpartition("/")
+            is_numbered = re.fullmatch(rf"{re.escape(layer.kind.name)}\d+", name)
+            if folder and is_numbered and inside[folder] == folders[folder] == 1 and folder not in names:
+                layer.path = folder
         while layers:
             first = {layer.path.partition("/")[0] for layer in layers}
             if len(first) > 1 or not all("/" in layer.path for layer in layers):
                 return
             for layer in layers:
                 layer.path = layer.path.partition("/")[2]
+
+
+def _parts(layers: Iterable[Layer]) -> Iterator[list[str]]:
+    for layer in layers:
+        yield layer.path.split("/")
 
 
 def clean(part: str) -> str:
@@ -116,16 +132,23 @@ def module_of_node(node: Node) -> str:
             scopes = []
         if isinstance(scopes, list) and len(scopes) > 1:
             return "/".join(clean(part) for part in str(scopes[-2]).split(".") if part)
-    name = node.name or next((name for name in node.outputs if "/" in name), "")
+    name = node.name or next((name for name in node.outputs if "/" in name[1:]), "")
     parts = [part for part in name.split("/") if part]
     if len(parts) > 1:
         found: list[str] = []
         for before, part in zip(["", *parts], parts[:-1] if node.name else parts, strict=False):
             found.extend(clean(piece) for piece in part.removeprefix(f"{before}.").split(".") if piece)
         return "/".join(found)
-    if node.outputs and node.outputs[0] and not _AUTO.fullmatch(node.outputs[0]):
+    if node.outputs and node.outputs[0] and node.outputs[0][0] != "/" and not _AUTO.fullmatch(node.outputs[0]):
         return clean(node.outputs[0])
     return ""
+
+
+def module_of_call(node: Node) -> str:
+    """The module of a node that PyTorch wrote; "" where it did not say."""
+    if not node.module and not node.name.startswith("/"):
+        return ""
+    return module_of_node(node)
 
 
 def group_modules(graph: Graph) -> None:

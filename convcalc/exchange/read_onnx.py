@@ -15,7 +15,7 @@ from typing import Any
 from convcalc.build import same_weights
 from convcalc.errors import Misfit, SpecError, printable, quoted
 from convcalc.exchange import onnx_layers, onnx_moves, onnx_patterns
-from convcalc.exchange.modules import Namer, group_modules, module_of_node, module_of_tensor
+from convcalc.exchange.modules import Namer, group_modules, module_of_call
 from convcalc.exchange.onnx_file import FLOATS, Model, Node, Subgraph, read_model
 from convcalc.exchange.onnx_inputs import bind
 from convcalc.exchange.onnx_order import ordered
@@ -64,7 +64,7 @@ def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
 
 
 def _refuse_opaque(graph: Graph, spec: str) -> None:
-    found = [layer for layer in graph.layers if not layer.kind.is_counted]
+    found = [layer for layer in graph.layers if not layer.kind.is_counted and not getattr(layer.kind, "behind", False)]
     if found:
         names = sorted({str(getattr(layer.kind, "operator", layer.kind.name)) for layer in found})
         where = ", ".join(layer.path for layer in found[:4])
@@ -87,6 +87,7 @@ class Walk:
         self.owners: dict[str, int] = {}  # learned tensor -> the layer that counts it
         self.made: dict[tuple[str, ...], Value] = {}  # learned tensors -> the layer that gives them
         self.readers: dict[str, list[Node]] = {}
+        self.scopes: dict[str, str] = {}  # learned tensor -> the module that asked for it first
         self.concats: dict[tuple[Any, ...], Ref] = {}  # what is side by side already
         self.symbols: dict[str, int] = {}
         self.skip: set[int] = set()  # nodes that an earlier one has taken in
@@ -114,10 +115,10 @@ class Walk:
         for node in self.nodes:
             if id(node) not in self.skip and not all(name in self.values for name in node.outputs if name):
                 self.node(node)
-        self._count_rest()
-        self.names.finish(self.graph)
-        group_modules(self.graph)
-        return self.graph
+        graph = self._kept()
+        self.names.finish(graph)
+        group_modules(graph)
+        return graph
 
     def _fold_constants(self) -> None:
         """Nodes that depend on constants alone, first, so that patterns can see their values."""
@@ -199,13 +200,19 @@ class Walk:
         return Value(tuple(shape), ref=ref, batch=batch)
 
     def _is_copy(self, node: Node, origins: list[str]) -> bool:
-        """Whether vectors are stored once only because they are equal: PyTorch merges such, and says which module asks.
+        """Whether a tensor is stored once only because another module's was equal when PyTorch wrote the file.
 
-        A module that is called twice asks twice by the same name.
+        PyTorch merges equal vectors, and what it has folded (`onnx::Conv_12`); it says which module asks. A module that
+        is called twice asks twice by one name, with a number behind it, and so shares.
         """
-        if not origins or not node.module or any(len(self.stored(name)) > 1 for name in origins):
+        scope = module_of_call(node) if self.model.producer == "pytorch" else ""
+        if not origins or not scope:
             return False
-        return module_of_node(node) != module_of_tensor(origins[0])
+        first = self.scopes.setdefault(origins[0], scope)
+        if re.fullmatch(rf"{re.escape(first)}(_\d+)?", scope):
+            return False
+        is_vector = all(prod(self.stored(name)) == max(self.stored(name), default=1) for name in origins)
+        return is_vector or origins[0].startswith("onnx::")
 
     def stored(self, name: str) -> Shape:
         """The shape of a learned tensor of the file."""
@@ -253,13 +260,16 @@ class Walk:
         return ref
 
     def view(self, node: Node, value: Value, shape: Shape) -> Ref:
-        """A value in another shape of our graph, with as many elements."""
+        """A value in another shape of our graph, with as many elements; reshapes in a row are one."""
         if value.ref is None:
             return self.parameter(value, shape)
-        if self.graph.shape(value.ref) == shape:
-            return value.ref
+        ref = value.ref
+        while self.graph.shape(ref) != shape and self.graph.all[ref.layer].kind.name in ("reshape", "flatten"):
+            (ref,) = self.graph.all[ref.layer].inputs
+        if self.graph.shape(ref) == shape:
+            return ref
         kind = KINDS["flatten"]() if len(shape) == 1 else KINDS["reshape"](shape=shape)
-        return self.graph.add(self.names.path(node, kind, ()), kind, (value.ref,))
+        return self.graph.add(self.names.path(node, kind, ()), kind, (ref,))
 
     def only_reader(self, name: str, operators: tuple[str, ...]) -> Node | None:
         """The one node that reads an output, if it is one of `operators`."""
@@ -282,7 +292,6 @@ class Walk:
         is_lost = any(
             value is None or value.shape is None for name, value in zip(node.inputs, inputs, strict=True) if name
         )
-        operator = node.operator + (" (shape unknown)" if is_lost and node.operator in RULES else "")
         for name in fresh:
             tensor = self.model.tensors.get(name)
             learned += prod(tensor.shape) if tensor else 0
@@ -293,7 +302,8 @@ class Walk:
             inner = () if shape is None else self.inner(shape, batch)
             wide = () if any(size < 1 for size in inner) or len(inner) > 6 else inner
             kind = KINDS["opaque"](
-                operator=operator[:100] or "?",
+                operator=printable(node.operator)[:100] or "?",
+                **({"behind": True} if is_lost and node.operator in RULES else {}),
                 **({"shape": wide} if wide else {}),
                 **({"params": learned} if learned and number == 0 else {}),
             )
@@ -330,7 +340,25 @@ class Walk:
         sizes = [self.symbols.get(size, 0) if isinstance(size, str) else size for size in stated.shape]
         return tuple(sizes) if all(size > 0 for size in sizes) else None
 
-    def _count_rest(self) -> None:
-        """An empty network is refused; one whose inputs are not used still stands."""
-        if not self.graph.layers:
+    def _kept(self) -> Graph:
+        """The layers that the outputs need. Raises SpecError where there are none."""
+        waiting = [found.ref.layer for name in self.model.outputs if (found := self.values.get(name)) and found.ref]
+        needed = {layer.index for layer in self.graph.all if layer.is_input}
+        while waiting:
+            index = waiting.pop()
+            if index not in needed:
+                needed.add(index)
+                waiting.extend(ref.layer for ref in self.graph.all[index].inputs)
+        kept = Graph(self.graph.name)
+        moved: dict[int, int] = {}
+        owners: dict[int, int] = {}  # whoever of several that share weights is kept first, counts them
+        for layer in self.graph.all:
+            if layer.index in needed:
+                shares = None if layer.shares is None else owners.setdefault(layer.shares, len(kept.all))
+                owners.setdefault(layer.index, len(kept.all))
+                moved[layer.index] = len(kept.all)
+                refs = [Ref(moved[ref.layer], ref.port) for ref in layer.inputs]
+                kept.add(layer.path, layer.kind, refs, None if shares == len(kept.all) else shares)
+        if not kept.layers:
             raise SpecError(f"{quoted(self.model.name)} computes nothing: its outputs are constants or inputs")
+        return kept

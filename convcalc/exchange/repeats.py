@@ -18,7 +18,7 @@ from convcalc.kinds import KINDS
 from convcalc.kinds.fields import is_whole
 
 LONGEST = 48
-MOST_BLOCKS = 24
+MOST_BLOCKS = 32
 LEAST_SAVED = 5
 MOST_ARGUMENTS = 7
 MOST_WORK = 400_000
@@ -41,6 +41,7 @@ class Repeats:
         self.inputs = tuple(Ref(layer.index) for layer in graph.all if layer.is_input)
         self.blocks: dict[str, Body] = {}
         self.ids: dict[Signature, int] = {}
+        self.refused: set[tuple[int, ...]] = set()
         self.position = {leaf.index: at for at, leaf in enumerate(leaf for item in top for leaf in item.leaves)}
         self.counts = Counter(ref for layer in graph.all for ref in set(layer.inputs))
         self.last = graph.all[-1].index if graph.all else -1
@@ -98,7 +99,7 @@ class Repeats:
                     runs.setdefault(tuple(keys[start : start + length]), []).append((number, start))
         best, most = None, LEAST_SAVED - 1
         for run, places in runs.items():
-            if len(places) < 2 or (len(run) == 1 and lines[run[0]] < 3):
+            if len(places) < 2 or (len(run) == 1 and lines[run[0]] < 3) or run in self.refused:
                 continue
             body = sum(lines[key] for key in run)
             if len(places) * (body + 1) <= most or _is_periodic(run):
@@ -111,8 +112,10 @@ class Repeats:
             if len(apart) < 2:
                 continue
             saved = (len(apart) - 1) * body - len(apart) - 3 + _fits(apart, len(run))
-            if saved > most:
+            if saved > most and self._is_simple(apart, len(run)):
                 best, most = (apart, len(run)), saved
+            elif saved > most:
+                self.refused.add(run)  # not one structure after all: a part of it may be
         return best
 
     def _id(self, signature: Signature) -> int:
@@ -190,17 +193,8 @@ class Repeats:
     def _extract(self, places: list[tuple[list[Item], int]], length: int) -> None:
         runs = [items[start : start + length] for items, start in places]
         copies = [_copies(run) for run in runs]
-        slots = [list(_slots(run)) for run in runs]
-        arguments = _Arguments()
-        for at, (_, key) in enumerate(slots[0]):
-            column = tuple(_complete(owned[at][0]).get(key) for owned in slots)
-            arguments.take(slots[0][at][0], key, column)
+        arguments = _arguments(runs)
         name = self._block_name(runs[0])
-        if len(arguments.columns) > MOST_ARGUMENTS:
-            # not one structure after all: each copy stays, and is not looked at again
-            for run in runs:
-                self._forget(run)
-            return
         calls = [self._call(name, run, arguments.values(number)) for number, run in enumerate(runs)]
         for call, own in zip(calls, copies, strict=True):
             call.copies = own
@@ -211,9 +205,11 @@ class Repeats:
         for (items, start), call in sorted(zip(places, calls, strict=True), key=lambda pair: -pair[0][1]):
             items[start : start + length] = [call]
 
-    def _forget(self, run: list[Item]) -> None:
-        for item in every(run):
-            item.tied = True
+    def _is_simple(self, places: list[tuple[list[Item], int]], length: int) -> bool:
+        """Whether a block of these runs needs no more arguments than a reader can take in."""
+        runs = [items[start : start + length] for items, start in places]
+        most = max(MOST_ARGUMENTS, sum(item.lines() for item in runs[0]) // 2)
+        return len(_arguments(runs).columns) <= most
 
     def _call(self, name: str, run: list[Item], fields: Fields) -> Item:
         leaves = [leaf for item in run for leaf in item.leaves]
@@ -271,7 +267,7 @@ class _Arguments:
             self._put(item, key, first)
             return
         for name, known in self.columns.items():
-            found = _derived(name, known, column)
+            found = _derived(name, known, column, name.startswith("kernel") and key == "padding")
             if found:
                 self._put(item, key, found)
                 return
@@ -314,12 +310,21 @@ def _scaled(value: Any, factor: int) -> Any:
     return f"${{{factor} * {found[2]}}}" if factor > 1 else f"${{{found[2]}}}"
 
 
-def _derived(name: str, known: tuple[Any, ...], column: tuple[Any, ...]) -> str:
+def _arguments(runs: list[list[Item]]) -> _Arguments:
+    """What differs between runs of equal structure."""
+    slots = [list(_slots(run)) for run in runs]
+    found = _Arguments()
+    for at, (item, key) in enumerate(slots[0]):
+        found.take(item, key, tuple(_complete(owned[at][0]).get(key) for owned in slots))
+    return found
+
+
+def _derived(name: str, known: tuple[Any, ...], column: tuple[Any, ...], is_usual: bool) -> str:
     """`column` as a formula of the argument `name`; "" where it is none."""
     if known == column:
         return f"${{{name}}}"
     pairs = list(zip(known, column, strict=True))
-    if len(set(pairs)) < 3 and not any(_is_formula(one) for one in known):
+    if len(set(pairs)) < 3 and not is_usual and not any(_is_formula(one) for one in known):
         return ""  # two networks' worth of numbers prove no rule
     for factor in (2, 3, 4, 6, 8, 16):
         if all(_scaled(first, factor) == second for first, second in pairs):

@@ -126,7 +126,7 @@ class _Writer:
         if item.shares is not None:
             fields["share"] = scope.names[item.shares.index]
         if item.shares is None or item.shares.kind != item.output.kind:
-            fields.update(item.fields)
+            fields.update(_in_order(item))
         if item.branches is None:
             self.lines.append(f"{indent}- {_entry(item.tag, fields)}")
         elif item.tag == "repeat":
@@ -276,6 +276,14 @@ def _input_names(inputs: Iterable[str]) -> dict[str, str]:
             name += "_"
         found[path] = name
     return found
+
+
+def _in_order(item: Item) -> dict[str, Any]:
+    """The fields of an entry in the order in which its kind has them."""
+    kind = KINDS.get(item.tag)
+    if kind is None:
+        return item.fields
+    return {key: item.fields[key] for key in kind.fields if key in item.fields}
 
 
 def _entry(tag: str, fields: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from errno import EDQUOT, EFBIG, ENOSPC
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -18,6 +19,14 @@ from convcalc import __version__
 from convcalc.errors import SpecError
 
 FINE, BROKEN, BAD, BUG, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 3, 130, 141
+
+
+class Ended(Exception):
+    """The command was ended from outside, with this exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Commands(click.Group):
@@ -39,6 +48,31 @@ class Commands(click.Group):
                 found: click.Command = import_module(f"convcalc.commands.{module}").command
                 return found
         return None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; where JSON was asked for, an error of a spec is JSON too, besides its text on stderr."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # these two must not reach click, which makes both of them exit code 1
+            raise Ended(CLOSED_PIPE) from None
+        except KeyboardInterrupt:
+            raise Ended(INTERRUPTED) from None
+        except SpecError as error:
+            chosen = ctx.meta.get("convcalc.format")
+            if chosen is not None and chosen.params.get("form") == "json" and not chosen.params.get("output"):
+                _say_json(error)
+            raise
+
+
+def _say_json(error: SpecError) -> None:
+    import json
+
+    problems = []
+    for problem in error.problems:
+        place = problem.place
+        where = {"file": place.source.name, "line": place.line, "column": place.column} if place else {}
+        problems.append({"message": problem.message, **where, "notes": problem.notes, "hint": problem.hint})
+    sys.stdout.write(json.dumps({"schema_version": 1, "error": {"problems": problems}}, indent=1) + "\n")
 
 
 @click.group(
@@ -62,6 +96,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (open to the end)
     try:
         code = cli.main(arguments, prog_name="convcalc", standalone_mode=False)
         sys.stdout.flush()
@@ -74,16 +110,36 @@ def run(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # whoever read our output has gone: nothing more to write, not even on the way out
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close(sys.stdout)
         return CLOSED_PIPE
+    except Ended as ended:
+        if ended.code == CLOSED_PIPE:
+            _close(sys.stdout)
+            return CLOSED_PIPE
+        return _say("interrupted", INTERRUPTED)
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT, EFBIG):
+            return _bug(error)
+        _close(sys.stdout)
+        return _say(f"error: the output cannot be written: {error.strerror}", BAD)
     except Exception as error:
         return _bug(error)
 
 
+def _close(stream: Any) -> None:
+    """Whoever read this has gone, or there is no room: nothing more is written, not even on the way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _say(message: str, code: int) -> int:
+    if sys.stderr is None:
+        return code
     encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(message.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    try:
+        sys.stderr.write(message.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stderr.flush()
+    except OSError:
+        _close(sys.stderr)
     return code
 
 
@@ -95,6 +151,9 @@ def _bug(error: Exception) -> int:
     lines: list[Any] = traceback.format_exception(error)
     if os.environ.get("CONVCALC_DEBUG"):
         return _say("".join(lines), BUG)
-    with tempfile.NamedTemporaryFile("w", prefix="convcalc-", suffix=".log", delete=False, encoding="utf-8") as log:
-        log.write(f"convcalc {__version__}, Python {sys.version}\n{sys.argv}\n{''.join(lines)}")
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="convcalc-", suffix=".log", delete=False, encoding="utf-8") as log:
+            log.write(f"convcalc {__version__}, Python {sys.version}\n{sys.argv}\n{''.join(lines)}")
+    except OSError:
+        return _say("".join(lines), BUG)
     return _say(f"error: a bug in convcalc ({type(error).__name__}); please report it with {log.name}", BUG)

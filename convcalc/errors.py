@@ -81,7 +81,10 @@ class SpecError(Exception):
         if isinstance(problems, str):
             problems = Problem(problems, hint=hint)
         found = [problems] if isinstance(problems, Problem) else list(problems)
-        self.problems: list[Problem] = sorted(dict.fromkeys(found), key=_order)
+        distinct: dict[tuple[str, str], Problem] = {}
+        for problem in found:
+            distinct.setdefault((str(problem.place), problem.message), problem)
+        self.problems: list[Problem] = sorted(distinct.values(), key=_order)
         super().__init__(self.problems)
 
     def __str__(self) -> str:

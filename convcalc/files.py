@@ -56,7 +56,7 @@ class Files:
                 raise Misfit("standard input is a terminal", hint="pipe a spec into it, or name a file")
             return File("<stdin>", self._limit(sys.stdin.buffer.read(MOST_BYTES + 1), "<stdin>"), Path.cwd())
         path = Path(spec)
-        if self.exists(path):
+        if spec and self.exists(path):
             return File(spec, self.load(path), path.parent)
         known = catalogue_files()
         if spec in known:

@@ -28,6 +28,8 @@ class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in 
         from convcalc.errors import did_you_mean
         from convcalc.report import BINARY, names
 
+        if ctx is not None:
+            ctx.meta["convcalc.format"] = ctx  # for an error, which is said in the same format
         if value not in (*names(), *BINARY):
             self.fail(f"no format '{value}'; {did_you_mean(value, names())}", param, ctx)
         return value

@@ -54,7 +54,11 @@ class Files:
         if spec == "-":
             if sys.stdin is None or sys.stdin.isatty():
                 raise Misfit("standard input is a terminal", hint="pipe a spec into it, or name a file")
-            return File("<stdin>", self._limit(sys.stdin.buffer.read(MOST_BYTES + 1), "<stdin>"), Path.cwd())
+            try:
+                data = sys.stdin.buffer.read(MOST_BYTES + 1)
+            except OSError as error:
+                raise Misfit(f"standard input cannot be read: {error.strerror or error}") from None
+            return File("<stdin>", self._limit(data, "<stdin>"), Path.cwd())
         path = Path(spec)
         if spec and self.exists(path):
             return File(spec, self.load(path), path.parent)

@@ -116,7 +116,10 @@ def _table(heading: str, counted: Count, rows: Sequence[Row], measures: list[Mea
 
 def _sorted(rows: Sequence[Row], sort: str, counted: Count) -> list[Row]:
     """Sorted by a column: counts from the largest, text from a to z; `-COLUMN` the other way round."""
-    (measure,) = choose(sort.removeprefix("-"), ())[:1]
+    name = sort.removeprefix("-")
+    if name not in MEASURES:
+        raise SpecError(f"--sort: no column {quoted(name)}", did_you_mean(name, MEASURES))
+    measure = MEASURES[name]
     is_text = measure.column.holds in ("name", "text")
     values = [(value is not None, value) for value in (measure.value(row, counted) for row in rows)]
     order = sorted(range(len(rows)), key=values.__getitem__, reverse=not is_text)

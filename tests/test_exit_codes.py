@@ -82,6 +82,12 @@ def test_stdin_that_is_a_terminal_is_not_waited_for():
     assert "standard input is a terminal" in err
 
 
+def test_stdin_that_cannot_be_read(tmp_path):
+    with (tmp_path / "written").open("wb") as only_written:
+        code, _, err = end(start("params", "-", stdin=only_written))
+    assert (code, err) == (2, "error: standard input cannot be read: Bad file descriptor\n")
+
+
 def test_a_bug():
     patch = "import convcalc.commands.params as p; p.command.callback = lambda **options: 1 // 0"
     code, out, err = end(

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from convcalc.document import COMMON_FIELDS, Block, Document
+from convcalc.choices import read_choice
+from convcalc.document import COMMON_FIELDS, Document
 from convcalc.entry import Entry, take_apart
 from convcalc.errors import Misfit, Place, Problem, SpecError, Structural, did_you_mean, quoted
 from convcalc.expand import Expander
@@ -52,6 +53,7 @@ class Builder:
         self.graph.batch = settings.batch
         self.names = Names(self.graph, self.problems)
         self.paths = self.names.paths
+        self.chosen: Mapping[str, Any] = {}  # by the name of a choice
         self.expander = Expander(self.graph, self.names, self.layers, self._report)
 
     # -- the network ---------------------------------------------------------------------------------------------
@@ -63,6 +65,7 @@ class Builder:
             raise SpecError([*document.problems, document.node.problem(what, hint)])
         variant = self._variant()
         nodes = {**document.variables, **{key: node for key, node in variant.items() if key in document.variables}}
+        self.chosen = {**{key: node.plain() for key, node in variant.items()}, **self.settings.variables}
         bad = dict.fromkeys(document.bad_variables, Reported)
         variables = Variables(nodes, {**bad, **self.settings.variables}, self.problems)
         self.names.homes[id(document)] = variables
@@ -129,16 +132,20 @@ class Builder:
         """Names and fields inside blocks that nothing uses; their values cannot be known."""
         for name, block in self.document.blocks.items():
             if name not in self.expander.used and block.home is self.document:
-                self._check_names(block.layers, block)
+                self._check_names(block.layers.value, self.document)
 
-    def _check_names(self, items: Node, block: Block) -> None:
-        for item in items.value if isinstance(items.value, list) else ():
+    def _check_names(self, items: Sequence[Node], home: Document) -> None:
+        for item in items:
             entry = self._entry(item, None)
-            if entry is None or "${" in entry.tag or entry.tag in block.home.blocks:
+            if entry is None or "${" in entry.tag or entry.tag in home.blocks:
                 continue
             kind = find(entry.tag)
             if entry.tag == "repeat":
-                self._check_names(entry.fields.get("layers") or item, block)
+                inside = entry.fields.get("layers")
+                self._check_names(inside.value if inside and isinstance(inside.value, list) else [], home)
+            elif entry.tag == "choice":
+                for alternative in read_choice(entry).alternatives.values():
+                    self._check_names(alternative, home)
             elif kind is None:
                 self._unknown_kind(entry, None)
             else:
@@ -199,6 +206,8 @@ class Builder:
             entry = entry._replace(tag=str(self.names.value(entry.node, scope, current)))
         if entry.tag == "repeat":
             return self.expander.repeat(entry, scope, current)
+        if entry.tag == "choice":
+            return self._choice(entry, scope, current)
         block = self.document.blocks.get(entry.tag)
         if block is not None:
             return self.expander.block(block, entry, scope, current)
@@ -207,6 +216,21 @@ class Builder:
             self._unknown_kind(entry, scope)
             raise Reported
         return self._layer(kind, entry, scope, current)
+
+    def _choice(self, entry: Entry, scope: Scope, current: Refs) -> Refs:
+        """The alternative that is chosen; of the others the names are checked."""
+        choice = read_choice(entry)
+        if choice.name in scope.home.nodes:
+            raise Misfit(f"the choice '{choice.name}' has the name of a variable", "name", "choose another name")
+        chosen = self.chosen.get(choice.name)
+        if hasattr(chosen, "dtype"):
+            raise Structural
+        picked = choice.pick(chosen)
+        self.names.homes[id(self.document)].used.add(choice.name)
+        for name, items in choice.alternatives.items():
+            if name != picked:
+                self._check_names(items, self.document)
+        return self.expander.choice(picked, choice.alternatives[picked], entry, scope, current)
 
     def _holds(self, node: Node, scope: Scope, current: Refs) -> bool:
         """Whether the condition of a layer's `when` holds."""
@@ -222,7 +246,7 @@ class Builder:
         document = self.document
         if entry.tag in document.bad_blocks or document.is_partial:
             return  # it may be a block that could not be read, which has been said
-        hint = suggest(entry.tag, [*document.blocks, "repeat"])
+        hint = suggest(entry.tag, [*document.blocks, "repeat", "choice"])
         self._report(Misfit(f"no layer kind or block {quoted(entry.tag)}", "", hint), entry, scope)
 
     # -- one layer -----------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ COMMON_FIELDS: dict[str, str] = {
     "share": "the layer, or block, whose weights it uses",
     "when": "a condition, such as ${stride > 1}; where it does not hold the layer is left out",
 }
-WORDS = ("repeat", "input")
+WORDS = ("repeat", "choice", "input")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,63}\Z")
 MOST_INCLUDES = 100
@@ -195,7 +195,8 @@ class _Loader:
                 continue
             document.variants[name] = node.value
             for key, value in node.items():
-                if key not in document.variables and key not in ("expect", "input", "source", "notes"):
+                is_known = key in document.variables or key in ("expect", "input", "source", "notes")
+                if not is_known and not names_choice(document.node, key):
                     hint = did_you_mean(key, document.variables) or "name it in vars: first"
                     self.wrong(
                         value, f"the variant {quoted(name)} sets {quoted(key)}, which is no variable", hint, at_key=True
@@ -300,6 +301,17 @@ class _Loader:
                 )
                 del found[key]
         return found
+
+
+def names_choice(node: Node, name: str) -> bool:
+    """Whether a choice below a node has this name."""
+    if isinstance(node.value, list):
+        return any(names_choice(item, name) for item in node.value)
+    for key, inner in node.items():
+        own = inner.value.get("name") if key == "choice" and isinstance(inner.value, dict) else None
+        if (own is not None and own.value == name) or names_choice(inner, name):
+            return True
+    return False
 
 
 def _top_hint(key: str) -> str:

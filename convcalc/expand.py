@@ -112,6 +112,14 @@ class Expander:
             is_known = False
         return values, is_known
 
+    def choice(self, picked: str, items: list[Node], entry: Entry, scope: Scope, current: Refs) -> Refs:
+        """The layers of a choice's alternative; what they give is what the choice gives."""
+        path = self.names.path(entry, scope, current)
+        inside = scope.inside(f"{path}/", explicit_names(items))
+        start = len(self.graph.all)
+        self.names.paths[path] = None
+        return self._close(path, picked, start, self.build(items, inside, current), entry.place)
+
     # -- repeats -------------------------------------------------------------------------------------------------
 
     def repeat(self, entry: Entry, scope: Scope, current: Refs) -> Refs:

@@ -46,7 +46,8 @@ def settings(sets: tuple[str, ...], variant: str, inputs: tuple[str, ...], batch
 
 
 def _variables(sets: tuple[str, ...], document: Document) -> tuple[Mapping[str, Any], list[str]]:
-    from convcalc.errors import Problem, SpecError, did_you_mean, quoted
+    from convcalc.choices import choices
+    from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, quoted
     from convcalc.spec import read
 
     found: dict[str, Any] = {}
@@ -62,8 +63,13 @@ def _variables(sets: tuple[str, ...], document: Document) -> tuple[Mapping[str, 
                 problems.append(Problem(f"--set: {quoted(value)} is not a number, a word or a list"))
         elif name == "input":
             shapes.append(value)
+        elif name in (known := choices(document)):
+            try:
+                found[name] = known[name].pick(value)
+            except Misfit as misfit:
+                problems.append(Problem(f"--set: {misfit.message}", hint=misfit.hint))
         else:
-            hint = did_you_mean(name, document.variables) or "the spec has no vars:"
+            hint = did_you_mean(name, [*document.variables, *known]) or "the spec has no vars:"
             problems.append(Problem(f"--set: {document.file.name} has no variable {quoted(name)}", hint=hint))
     if problems:
         raise SpecError(problems)

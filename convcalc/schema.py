@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from convcalc.choices import CHOICE_KEYS
 from convcalc.document import BLOCK_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
 from convcalc.kinds import KINDS, Kind
 from convcalc.kinds.fields import LARGEST
@@ -37,6 +38,9 @@ def schema() -> Schema:
     kinds = {name: _described(_kind(kind), _about(kind)) for name, kind in sorted(KINDS.items())}
     repeat = _object({"times": {"anyOf": [{"type": "integer", "minimum": 0}, FORMULA]}, "layers": LAYERS}, REPEAT_KEYS)
     repeat["properties"].update(_common())
+    alternative: Schema = {"anyOf": [LAYERS, LAYERS["items"]]}
+    choice = _object({"of": {**_mapping(alternative), "minProperties": 1}}, CHOICE_KEYS)
+    choice["properties"].update({key: value for key, value in _common().items() if key in ("from", "when")})
     layer: Schema = {
         "anyOf": [
             {"enum": sorted(KINDS)},
@@ -45,7 +49,11 @@ def schema() -> Schema:
                 "type": "object",
                 "minProperties": 1,
                 "maxProperties": 1,
-                "properties": {**kinds, "repeat": {**repeat, "required": ["times", "layers"]}},
+                "properties": {
+                    **kinds,
+                    "repeat": {**repeat, "required": ["times", "layers"]},
+                    "choice": {**choice, "required": ["name", "of"]},
+                },
                 "additionalProperties": {"description": "a block with its arguments"},
             },
         ]

@@ -38,10 +38,17 @@ class Scope:
         self.counters: dict[str, int] = {}
 
     def inner(self, path: str, taken: frozenset[str], index: int) -> Scope:
-        """One round of a repeat: own names, everything else from around it."""
-        scope = Scope(f"{path}/{index}/", self.home, taken)
-        scope.values, scope.index, scope.outer, scope.blocks = self.values, index, self, self.blocks
+        """One round of a repeat."""
+        scope = self.inside(f"{path}/{index}/", taken)
+        scope.index = index
         scope.notes = (f"in round {index} of '{path}'", *self.notes)
+        return scope
+
+    def inside(self, prefix: str, taken: frozenset[str]) -> Scope:
+        """Own names, everything else from around it."""
+        scope = Scope(prefix, self.home, taken)
+        scope.values, scope.index, scope.outer, scope.blocks = self.values, self.index, self, self.blocks
+        scope.notes = self.notes
         return scope
 
 

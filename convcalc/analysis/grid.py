@@ -9,6 +9,7 @@ from math import prod
 from random import Random
 from typing import Any, NamedTuple
 
+from convcalc.choices import choices
 from convcalc.document import Document
 from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, quoted
 from convcalc.shapes import parse_shape
@@ -24,14 +25,14 @@ class Axis(NamedTuple):
     """One thing that varies: a variable of the spec, an input's shape, or the variant."""
 
     name: str
-    kind: str  # variable, input, variant
+    kind: str  # variable, choice, input, variant
     values: Sequence[Any]
 
     @property
     def changes_graph(self) -> bool:
         """Whether its values can never be sizes of one graph: words, lists, variants, shapes of different length."""
-        if self.kind == "variant" or isinstance(self.values, range):
-            return self.kind == "variant"
+        if self.kind in ("variant", "choice") or isinstance(self.values, range):
+            return self.kind in ("variant", "choice")
         first = self.values[0]
         if isinstance(first, tuple):
             return any(len(value) != len(first) for value in self.values)
@@ -75,9 +76,16 @@ def read_axis(name: str, text: str, document: Document) -> Axis:
         return Axis(name, "variant", names)
     node = document.get("input")
     inputs = list(node.value) if node is not None and isinstance(node.value, dict) else ["input"]
+    known = {} if name in document.variables else choices(document)
+    if name in known:
+        words = list(known[name].alternatives) if text == "*" else text.split(",")
+        try:
+            return Axis(name, "choice", [known[name].pick(word) for word in words])
+        except Misfit as misfit:
+            raise SpecError(f"--set: {misfit.message}", misfit.hint) from None
     kind = "variable" if name in document.variables else "input"
     if kind == "input" and name not in inputs:
-        names = list(document.variables)
+        names = [*document.variables, *known]
         hint = did_you_mean(name, names) if names else "the spec has no vars:"
         raise SpecError(f"--set: {document.file.name} has no variable {quoted(name)}", hint)
     values: Sequence[Any] = _values(name, text)

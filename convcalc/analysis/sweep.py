@@ -236,7 +236,7 @@ class Sweep:
         many = self.document.get("input")
         has_names = many is not None and isinstance(many.value, dict)
         for axis, value in zip(self.grid.axes, values, strict=True):
-            if axis.kind == "variable":
+            if axis.kind in ("variable", "choice"):
                 variables[axis.name] = value
             elif axis.kind == "variant":
                 variant = value

@@ -259,7 +259,11 @@ def _lists(node: Node | None) -> Iterator[Sequence[Node]]:
         return
     yield node.value
     for item in node.value:
-        for _, inner in item.items():
+        for tag, inner in item.items():
+            if tag == "choice" and isinstance(inner.value, dict):
+                for _, alternative in (inner.value.get("of") or inner).items():
+                    yield from _lists(alternative)
+                continue
             inside = inner.value.get("branches", inner.value.get("layers")) if isinstance(inner.value, dict) else inner
             if inside is None or not isinstance(inside.value, list):
                 continue

@@ -152,6 +152,8 @@ def footer(counted: Count) -> tuple[str, ...]:
         f"depth {counted.depth} (weighted layers on the longest path, {counted.weighted} in all), "
         f"{counted.nonlinearities} non-linearities",
     ]
+    if graph.about.get("note"):
+        lines.append(graph.about["note"])
     if counted.uncounted:
         lines.append(lower_bound(counted))
     if len(graph.outputs) > 1:
@@ -172,7 +174,7 @@ def lower_bound(counted: Count, most: int = 6) -> str:
         f"{name} ({paths[0]}{f' and {len(paths) - 1} more' if paths[1:] else ''})" for name, paths in places.items()
     ]
     more = f", and {len(named) - most} more operators" if len(named) > most else ""
-    rest = f"; {behind} layers behind them, whose input shape is not known" if behind else ""
+    rest = f"; {behind} behind them, whose input shape is not known" if behind else ""
     return f"totals are lower bounds (>=): no rule for {', '.join(named[:most])}{more}{rest}"
 
 

@@ -34,6 +34,7 @@ def prepare(page, folder):
             (folder / name[1]).write_text(text, "utf-8")
     if not (folder / "layers").exists():
         (folder / "layers").symlink_to(ROOT / "layers")
+        (folder / "models").symlink_to(ROOT / "tests" / "data" / "onnx")
         (folder / "bin").mkdir()
         program = folder / "bin" / "convcalc"
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m convcalc "$@"\n')

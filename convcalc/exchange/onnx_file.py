@@ -16,6 +16,7 @@ from convcalc.exchange.onnx_wire import BYTES, FIXED32, VARINT, Data, Malformed,
 
 MOST_NODES = 250_000
 MOST_READ = 4096  # elements of a constant whose values are read: shape arithmetic and scalars, never weights
+MOST_ELEMENTS = 2**40  # of a tensor; the largest real ones have some 2**33
 MOST_AXES = 64
 MOST_NESTED = 8
 FLOATS = (1, 10, 11, 16)
@@ -206,6 +207,8 @@ class _Reader:
         model.opsets["" if domain == "ai.onnx" else domain] = version
 
     def _graph(self, model: Model, span: Span) -> None:
+        if sum(number == 1 for number, _, _ in fields(self.data, span)) > MOST_NODES:
+            raise SpecError(f"{quoted(self.name)} has more than {MOST_NODES:,} nodes")
         for number, wire, value in fields(self.data, span):
             if wire != BYTES:
                 continue
@@ -327,6 +330,9 @@ class _Reader:
             elif number in (4, 5, 7, 10, 11) and len(tensor.packed) <= MOST_READ:
                 tensor.packed.append((number, wire, value))
         tensor.shape = _sizes(dims)
+        if prod(tensor.shape) > MOST_ELEMENTS:
+            shape = "x".join(map(str, tensor.shape))
+            raise SpecError(f"{quoted(self.name)}: the tensor {quoted(tensor.name)} claims {shape[:200]} elements")
         return tensor
 
     def _value(self, span: Span) -> ValueType:

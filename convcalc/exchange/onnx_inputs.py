@@ -9,6 +9,8 @@ from convcalc.errors import Misfit, SpecError, did_you_mean, quoted
 from convcalc.exchange.onnx_file import ValueType
 from convcalc.exchange.onnx_order import reads
 from convcalc.exchange.onnx_values import Value
+from convcalc.kinds import shape_text
+from convcalc.kinds.fields import LARGEST
 from convcalc.shapes import parse_shape
 
 if TYPE_CHECKING:
@@ -31,11 +33,13 @@ def bind(walk: Walk, given: Sequence[str]) -> int:
         shapes[name], has_batch[name] = _apply(name, shapes[name], text, has_batch[name], walk.symbols)
     batch = next((s[0] for n, s in shapes.items() if has_batch[n] and isinstance(s[0], int)), 1)
     for name, shape in shapes.items():
-        if has_batch[name] and isinstance(shape[0], str) and shape[0]:
+        if has_batch[name] and isinstance(shape[0], str) and shape[0] not in ("", "?"):
             walk.symbols.setdefault(shape[0], batch)
     for value in inputs:
         shape = shapes[value.name]
         bound = _bound(shape, has_batch[value.name], batch, walk.symbols)
+        if bound is not None and (max(bound, default=1) > LARGEST or min(bound, default=1) < 1):
+            raise SpecError(f"the input {quoted(value.name)} has sizes out of range: {shape_text(bound)}")
         if bound is None:
             raise _free(value.name, shape, has_batch[value.name], len(inputs) > 1)
         in_batch = has_batch[value.name] and bound[0] % batch == 0

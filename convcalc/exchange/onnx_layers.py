@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from convcalc.errors import Misfit
 from convcalc.exchange.onnx_file import Node
 from convcalc.exchange.onnx_moves import Inputs, cut_axis, dropped, like, rule
 from convcalc.exchange.onnx_values import (
@@ -81,7 +82,7 @@ def conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     if weight.ref is not None:
         raise NoRule("its weights are computed")
     if weight.sizes[1] * groups != channels:
-        raise NoRule(f"{channels} channels meet weights for {weight.sizes[1] * groups}")
+        raise Misfit(f"{channels} channels meet weights for {weight.sizes[1] * groups}", "filters")
     fields: dict[str, Any] = {}
     if groups == channels and groups > 1:
         fields = {"groups": "channels", **({"filters": filters} if filters != channels else {})}
@@ -314,6 +315,12 @@ def einsum(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     outer = [letter for letter in kept if letter not in batch_letters]
     shape = tuple(sizes[letter] for letter in output)
     batch = next((at for at, letter in enumerate(output) if letter in batch_letters), None)
+    if second.ref is None and not kept and letters[0].endswith("".join(summed)):
+        straight = tuple(sizes[letter] for letter in rows + columns)
+        summed_up = _einsum_linear(walk, node, first, second, len(rows), straight)
+        if list(output) == rows + columns:
+            return [summed_up]
+        return [walk.layer(node, "gather", [summed_up], shape, batch, shape=walk.inner(shape, batch))]
 
     def side(value: Value, term: str, order: Sequence[Sequence[str]]) -> Ref:
         inside = [letter for letter in term if letter not in batch_letters or sizes[letter] != walk.batch]
@@ -336,6 +343,14 @@ def einsum(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     if [letter for letter in output if letter in order] == order:
         return [Value(shape, ref=walk.view(node, result, wanted), batch=batch)]
     return [walk.layer(node, "gather", [result], shape, batch, shape=wanted)]
+
+
+def _einsum_linear(walk: Walk, node: Node, value: Value, weight: Value, rows: int, shape: Shape) -> Value:
+    """An equation that sums over the last axes with learned weights: a fully connected layer, and its axes in shape."""
+    flat = (*value.sizes[:rows], prod(value.sizes[rows:]))
+    merged = Value(flat, ref=walk.view(node, value, walk.inner(flat, value.batch)), batch=value.batch)
+    made = _linear(walk, node, merged, prod(shape[rows:]), weight, None)
+    return Value(shape, ref=walk.view(node, made, walk.inner(shape, value.batch)), batch=value.batch)
 
 
 # -- attention, recurrence -----------------------------------------------------------------------------------------

@@ -77,7 +77,8 @@ def constant_of_shape(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     fill = (tensor.values() or [0])[0] if isinstance(tensor, Tensor) else 0.0
     data = [fill] * prod(shape) if prod(shape) <= MOST_READ else None
     # filled from a shape that is stored in the file: a stand-in for weights, as files without weights have it
-    is_stand_in = node.inputs[0] in walk.model.tensors and element in FLOATS and prod(shape) > 1
+    is_stored = node.inputs[0] in walk.model.tensors and walk.model.producer not in ("pytorch", "tf2onnx")
+    is_stand_in = is_stored and element in FLOATS and prod(shape) > 1
     return [Value(shape, data, origins=(node.outputs[0],) if is_stand_in else (), element=element)]
 
 

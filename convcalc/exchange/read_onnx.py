@@ -49,9 +49,19 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
         "producer": printable(model.producer),
         "opset": model.opsets.get("", 0),
     }
+    if _has_folded_norm(model):
+        graph.about["note"] = "batch norm was folded into the convolutions when the model was exported"
     if strict:
         _refuse_opaque(graph, spec)
     return graph
+
+
+def _has_folded_norm(model: Model) -> bool:
+    """Whether PyTorch's exporter has made batch norms part of the convolutions before them: it leaves traces."""
+    convolutions = [node for node in model.nodes if node.operator == "Conv"]
+    return any(
+        "batch_norm" in node.module or node.inputs[-1].startswith("onnx::Conv") for node in convolutions if node.inputs
+    )
 
 
 def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
@@ -359,6 +369,6 @@ class Walk:
                 moved[layer.index] = len(kept.all)
                 refs = [Ref(moved[ref.layer], ref.port) for ref in layer.inputs]
                 kept.add(layer.path, layer.kind, refs, None if shares == len(kept.all) else shares)
-        if not kept.layers:
+        if not kept.layers or not kept.inputs:
             raise SpecError(f"{quoted(self.model.name)} computes nothing: its outputs are constants or inputs")
         return kept

@@ -19,6 +19,7 @@ from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds import KINDS, shape_text
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*\Z")
+_SENTENCE = re.compile(r"[A-Za-z][A-Za-z0-9_./ -]* [A-Za-z0-9_./-]+\Z")  # words that mean nothing else in YAML
 _NUMBER = re.compile(r"[-+.0-9_eExXoO]*\Z")
 _WORDS = ("true", "false", "null", "yes", "no", "on", "off")
 
@@ -76,6 +77,8 @@ class _Writer:
         self.lines = [f"name: {scalar(graph.name)}"]
         if graph.about.get("source"):
             self.lines.append(f"source: {scalar(graph.about['source'])}")
+        if graph.about.get("note"):
+            self.lines.append(f"notes: {scalar(graph.about['note'])}")
         inputs = graph.inputs
         names = _input_names(inputs)
         if len(inputs) == 1:
@@ -316,6 +319,8 @@ def scalar(value: Any) -> str:
         return f"[{', '.join(map(scalar, value))}]"
     if isinstance(value, str):
         if _PLAIN.match(value) and not _NUMBER.match(value) and value.lower() not in _WORDS:
+            return value
+        if _SENTENCE.match(value):
             return value
         import json
 

@@ -109,7 +109,7 @@ class Opaque(Kind, name="opaque"):
 
     operator = Text(bare=True, doc="what the model calls it")
     shape = ShapeField((), doc="shape of the output, where it is known")
-    params = Integer[int](0, at_least=0, doc="learned values that it holds")
+    params = Integer[int](0, at_least=0, at_most=10**18, doc="learned values that it holds")
     behind = Flag(False, doc="true where only the shape that arrives is not known, because of another one above")
     inputs = (0, None)
     is_counted = False

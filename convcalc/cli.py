@@ -5,18 +5,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from errno import EDQUOT, EFBIG, ENOSPC
 from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 import click
 
 from convcalc import __version__
 from convcalc.errors import SpecError
+from convcalc.folders import modules
 
 FINE, BROKEN, BAD, BUG, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 3, 130, 141
 
@@ -33,20 +33,13 @@ class Commands(click.Group):
     """Finds `commands/NAME.py` (`import_.py` for `import`) and takes the `command` it holds, only when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        folder = str(Path(__file__).parent / "commands")
-        found = (module.name for module in iter_modules([folder]) if not module.name.startswith("_"))
-        return sorted(name.rstrip("_").replace("_", "-") for name in found)
+        return sorted(name.rstrip("_").replace("_", "-") for name in modules(__file__, "commands"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         name = cmd_name.replace("-", "_")
-        for module in (name, f"{name}_"):
-            if (
-                (Path(__file__).parent / "commands" / f"{module}.py").is_file()
-                and name.isidentifier()
-                and name[0] != "_"
-            ):
-                found: click.Command = import_module(f"convcalc.commands.{module}").command
-                return found
+        for module in {name, f"{name}_"}.intersection(modules(__file__, "commands")):
+            found: click.Command = import_module(f"convcalc.commands.{module}").command
+            return found
         return None
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -91,13 +84,17 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with one of the exit codes above."""
-    sys.exit(run(arguments))
+    # looking for garbage would take a tenth of a command's time, and at the end as much again
+    gc.set_threshold(50_000, 50, 100)
+    code = run(arguments)
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     if sys.stdout is None:  # closed by the caller
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (open to the end)
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (to the end)
     try:
         code = cli.main(arguments, prog_name="convcalc", standalone_mode=False)
         sys.stdout.flush()

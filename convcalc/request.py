@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from os.path import dirname, isfile, join, splitext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from convcalc.build import Settings
     from convcalc.document import Document
     from convcalc.graph import Graph
@@ -102,15 +104,15 @@ def opened(spec: str, variant: str = "", root: Path | None = None, is_strict: bo
 
     files = Files(root)
     base, at, own = spec.rpartition("@")
-    if at and not files.exists(Path(spec)):
+    if at and not files.exists(spec):
         spec, variant = base, own
     return load(spec, files, is_strict), variant
 
 
 def _reader(spec: str) -> str | None:
     """The module that reads a file of another tool, found by the file's suffix; None for a spec."""
-    suffix = Path(spec).suffix[1:].lower()
-    if not suffix.isidentifier() or not (Path(__file__).parent / "exchange" / f"read_{suffix}.py").is_file():
+    suffix = splitext(spec)[1][1:].lower()
+    if not suffix.isidentifier() or not isfile(join(dirname(__file__), "exchange", f"read_{suffix}.py")):
         return None
     return f"convcalc.exchange.read_{suffix}"
 
@@ -127,7 +129,7 @@ def _model(
     if len(shapes) < len(sets) or variant:
         what = "variants" if variant else "variables"
         raise SpecError(f"{quoted(spec)} is a model and has no {what}", "convcalc import writes a spec of it to change")
-    if not Path(spec).is_file():
+    if not isfile(spec):
         raise SpecError(f"no file {quoted(spec)}")
     found: Graph = import_module(reader).load(spec, (*inputs, *shapes), batch, strict)
     return found

@@ -36,7 +36,7 @@ _WORDS: dict[str, bool | None] = {
 }
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
-_IN_TEXT = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_IN_TEXT = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 _TAB = re.compile(r"^[^#\n]*\t", re.MULTILINE)
 
 Scalar = None | bool | int | Decimal | str
@@ -334,7 +334,7 @@ class _Reader:
         if event.tag is not None:
             self._refuse_tag(node, event.tag)
         if not is_plain:
-            if bad := _IN_TEXT.search(text):
+            if not text.isprintable() and (bad := re.search(_IN_TEXT, text)):
                 self.problems.append(node.problem(f"the character U+{ord(bad[0]):04X} is not allowed in a spec"))
             return node
         first = text[:1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -207,6 +206,8 @@ def spec_facts(graph: Graph) -> dict[str, Any]:
     document = graph.about.get("document")
     if document is None:
         return {"name": graph.name, **graph.about.get("file", {})}
+    import hashlib
+
     digest = hashlib.sha256()
     for file in document.sources:
         digest.update(file.data)

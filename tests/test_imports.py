@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "convcalc"
 # from the bottom up; a folder stands for all of its files
 LEVELS = (
-    ("__init__", "errors"),
+    ("__init__", "errors", "folders"),
     ("points", "syntax"),
     ("spec", "expression", "amounts"),
     ("kinds",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,6 +11,8 @@ import click
 from convcalc.request import graph, graphs, settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from convcalc.report import Report
 
 __all__ = ["SPEC", "emit", "graph", "graphs", "output_options", "settings", "spec_options", "write_text"]
@@ -61,6 +62,15 @@ class SpecName(click.ParamType):  # type: ignore[type-arg]
         return [*known, CompletionItem(incomplete, type="file")]
 
 
+class OutputFile(click.Path):
+    """A file to write; pathlib is imported only when one is named."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from pathlib import Path
+
+        return Path(str(super().convert(value, param, ctx)))
+
+
 SPEC = SpecName()
 
 
@@ -95,7 +105,7 @@ def spec_options(function: F) -> F:
             ),
             click.option(
                 "--root",
-                type=click.Path(file_okay=False, path_type=Path),
+                type=click.Path(file_okay=False),
                 help="The folder that includes may not leave [the spec's].",
             ),
         ],
@@ -120,7 +130,7 @@ def output_options(function: F) -> F:
             click.option(
                 "-o",
                 "--output",
-                type=click.Path(dir_okay=False, path_type=Path),
+                type=OutputFile(dir_okay=False),
                 help="Write to a file instead of stdout.",
             ),
             click.option(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from convcalc.analysis.count import Count, count
@@ -50,7 +49,7 @@ def _prove(text: str, counted: Count) -> None:
     """Raise unless the text builds to layers of the same kinds, shapes and tallies."""
     name = counted.graph.name
     try:
-        document = parse(File("imported.yaml", text.encode(), Path()))
+        document = parse(File("imported.yaml", text.encode(), ""))
         again = count(build(document, Settings(batch=counted.graph.batch)))
     except SpecError as error:
         raise SpecError(f"'{name}' could not be written as a spec that reads back: {error}") from None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pkgutil import iter_modules
 
 from convcalc.errors import did_you_mean
+from convcalc.folders import modules
 from convcalc.kinds.base import KINDS, Input, Kind, Shape, formula, require, shape_text, tallied, total
 
 __all__ = [
@@ -23,8 +23,8 @@ __all__ = [
     "total",
 ]
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+for _name in modules(__file__):
+    import_module(f"{__name__}.{_name}")
 
 
 def find(name: str) -> type[Kind] | None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
-from typing import Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+from convcalc.folders import modules
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMA_VERSION = 1
 BINARY = ("parquet",)  # formats for a file, not for a terminal
@@ -56,9 +59,7 @@ class Report(NamedTuple):
 
 def names() -> list[str]:
     """The text formats there are."""
-    return sorted(
-        name for name in (module.name for module in iter_modules(__path__)) if name[0] != "_" and name not in BINARY
-    )
+    return [name for name in modules(__file__) if name not in BINARY]
 
 
 def streams(form: str) -> bool:

@@ -1,0 +1,139 @@
+"""How fast convcalc is: the first four yardsticks of its design, as ratios of times taken in one run. Run it by hand:
+
+    python tests/benchmarks/speed.py
+
+A ratio holds on another machine, a time does not. Every time is the least of several rounds; the rounds are
+interleaved, so that a slow moment of the machine meets all of them. A whole process is timed from its start to its end.
+"""
+
+import os
+import platform
+import pty
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+Task = Callable[[], None]
+RATIOS = [
+    ("params, ResNet-50, JSON", "import yaml, click", 1.6),
+    ("params, ResNet-50, on a terminal", "import yaml, click, rich", 1.6),
+    ("params, 100,000 layers", "params, 10,000 layers", 11),
+    ("params, 10,000 layers", "yaml.load of 10,000 layers", 3),
+]
+CONVCALC = [sys.executable, "-c", "from convcalc.cli import main; main()"]  # what the installed script does
+
+
+def resnet50() -> str:
+    """ResNet-50 as a spec, each layer written out: what a file of its size costs to read."""
+    lines = ["input: 3x224x224", "layers:"]
+
+    def conv(filters: int, kernel: int, stride: int = 1, name: str = "", extra: str = "") -> None:
+        fields = f"filters: {filters}, kernel: {kernel}, stride: {stride}, padding: {kernel // 2}, bias: false{extra}"
+        lines.append(f"  - conv: {{{f'name: {name}, ' if name else ''}{fields}}}")
+        lines.append("  - batch_norm" + (f": {{name: {name}_norm}}" if name else ""))
+
+    conv(64, 7, 2)
+    lines.append("  - relu")
+    lines.append("  - max_pool: {name: stem, kernel: 3, stride: 2, padding: 1}")
+    before = "stem"
+    for stage, (width, blocks) in enumerate(zip((64, 128, 256, 512), (3, 4, 6, 3), strict=True)):
+        for block in range(blocks):
+            stride = 2 if stage and not block else 1
+            end = f"s{stage}b{block}"
+            conv(width, 1)
+            lines.append("  - relu")
+            conv(width, 3, stride)
+            lines.append("  - relu")
+            conv(width * 4, 1, name=f"{end}_last")
+            skip = before
+            if not block:
+                conv(width * 4, 1, stride, f"{end}_skip", f", from: {before}")
+                skip = f"{end}_skip_norm"
+            lines.append(f"  - add: {{from: [{end}_last_norm, {skip}]}}")
+            lines.append(f"  - relu: {{name: {end}}}")
+            before = end
+    lines += ["  - global_avg_pool", "  - flatten", "  - linear: 1000"]
+    return "\n".join(lines) + "\n"
+
+
+def chain(layers: int) -> str:
+    """So many layers one behind the other, of the kinds that networks are made of."""
+    parts = ["conv: {filters: 64, kernel: 3, padding: same, bias: false}", "batch_norm", "relu"]
+    return "input: 64x28x28\nlayers:\n" + "".join(f"  - {parts[at % 3]}\n" for at in range(layers))
+
+
+def piped(command: list[str]) -> None:
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+
+
+def on_a_terminal(command: list[str]) -> None:
+    """Run with a pseudo-terminal of 100 columns as stdout."""
+    own, theirs = pty.openpty()
+    process = subprocess.Popen(command, stdout=theirs, env={**os.environ, "COLUMNS": "100", "TERM": "xterm-256color"})
+    os.close(theirs)
+    try:
+        while os.read(own, 65536):
+            pass
+    except OSError:  # the end of a pseudo-terminal
+        pass
+    os.close(own)
+    assert process.wait() == 0
+
+
+def least(tasks: dict[str, Task], rounds: int) -> dict[str, float]:
+    """The least time of each task, in seconds."""
+    times = dict.fromkeys(tasks, float("inf"))
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            began = time.perf_counter()
+            task()
+            times[name] = min(times[name], time.perf_counter() - began)
+    return times
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        texts = {"resnet50": resnet50(), "10000": chain(10_000), "100000": chain(100_000)}
+        for file, text in texts.items():
+            (folder / f"{file}.yaml").write_text(text)
+        times = {**least(short_tasks(folder), 15), **least(long_tasks(folder), 3)}
+    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores")
+    for name, seconds in times.items():
+        print(f"  {name:36} {seconds * 1000:9.1f} ms")
+    for one, other, goal in RATIOS:
+        if other in times:
+            print(f"{one} / {other}: {times[one] / times[other]:.2f} (goal: at most {goal})")
+
+
+def short_tasks(folder: Path) -> dict[str, Task]:
+    """Whole processes: a command on ResNet-50, and what a program that imports its libraries cannot go below."""
+    params = [*CONVCALC, "params", str(folder / "resnet50.yaml")]
+    tasks: dict[str, Task] = {
+        "python alone": lambda: piped([sys.executable, "-c", ""]),
+        "import yaml, click": lambda: piped([sys.executable, "-c", "import yaml, click"]),
+        "params, ResNet-50, JSON": lambda: piped([*params, "--format", "json"]),
+        "params, ResNet-50, on a terminal": lambda: on_a_terminal(params),
+    }
+    if find_spec("rich"):
+        libraries = "import yaml, click, rich.console, rich.table"
+        tasks["import yaml, click, rich"] = lambda: piped([sys.executable, "-c", libraries])
+    return tasks
+
+
+def long_tasks(folder: Path) -> dict[str, Task]:
+    """Long specs read, built, counted and summed, each in a process; and PyYAML alone reading the same file."""
+    load = "import sys, yaml; yaml.load(open(sys.argv[1]), getattr(yaml, 'CSafeLoader', yaml.SafeLoader))"
+    return {
+        "yaml.load of 10,000 layers": lambda: piped([sys.executable, "-c", load, str(folder / "10000.yaml")]),
+        "params, 10,000 layers": lambda: piped([*CONVCALC, "params", str(folder / "10000.yaml"), "--by", "kind"]),
+        "params, 100,000 layers": lambda: piped([*CONVCALC, "params", str(folder / "100000.yaml"), "--by", "kind"]),
+    }
+
+
+if __name__ == "__main__":
+    main()

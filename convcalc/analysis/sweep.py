@@ -11,7 +11,7 @@ import numpy as np
 
 from convcalc.analysis.grid import Axis, Grid
 from convcalc.analysis.model import NEVER, Cut, Model, Slices
-from convcalc.build import Settings
+from convcalc.build import Settings, build
 from convcalc.document import Document
 from convcalc.errors import SpecError, did_you_mean
 from convcalc.expression import names_in
@@ -89,6 +89,7 @@ class Sweep:
         self.models.clear()
         self.is_wide = any(sum(size > 1 for size in shape) > 1 for model in models for shape in model.spans())
         if all(model.failures and not model.used for model in models):
+            build(self.document, self.base)  # where the spec is wrong whatever varies, that is what to say
             return  # what a broken network uses is not known
         used = {name for model in models for name in model.used}
         if self.outer:

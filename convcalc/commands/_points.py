@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 MOST_ROWS = 100_000
 
 
+def need_numpy(command: str) -> None:
+    """Raises SpecError where numpy is not installed."""
+    from importlib.util import find_spec
+
+    from convcalc.errors import SpecError
+
+    if find_spec("numpy") is None:
+        raise SpecError(f"convcalc {command} needs numpy", "pip install 'convcalc[sweep]'")
+
+
 def figures_in(columns: str) -> list[str]:
     """The figures of a comma-separated list; `all` for every one. Raises SpecError."""
     from convcalc.analysis.count import FIGURES

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from convcalc.commands._options import SPEC, emit, output_options, settings, spec_options
-from convcalc.commands._points import columns_for, progress, title
+from convcalc.commands._points import columns_for, need_numpy, progress, title
 
 LIMITED = ("params", "weights", "macs", "flops")
 
@@ -59,6 +59,7 @@ def command(
     convcalc solve mobilenet_v1 --vary width=0.25:1:0.05 --vary input=128:224:32 --max-macs 300M
     convcalc solve net.yaml --vary width=1:64 --near macs=resnet50
     """
+    need_numpy("solve")
     from convcalc.analysis import solve
     from convcalc.analysis.grid import Grid, check_size
     from convcalc.analysis.sweep import Sweep

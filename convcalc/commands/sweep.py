@@ -13,6 +13,7 @@ from convcalc.commands._points import (
     chunks_of,
     draw_chart,
     figures_in,
+    need_numpy,
     points_table,
     progress,
     title,
@@ -66,6 +67,7 @@ def command(
     convcalc sweep mobilenet_v1 --set width=0.25:1:0.05 --where "macs < 300M" -f csv
     convcalc sweep mobilenet_v1 --set width=0.25:1:0.25 --set input=128:224:32 --plot params,macs
     """
+    need_numpy("sweep")
     from convcalc.analysis.count import FIGURES
     from convcalc.analysis.grid import check_size, read_axes
     from convcalc.analysis.grid import sample as draw

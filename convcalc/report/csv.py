@@ -24,10 +24,18 @@ def write(report: Report, stream: TextIO) -> None:
     is_one = len(report.tables) == 1
     writer.writerow(keys if is_one else ["table", *keys])
     for table in report.tables:
-        for row in table.rows:
-            cells = {column.key: _cell(value, column) for value, column in zip(row, table.columns, strict=True)}
-            line = [cells.get(key, "") for key in keys]
-            writer.writerow(line if is_one else [safe(table.title), *line])
+        columns = table.columns
+        lines = (
+            [value if type(value) is int else _cell(value, column) for value, column in zip(row, columns, strict=True)]
+            for row in table.rows
+        )
+        if is_one:
+            writer.writerows(lines)
+            continue
+        own = [column.key for column in columns]
+        at = [own.index(key) if key in own else None for key in keys]
+        title = safe(table.title)
+        writer.writerows([title, *("" if place is None else line[place] for place in at)] for line in lines)
 
 
 def _cell(value: Any, column: Column) -> Any:

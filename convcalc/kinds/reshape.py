@@ -245,7 +245,9 @@ class Split(Kind, name="split"):
     58x28x28 and 58x28x28
     """
 
-    parts = Sizes[Any](most=64, bare=True, also="chunks split_size sections num_outputs", doc="how many, or their sizes: [24, 92]")
+    parts = Sizes[Any](
+        most=64, bare=True, also="chunks split_size sections num_outputs", doc="how many, or their sizes: [24, 92]"
+    )
     axis = Integer[Any]("channels", at_least=-6, words=_AXIS, also="dim", doc="the axis")
     example = ("116x28x28", {"parts": 2})
     torch = "chunk split tensor_split"

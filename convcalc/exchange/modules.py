@@ -12,7 +12,7 @@ from convcalc.graph import Graph, Group, Layer
 from convcalc.kinds import Kind
 
 if TYPE_CHECKING:
-    from convcalc.exchange.onnx_file import Node
+    from convcalc.exchange.onnx_model import Node
 
 _PART = re.compile(r"[^A-Za-z0-9_.-]+")
 _SUFFIX = re.compile(
@@ -119,7 +119,7 @@ def is_parameter(name: str) -> bool:
 def module_of_node(node: Node) -> str:
     """The module that a node comes from: stated by the exporter, or spelt in its name.
 
-    >>> from convcalc.exchange.onnx_file import Node
+    >>> from convcalc.exchange.onnx_model import Node
     >>> node = Node()
     >>> node.name = "/layer1/layer1.0/conv1/Conv"
     >>> module_of_node(node)

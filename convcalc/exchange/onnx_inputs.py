@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from convcalc.errors import Misfit, SpecError, did_you_mean, quoted
-from convcalc.exchange.onnx_file import ValueType
+from convcalc.exchange.onnx_model import ValueType
 from convcalc.exchange.onnx_order import reads
 from convcalc.exchange.onnx_values import Value
 from convcalc.kinds import shape_text

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from convcalc.errors import SpecError, quoted
-from convcalc.exchange.onnx_file import MOST_NODES, Function, Model, Node, Reference, Subgraph
+from convcalc.exchange.onnx_file import MOST_NODES, Subgraph
+from convcalc.exchange.onnx_model import Function, Model, Node, Reference
 
 MOST_CALLS_DEEP = 16
 

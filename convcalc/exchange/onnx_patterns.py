@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import isclose
 from typing import Any
 
-from convcalc.exchange.onnx_file import Node
+from convcalc.exchange.onnx_model import Node
 from convcalc.exchange.onnx_values import Value
 
 

@@ -12,7 +12,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from convcalc.exchange.onnx_file import MOST_READ, Node, Tensor
+from convcalc.exchange.onnx_model import MOST_READ, Node, Tensor
 from convcalc.graph import Ref
 
 Shape = tuple[int, ...]

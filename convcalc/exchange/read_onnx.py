@@ -1,6 +1,6 @@
 """ONNX file -> Graph: constants folded, shape arithmetic done, each operator given to its rule.
 
-A rule is a function in `onnx_layers` or `onnx_moves`, found by the operator's name. An operator without one, or whose
+A rule is a function in `onnx_rules`, found by the operator's name. An operator without one, or whose
 rule does not fit, keeps its place as an opaque layer, and totals become lower bounds.
 """
 
@@ -14,18 +14,18 @@ from typing import Any
 
 from convcalc.build import same_weights
 from convcalc.errors import Misfit, SpecError, printable, quoted
-from convcalc.exchange import onnx_layers, onnx_moves, onnx_patterns
+from convcalc.exchange import onnx_patterns
 from convcalc.exchange.modules import Namer, group_modules, module_of_call
-from convcalc.exchange.onnx_file import FLOATS, Model, Node, Subgraph, read_model
+from convcalc.exchange.onnx_file import Subgraph, read_model
 from convcalc.exchange.onnx_inputs import bind
+from convcalc.exchange.onnx_model import FLOATS, Model, Node
 from convcalc.exchange.onnx_order import ordered
+from convcalc.exchange.onnx_rules import RULES
 from convcalc.exchange.onnx_values import NoRule, Shape, Value, checked, constant
 from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds import KINDS, Kind
 
 Rule = Callable[["Walk", Node, "list[Value | None]"], "list[Value]"]
-RULES: dict[str, Rule] = onnx_moves.RULES
-assert onnx_layers  # its rules are in there too
 # what a constant is called that no one trained: names that exporters make up
 _MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
 _WRONG = (NoRule, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)

@@ -1,0 +1,114 @@
+"""Rules for constants, for what is known of shapes, and for what passes through unchanged."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import ceil, prod
+from typing import TYPE_CHECKING
+
+from convcalc.exchange.modules import is_parameter
+from convcalc.exchange.onnx_model import FLOATS, MOST_READ, Node, Tensor
+from convcalc.exchange.onnx_rules.base import Inputs, like, rule
+from convcalc.exchange.onnx_values import (
+    NoRule,
+    Value,
+    checked,
+    constant,
+    converted,
+    given,
+)
+
+if TYPE_CHECKING:
+    from convcalc.exchange.read_onnx import Walk
+
+
+@rule("Constant")
+def constant_node(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    for key, value in node.attributes.items():
+        if isinstance(value, Tensor):
+            return [Value(value.shape, value.values(), element=value.element)]
+        if key in ("value_float", "value_int"):
+            return [Value((), [value], element=1 if key == "value_float" else 7)]
+        if key in ("value_floats", "value_ints"):
+            return [Value((len(value),), value, element=1 if key == "value_floats" else 7)]
+    raise NoRule("a constant without a value")
+
+
+@rule("ConstantOfShape")
+def constant_of_shape(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    shape = checked(given(inputs, 0).ints())
+    tensor = node.get("value")
+    element = tensor.element if isinstance(tensor, Tensor) else 1
+    fill = (tensor.values() or [0])[0] if isinstance(tensor, Tensor) else 0.0
+    data = [fill] * prod(shape) if prod(shape) <= MOST_READ else None
+    # filled from a shape that is stored in the file: a stand-in for weights, as files without weights have it
+    is_stored = node.inputs[0] in walk.model.tensors and walk.model.producer not in ("pytorch", "tf2onnx")
+    is_stand_in = is_stored and element in FLOATS and prod(shape) > 1
+    return [Value(shape, data, origins=(node.outputs[0],) if is_stand_in else (), element=element)]
+
+
+@rule("Shape")
+def shape_of(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    shape = given(inputs, 0).sizes
+    part = shape[slice(node.get("start", 0), node.get("end"))]
+    return [Value((len(part),), list(part), element=7)]
+
+
+@rule("Size")
+def size_of(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    return [Value((), [prod(given(inputs, 0).sizes)], element=7)]
+
+
+@rule("Range")
+def number_range(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    start, stop, step = (given(inputs, at).scalar() for at in range(3))
+    if start is None or stop is None or not step:
+        raise NoRule("a range of unknown length")
+    count = max(0, ceil((stop - start) / step))
+    data = [start + step * number for number in range(count)] if count <= MOST_READ else None
+    return [Value(checked((count,)), data, element=given(inputs, 0).element)]
+
+
+@rule("NonZero")
+def non_zero(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value = given(inputs, 0)
+    if value.data is None:
+        raise NoRule("how many there are, only running it would tell")
+    places = [index for index, number in zip(product(*map(range, value.sizes)), value.data, strict=True) if number]
+    data = [index[axis] for axis in range(len(value.sizes)) for index in places]
+    return [Value((len(value.sizes), len(places)), data, element=7)]
+
+
+@rule("Identity", "Dropout", "StopGradient", "Optional", "OptionalGetElement", "DequantizeLinear", "QuantizeLinear")
+def passed(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value = given(inputs, 0)
+    tensor = walk.model.tensors.get(node.inputs[0])
+    if node.operator == "Identity" and tensor is not None and value.origins and is_parameter(node.outputs[0]):
+        # one stored tensor for several parameters that were equal when the file was written: PyTorch does this
+        walk.model.tensors.setdefault(node.outputs[0], tensor)
+        return [Value(value.shape, value.data, origins=(node.outputs[0],), element=value.element)]
+    return [value]
+
+
+@rule("Cast", "CastLike")
+def cast(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value = given(inputs, 0)
+    element = node.get("to", 0) or given(inputs, 1).element
+    if value.ref is not None:
+        return [Value(value.shape, ref=value.ref, batch=value.batch, element=element)]
+    return [like(value, value.sizes, converted(value.data, element), element)]
+
+
+@rule("If")
+def branch(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    """The branch that a known condition takes."""
+    condition = given(inputs, 0).scalar()
+    body = node.get("then_branch" if condition else "else_branch")
+    if condition is None or body is None:
+        raise NoRule("which branch runs, only running it would tell")
+    for name, tensor in body.tensors.items():
+        walk.model.tensors.setdefault(name, tensor)
+        walk.values.setdefault(name, constant(tensor, tensor.element in (1, 10, 11, 16) and prod(tensor.shape) > 1))
+    for inner in body.nodes:
+        walk.node(inner)
+    return [walk.values[name] for name in body.outputs]

@@ -1,0 +1,115 @@
+"""Rules for grids side by side, enlarged, or folded into channels."""
+
+from __future__ import annotations
+
+from math import floor, prod
+from typing import TYPE_CHECKING, Any
+
+from convcalc.exchange.onnx_model import MOST_READ, Node
+from convcalc.exchange.onnx_rules.base import Inputs, rule, single
+from convcalc.exchange.onnx_rules.parts import moved
+from convcalc.exchange.onnx_values import (
+    NoRule,
+    Shape,
+    Value,
+    axis_at,
+    checked,
+    given,
+)
+from convcalc.graph import Ref
+
+if TYPE_CHECKING:
+    from convcalc.exchange.read_onnx import Walk
+
+
+@rule("DepthToSpace", "SpaceToDepth")
+def shuffle_pixels(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value, factor = given(inputs, 0), node.get("blocksize", 0)
+    count, channels, height, width = value.sizes
+    if node.operator == "DepthToSpace":
+        shape = (count, channels // factor**2, height * factor, width * factor)
+        return [walk.layer(node, "pixel_shuffle", [value], shape, value.batch, factor=factor)]
+    shape = (count, channels * factor**2, height // factor, width // factor)
+    return [walk.layer(node, "pixel_unshuffle", [value], shape, value.batch, factor=factor)]
+
+
+@rule("Resize", "Upsample")
+def resize(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value = given(inputs, 0)
+    shape, scales = _resized(node, inputs, value.sizes)
+    if shape == value.sizes:
+        return [value]
+    if value.batch != 0 or shape[:2] != value.sizes[:2] or len(shape) < 3:
+        return [moved(walk, node, [value], shape, value.batch)]
+    mode = {"linear": "bilinear", "cubic": "bicubic"}.get(str(node.get("mode", "nearest")), "nearest")
+    fields: dict[str, Any] = {"scale": single(scales)} if scales else {"size": single(shape[2:])}
+    fields.update({"mode": mode} if mode != "nearest" else {})
+    return [walk.layer(node, "upsample", [value], shape, value.batch, **fields)]
+
+
+def _resized(node: Node, inputs: Inputs, old: Shape) -> tuple[Shape, tuple[int, ...]]:
+    """The new shape, and the whole factors of the grid where there are such."""
+    places = (1, None) if len(inputs) == 2 else (2, 3)
+    factors = node.get("scales")
+    if factors is None:
+        found = inputs[places[0]] if places[0] is not None and places[0] < len(inputs) else None
+        factors = None if found is None or 0 in found.sizes else found.data
+        if factors is None and found is not None and 0 not in found.sizes:
+            raise NoRule("its scale is not known")
+    if factors:
+        factors = [float(factor) for factor in factors]
+        shape = tuple(floor(size * factor + 1e-6) for size, factor in zip(old[-len(factors) :], factors, strict=True))
+        shape = old[: len(old) - len(shape)] + shape
+    else:
+        sizes = given(inputs, 3).ints()
+        axes = node.get("axes") or list(range(len(old) - len(sizes), len(old)))
+        new = dict(zip((axis_at(axis, len(old)) for axis in axes), sizes, strict=True))
+        shape = tuple(new.get(at, size) for at, size in enumerate(old))
+    if any(size < 1 for size in shape):
+        raise NoRule("nothing is left")
+    whole = tuple(new // size for new, size in zip(shape[2:], old[2:], strict=True))
+    exact = all(size * times == new and times >= 1 for size, times, new in zip(old[2:], whole, shape[2:], strict=True))
+    return checked(shape), whole if exact else ()
+
+
+@rule("Concat")
+def concat(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    values = [value for value in inputs if value is not None]
+    axis = axis_at(node.get("axis", 1), len(values[0].sizes))
+    values = [value for value in values if value.sizes[axis]]  # an empty part adds nothing
+    shape = list(values[0].sizes)
+    shape[axis] = sum(value.sizes[axis] for value in values)
+    if all(value.ref is None for value in values):
+        return [_joined(values, tuple(shape), axis)]
+    if len(values) == 1:
+        return [values[0]]
+    batch = next((value.batch for value in values if value.batch is not None), None)
+    if batch == axis:
+        if walk.batch != 1:
+            raise NoRule("it works across the batch")
+        batch = None
+    refs = [walk.view(node, value, walk.inner(value.sizes, batch)) for value in values]
+    at = axis if batch is None or shape[batch] != walk.batch else axis - (axis > batch)
+    originals = list(refs)
+    for size in range(len(refs) - 1, 1, -1):
+        # the first of them stand side by side already: say so, and dense blocks are chains
+        known = walk.concats.get((at, *refs[:size]))
+        if known is not None:
+            refs[:size] = [known]
+            break
+    found = walk.layer(node, "concat", refs, shape, batch, **({"axis": at} if at else {}))
+    walk.concats[(at, *originals)] = found.ref or Ref(0)
+    return [found]
+
+
+def _joined(values: list[Value], shape: Shape, axis: int) -> Value:
+    """Constants side by side."""
+    origins = tuple(dict.fromkeys(name for value in values for name in value.origins))
+    data: list[Any] | None = None
+    if all(value.data is not None for value in values) and prod(shape) <= MOST_READ:
+        data = []
+        for outer in range(prod(shape[:axis])):
+            for value in values:
+                size = prod(value.sizes[axis:])
+                data.extend((value.data or [])[outer * size : (outer + 1) * size])
+    return Value(checked(shape), data, origins=origins, element=values[0].element)

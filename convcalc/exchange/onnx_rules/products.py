@@ -1,0 +1,280 @@
+"""Rules for products: fully connected layers, matrix products, equations, attention, recurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from convcalc.exchange.onnx_model import Node
+from convcalc.exchange.onnx_rules.base import Inputs, like, rule
+from convcalc.exchange.onnx_rules.parts import cut_axis
+from convcalc.exchange.onnx_values import (
+    NoRule,
+    Shape,
+    Value,
+    broadcast,
+    checked,
+    given,
+)
+from convcalc.graph import Ref
+
+if TYPE_CHECKING:
+    from convcalc.exchange.read_onnx import Walk
+
+
+def bias_after(walk: Walk, node: Node, bias: Value | None, features: int, behind: int) -> tuple[Any, Node, bool]:
+    """The bias of a layer, which may stand in an Add of its own; that Add's output is then the layer's."""
+    if bias is not None or len(node.outputs) != 1:
+        return bias, node, False
+    add = walk.only_reader(node.outputs[0], ("Add",))
+    if add is None:
+        return None, node, False
+    (other,) = [name for name in add.inputs if name != node.outputs[0]]
+    value = walk.values.get(other)
+    if value is None or value.ref is not None or value.shape is None or prod(value.shape) != features:
+        return None, node, False
+    rank = len(value.shape)
+    at = rank - 1 if behind == 0 else rank - (len(node.get("kernel_shape") or (0, 0)) + 1)
+    if not 0 <= at < rank or value.shape[at] != features or (not value.origins and prod(value.shape) == 1):
+        return None, node, False
+    walk.skip.add(id(add))
+    renamed = Node()
+    renamed.operator, renamed.name, renamed.module = node.operator, node.name, node.module
+    renamed.inputs, renamed.outputs, renamed.attributes = node.inputs, add.outputs, node.attributes
+    walk.renamed[id(node)] = add.outputs[0]
+    return value, renamed, True
+
+
+@rule("Gemm")
+def gemm(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value, weight = given(inputs, 0), given(inputs, 1)
+    bias = inputs[2] if len(inputs) > 2 else None
+    if node.get("transA", 0) or weight.ref is not None:
+        raise NoRule("a product that is not by weights")
+    features, entries = weight.sizes if node.get("transB", 0) else weight.sizes[::-1]
+    if value.ref is None:
+        return [like(value, (value.sizes[0], features))]
+    if value.sizes[-1] != entries:
+        raise NoRule("the sizes do not meet")
+    return [_linear(walk, node, value, features, weight, bias)]
+
+
+def _linear(walk: Walk, node: Node, value: Value, features: int, weight: Value, bias: Value | None) -> Value:
+    """A fully connected layer on the last axis."""
+    bias, node, is_fused = bias_after(walk, node, bias, features, 0)
+    shape = (*value.sizes[:-1], features)
+    inner = walk.inner(value.sizes, value.batch)
+    fields: dict[str, Any] = {"features": features}
+    if len(inner) > 2:
+        fields["axis"] = "last"
+    if bias is None and not is_fused:
+        fields["bias"] = False
+    source: Value | Ref = value
+    if value.batch == len(value.sizes) - 1:
+        batch = None if value.sizes[value.batch] != walk.batch else value.batch
+        if batch is not None:
+            raise NoRule("it sums over the batch")
+        return walk.layer(node, "linear", [source], shape, None, [weight, bias], **fields)
+    return walk.layer(node, "linear", [source], shape, value.batch, [weight, bias], **fields)
+
+
+@rule("MatMul", "FusedMatMul", "MatMulInteger", "QLinearMatMul")
+def matmul(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    first, second = given(inputs, 0), given(inputs, 3 if node.operator == "QLinearMatMul" else 1)
+    if first.ref is None and second.ref is None:
+        return [_constant_product(first, second)]
+    if second.ref is None and len(second.sizes) == 2 and not node.get("transB", 0):
+        if first.sizes[-1] != second.sizes[0]:
+            raise NoRule("the sizes do not meet")
+        return [_linear(walk, node, first, second.sizes[1], second, None)]
+    if first.ref is None and len(first.sizes) == 2:
+        features, entries = first.sizes
+        if second.sizes[-2] != entries:
+            raise NoRule("the sizes do not meet")
+        shape = (*second.sizes[:-2], features, second.sizes[-1])
+        at = walk.inner_axis(second, len(shape) - 2) - len(walk.inner(second.sizes, second.batch))
+        return [
+            walk.layer(node, "linear", [second], shape, second.batch, [first], features=features, axis=at, bias=False)
+        ]
+    return [multiplied(walk, node, first, second, bool(node.get("transB", 0)))]
+
+
+def _constant_product(first: Value, second: Value) -> Value:
+    shape = (*broadcast(first.sizes[:-2], second.sizes[:-2]), *first.sizes[-2:-1], *second.sizes[-1:])
+    origins = tuple(dict.fromkeys((*first.origins, *second.origins)))
+    return Value(checked(shape), None, origins=origins)
+
+
+def multiplied(walk: Walk, node: Node, first: Value, second: Value, transpose: bool = False) -> Value:
+    """The product of two activations."""
+    left = first.sizes if len(first.sizes) > 1 else (1, *first.sizes)
+    right = second.sizes if len(second.sizes) > 1 else (*second.sizes, 1)
+    columns = right[-2] if transpose else right[-1]
+    shape = (*broadcast(left[:-2], right[:-2]), left[-2], columns)
+    batch, refs = aligned(walk, node, [first, second], [left, right], shape)
+    return walk.layer(node, "matmul", refs, shape, batch, **({"transpose": True} if transpose else {}))
+
+
+def aligned(
+    walk: Walk, node: Node, values: Sequence[Value], shapes: Sequence[Shape], shape: Shape
+) -> tuple[int | None, list[Ref]]:
+    """The batch axis of a joint output, and each value with as many axes as it has there."""
+    rank = len(shape)
+    places = {
+        value.batch + rank - len(own) for value, own in zip(values, shapes, strict=True) if value.batch is not None
+    }
+    batch = min(places) if len(places) == 1 else None
+    if len(places) > 1 and walk.batch > 1:
+        raise NoRule("the batch is in different places")
+    gone = batch is not None and shape[batch] == walk.batch
+    refs = []
+    for value, own in zip(values, shapes, strict=True):
+        full = (1,) * (rank - len(own)) + own
+        if batch is not None and gone:
+            inner = (*full[:batch], *full[batch + 1 :])
+        elif batch is not None:
+            inner = (*full[:batch], max(1, full[batch] // walk.batch), *full[batch + 1 :])
+        else:
+            inner = full
+        refs.append(walk.view(node, value, inner or (1,)))
+    return batch, refs
+
+
+@rule("Einsum")
+def einsum(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    terms, _, output = str(node.get("equation", "")).replace(" ", "").partition("->")
+    first, second = given(inputs, 0), given(inputs, 1)
+    letters = terms.split(",")
+    if len(inputs) != 2 or "." in terms or not output or any(len(set(term)) < len(term) for term in letters):
+        raise NoRule("an equation without a rule")
+    sizes: dict[str, int] = {}
+    for term, value in zip(letters, (first, second), strict=True):
+        sizes.update(zip(term, value.sizes, strict=True))
+    shared = [letter for letter in letters[0] if letter in letters[1]]
+    summed = [letter for letter in shared if letter not in output]
+    kept = [letter for letter in shared if letter in output]
+    rows = [letter for letter in letters[0] if letter not in shared]
+    columns = [letter for letter in letters[1] if letter not in shared]
+    if {*rows, *columns} - set(output):
+        raise NoRule("an equation without a rule")
+    batch_letters = {t[v.batch] for t, v in zip(letters, (first, second), strict=True) if v.batch is not None}
+    outer = [letter for letter in kept if letter not in batch_letters]
+    shape = tuple(sizes[letter] for letter in output)
+    batch = next((at for at, letter in enumerate(output) if letter in batch_letters), None)
+    if second.ref is None and not kept and letters[0].endswith("".join(summed)):
+        straight = tuple(sizes[letter] for letter in rows + columns)
+        summed_up = _einsum_linear(walk, node, first, second, len(rows), straight)
+        if list(output) == rows + columns:
+            return [summed_up]
+        return [walk.layer(node, "gather", [summed_up], shape, batch, shape=walk.inner(shape, batch))]
+
+    def side(value: Value, term: str, order: Sequence[Sequence[str]]) -> Ref:
+        inside = [letter for letter in term if letter not in batch_letters or sizes[letter] != walk.batch]
+        wanted = tuple(prod(sizes[letter] for letter in group if letter in inside) for group in order)
+        flat = [letter for group in order for letter in group if letter in inside]
+        if flat == inside:
+            return walk.view(node, value, wanted)
+        return walk.layer(node, "gather", [value], wanted, None, shape=wanted).ref or Ref(0)
+
+    left = side(first, letters[0], [outer, rows, summed])
+    right = side(second, letters[1], [outer, summed, columns])
+    made = tuple(
+        prod(sizes[letter] for letter in group if letter not in batch_letters or sizes[letter] != walk.batch)
+        for group in (outer, rows, columns)
+    )
+    weights = [value for value in (first, second) if value.ref is None]
+    result = walk.layer(node, "matmul", [left, right], made, None, weights)
+    wanted = walk.inner(shape, batch)
+    order = [*outer, *rows, *columns]
+    if [letter for letter in output if letter in order] == order:
+        return [Value(shape, ref=walk.view(node, result, wanted), batch=batch)]
+    return [walk.layer(node, "gather", [result], shape, batch, shape=wanted)]
+
+
+def _einsum_linear(walk: Walk, node: Node, value: Value, weight: Value, rows: int, shape: Shape) -> Value:
+    """An equation that sums over the last axes with learned weights: a fully connected layer, and its axes in shape."""
+    flat = (*value.sizes[:rows], prod(value.sizes[rows:]))
+    merged = Value(flat, ref=walk.view(node, value, walk.inner(flat, value.batch)), batch=value.batch)
+    made = _linear(walk, node, merged, prod(shape[rows:]), weight, None)
+    return Value(shape, ref=walk.view(node, made, walk.inner(shape, value.batch)), batch=value.batch)
+
+
+@rule("Attention", "MultiHeadAttention")
+def attention(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    """The fused operator as two products and a softmax; com.microsoft's first projects its input by packed weights."""
+    if node.domain == "com.microsoft" and node.operator == "Attention":
+        value, weight, bias = given(inputs, 0), given(inputs, 1), inputs[2] if len(inputs) > 2 else None
+        packed = _linear(walk, node, value, weight.sizes[1], weight, bias)
+        third = weight.sizes[1] // 3
+        parts = [cut_axis(walk, node, packed, 2, at * third, (at + 1) * third) for at in range(3)]
+        heads = (node.get("num_heads", 1),) * 2
+    else:
+        parts = [given(inputs, at) for at in range(3)]
+        heads = (
+            node.get("q_num_heads") or node.get("num_heads", 1),
+            node.get("kv_num_heads") or node.get("num_heads", 1),
+        )
+    query, key, mixed = parts
+    if len(query.sizes) not in (3, 4) or query.batch != 0:
+        raise NoRule("an attention without a rule")
+    is_flat = len(query.sizes) == 3
+    count = heads[0] if is_flat else query.sizes[1]
+
+    def side(value: Value, own: int) -> Ref:
+        sizes = walk.inner(value.sizes, 0)
+        split = (own, sizes[0], sizes[1] // own) if is_flat else sizes
+        wanted = (count, *split[1:])
+        if is_flat or split != wanted:
+            return walk.layer(node, "gather", [value], wanted, None, shape=wanted).ref or Ref(0)
+        return walk.ref(value)
+
+    q, k, v = side(query, heads[0]), side(key, heads[1]), side(mixed, heads[1])
+    tokens, others, width = walk.graph.shape(q)[1], walk.graph.shape(k)[1], walk.graph.shape(v)[2]
+    scores = walk.layer(node, "matmul", [q, k], (count, tokens, others), None, transpose=True)
+    scores = walk.layer(node, "softmax", [scores], (count, tokens, others), None, axis="last")
+    found = walk.layer(node, "matmul", [scores, v], (count, tokens, width), None)
+    shape = (query.sizes[0], tokens, count * width) if is_flat else (query.sizes[0], count, tokens, width)
+    if is_flat:
+        return [walk.layer(node, "gather", [found], shape, 0, shape=(tokens, count * width))]
+    return [Value(shape, ref=found.ref, batch=0)]
+
+
+@rule("LSTM", "GRU", "RNN")
+def recurrent(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value, weight, states = given(inputs, 0), given(inputs, 1), given(inputs, 2)
+    bias = inputs[3] if len(inputs) > 3 else None
+    directions, _, features = states.sizes
+    if node.get("layout", 0):
+        raise NoRule("batch in front")
+    steps, count, entries = value.sizes
+    if count != walk.batch:
+        raise NoRule("the batch is not in the middle")
+    sequence = walk.view(node, value, (steps, entries))
+    fields: dict[str, Any] = {"features": features, **({"bidirectional": True} if directions == 2 else {})}
+    fields.update({} if bias is not None else {"bias": False})
+    flat = walk.layer(
+        node,
+        node.operator.lower(),
+        [sequence],
+        (steps, count, directions * features),
+        1,
+        [weight, states, bias],
+        **fields,
+    )
+    found = [flat]
+    if node.outputs[0]:
+        shape = (steps, directions, count, features)
+        split = Value(
+            (steps, count, directions, features),
+            ref=walk.view(node, flat, (steps, directions, features)) if directions > 1 else flat.ref,
+            batch=1,
+        )
+        found = [
+            Value(shape, ref=split.ref if directions > 1 else walk.view(node, flat, (steps, 1, features)), batch=2)
+        ]
+    if any(node.outputs[1:]):
+        last = cut_axis(walk, node, flat, 0, steps - 1, steps)
+        state = Value((directions, count, features), ref=walk.view(node, last, (directions, features)), batch=1)
+        found += [state] * (len(node.outputs) - 1)
+    return found

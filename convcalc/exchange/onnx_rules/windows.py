@@ -1,0 +1,158 @@
+"""Rules for convolution and pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from convcalc.errors import Misfit
+from convcalc.exchange.onnx_model import Node
+from convcalc.exchange.onnx_rules.base import Inputs, rule, single
+from convcalc.exchange.onnx_rules.products import bias_after
+from convcalc.exchange.onnx_values import (
+    NoRule,
+    Value,
+    given,
+)
+from convcalc.kinds import KINDS
+
+if TYPE_CHECKING:
+    from convcalc.exchange.read_onnx import Walk
+
+
+def _window(node: Node, kernel: Sequence[int]) -> dict[str, Any]:
+    """Kernel, stride, padding and dilation as our fields, those that are the default left out."""
+    axes = len(kernel)
+    fields: dict[str, Any] = {"kernel": single(kernel)}
+    strides = node.get("strides") or [1] * axes
+    fields.update({"stride": single(strides)} if set(strides) != {1} else {})
+    fields.update(_padding(node, axes))
+    dilations = node.get("dilations") or [1] * axes
+    fields.update({"dilation": single(dilations)} if set(dilations) != {1} else {})
+    return fields
+
+
+def _padding(node: Node, axes: int) -> dict[str, Any]:
+    automatic = node.get("auto_pad", "NOTSET") or "NOTSET"
+    if automatic in ("SAME_UPPER", "SAME_LOWER"):
+        return {"padding": "same"}
+    pads = node.get("pads") or [0] * (2 * axes)
+    if automatic == "VALID" or not any(pads):
+        return {}
+    sides = list(zip(pads[:axes], pads[axes:], strict=True))
+    both = tuple(before if before == after else (before, after) for before, after in sides)
+    return {"padding": both[0] if len(set(both)) == 1 and isinstance(both[0], int) else both}
+
+
+def channels_first(walk: Walk, node: Node, value: Value) -> Value:
+    """The value as N x C x ..., with the batch in front, which our graph leaves out. Raises NoRule."""
+    if value.batch == 0 and value.sizes[0] == walk.batch:
+        return value
+    if value.batch is None and value.sizes[0] == 1 == walk.batch:
+        return Value(value.shape, ref=walk.view(node, value, walk.inner(value.sizes, 0)), batch=0)
+    raise NoRule("the batch is not in front")
+
+
+@rule("Conv", "FusedConv", "ConvInteger", "QLinearConv")
+def conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    if node.operator == "QLinearConv":
+        inputs = [inputs[0], inputs[3], inputs[8] if len(inputs) > 8 else None]
+    elif node.operator == "ConvInteger":
+        inputs = inputs[:2]
+    value, weight = given(inputs, 0), given(inputs, 1)
+    bias = inputs[2] if len(inputs) > 2 else None
+    filters, _, *kernel = weight.sizes
+    groups = node.get("group", 1)
+    channels = value.sizes[1]
+    if weight.ref is not None:
+        raise NoRule("its weights are computed")
+    if weight.sizes[1] * groups != channels:
+        raise Misfit(f"{channels} channels meet weights for {weight.sizes[1] * groups}", "filters")
+    fields: dict[str, Any] = {}
+    if groups == channels and groups > 1:
+        fields = {"groups": "channels", **({"filters": filters} if filters != channels else {})}
+    else:
+        fields = {"filters": filters, **({"groups": groups} if groups > 1 else {})}
+    window = _window(node, kernel)
+    bias, node, is_fused = bias_after(walk, node, bias, filters, 1)
+    fields = {**fields, **window, **({} if bias is not None or is_fused else {"bias": False})}
+    if value.batch == 0 and value.sizes[0] != walk.batch and len(kernel) == 2:
+        return [_conv_frames(walk, node, value, fields, [weight, bias])]
+    value = channels_first(walk, node, value)
+    kind = KINDS["conv"](**fields)
+    inner = kind.output(walk.inner(value.sizes, 0))
+    return [walk.layer(node, kind, [value], (value.sizes[0], *inner), 0, [weight, bias])]
+
+
+def _conv_frames(
+    walk: Walk, node: Node, value: Value, fields: dict[str, Any], weights: Sequence[Value | None]
+) -> Value:
+    """A 2-D convolution over frames that lie in the batch axis: the same as one in 3-D that never mixes them."""
+    frames, channels, height, width = value.sizes
+    frames //= walk.batch
+    wide = dict(fields)
+    for key, one in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
+        if key in fields and fields[key] != "same":
+            size = fields[key]
+            wide[key] = (one, *(size if isinstance(size, tuple) else (size, size)))
+    first = walk.layer(node, "permute", [value], (walk.batch, channels, frames, height, width), 0, order=(1, 0, 2, 3))
+    kind = KINDS["conv"](**wide)
+    inner = kind.output((channels, frames, height, width))
+    made = walk.layer(node, kind, [first], (walk.batch, *inner), 0, weights)
+    shape = (walk.batch * frames, inner[0], *inner[2:])
+    return walk.layer(node, "permute", [made], shape, 0, order=(1, 0, 2, 3))
+
+
+@rule("ConvTranspose")
+def transposed_conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value, weight = given(inputs, 0), given(inputs, 1)
+    bias = inputs[2] if len(inputs) > 2 else None
+    value = channels_first(walk, node, value)
+    groups = node.get("group", 1)
+    _, per_group, *kernel = weight.sizes
+    fields = {"filters": per_group * groups, **_window(node, kernel), **({"groups": groups} if groups > 1 else {})}
+    extra = node.get("output_padding") or [0] * len(kernel)
+    fields.update({"output_padding": single(extra)} if any(extra) else {})
+    fields.update({} if bias is not None else {"bias": False})
+    sizes = node.get("output_shape")
+    if sizes:
+        strides = node.get("strides") or [1] * len(kernel)
+        exact = all(
+            size * step == new for size, step, new in zip(value.sizes[2:], strides, sizes[-len(kernel) :], strict=True)
+        )
+        if not exact:
+            raise NoRule("an output size of its own")
+        fields["padding"] = "same"
+    kind = KINDS["transposed_conv"](**fields)
+    inner = kind.output(walk.inner(value.sizes, 0))
+    return [walk.layer(node, kind, [value], (value.sizes[0], *inner), 0, [weight, bias])]
+
+
+@rule("MaxPool", "AveragePool", "LpPool")
+def pool(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value = given(inputs, 0)
+    kernel = node.get("kernel_shape") or []
+    fields = _window(node, kernel)
+    if "stride" not in fields:
+        fields["stride"] = 1
+    if fields["stride"] == fields["kernel"]:
+        del fields["stride"]
+    fields.update({"ceil_mode": True} if node.get("ceil_mode", 0) else {})
+    name = "max_pool" if node.operator == "MaxPool" else "avg_pool"
+    if name == "avg_pool" and "padding" in fields and not node.get("count_include_pad", 0):
+        fields["include_padding"] = False
+    value = channels_first(walk, node, value)
+    kind = KINDS[name](**fields)
+    inner = kind.output(walk.inner(value.sizes, 0))
+    return [walk.layer(node, kind, [value], (value.sizes[0], *inner), 0)]
+
+
+@rule("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
+def global_pool(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value = given(inputs, 0)
+    value = channels_first(walk, node, value)
+    name = "global_max_pool" if node.operator == "GlobalMaxPool" else "global_avg_pool"
+    shape = (*value.sizes[:2], *(1 for _ in value.sizes[2:]))
+    if len(value.sizes) < 3:
+        return [value]
+    return [walk.layer(node, name, [value], shape, 0)]

@@ -98,10 +98,16 @@ def graph(
 
 
 def opened(spec: str, variant: str = "", root: Path | None = None, is_strict: bool = True) -> tuple[Document, str]:
-    """The document of SPEC or SPEC@VARIANT, and the variant. Raises SpecError."""
-    from convcalc.document import load
-    from convcalc.files import Files
+    """The document of SPEC or SPEC@VARIANT, and the variant; of a model.onnx its spec. Raises SpecError."""
+    from convcalc.document import load, parse
+    from convcalc.files import File, Files
 
+    reader = _reader(spec)
+    if reader is not None:
+        from importlib import import_module
+
+        text = import_module("convcalc.exchange.write_spec").write_spec(_model(reader, spec, (), variant, (), 1, False))
+        return parse(File(f"spec of {spec}", text.encode(), None)), ""
     files = Files(root)
     base, at, own = spec.rpartition("@")
     if at and not files.exists(spec):

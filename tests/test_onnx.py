@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from convcalc.analysis.count import count
+from convcalc.cli import FINE, run
 from convcalc.errors import SpecError
 from convcalc.exchange.write_spec import write_spec
 from convcalc.request import graph
@@ -314,3 +315,29 @@ def test_functions_of_the_model_are_put_in_place(tmp_path):
     )
     path.write_bytes(network.SerializeToString())
     assert [layer.kind.name for layer in graph(str(path), strict=True).layers] == ["conv", "relu"]
+
+
+def test_recurrence_over_rows(tmp_path):
+    """Every row of an image as a sequence of its own: the rows lie in the batch axis."""
+    nodes = [
+        node("Transpose", ["x"], "t", perm=[0, 2, 3, 1]),
+        node("Reshape", ["t", "rows"], "r"),
+        node("Transpose", ["r"], "s", perm=[1, 0, 2]),
+        node("LSTM", ["s", "w", "u", "b"], "y", hidden_size=5),
+    ]
+    weights = {"w": (1, 20, 3), "u": (1, 20, 5), "b": (1, 40), "rows": numbers(16, 16, 3)}
+    assert figures(save(tmp_path / "m.onnx", nodes, weights)) == (60 + 100 + 40, (60 + 100) * 16 * 16)
+
+
+@pytest.mark.parametrize("command", ["params", "compare", "sweep", "suggest", "space"])
+def test_commands_take_a_model_where_they_take_a_spec(command, capsys):
+    path = str(MODELS / "squeezenet1_1.traced.onnx")
+    specs = {"compare": [path, path], "sweep": [path, "--set", "input=224,96"]}.get(command, [path])
+    assert run([command, *specs]) == FINE
+    assert "squeezenet1_1" in capsys.readouterr().out
+
+
+def test_import_writes_a_file_that_counts_alike(tmp_path, capsys):
+    model, spec = str(MODELS / "resnet18.free.onnx"), str(tmp_path / "net.yaml")
+    assert run(["import", model, "--input", "96", "-o", spec]) == FINE
+    assert count(graph(spec)).tallies == count(graph(model, inputs=("96",))).tallies

@@ -322,7 +322,7 @@ class ShapeField(Field[tuple[int, ...]]):
         if isinstance(sizes, str):
             parts = sizes.split("x")
             sizes = [int(part) for part in parts] if all(part.isdecimal() for part in parts) else None
-        if not isinstance(sizes, (list, tuple)) or not 1 <= len(sizes) <= 6:
+        if not isinstance(sizes, (list, tuple)) or not 1 <= len(sizes) <= 8:
             return None
         sizes = [self._each(size, self._fits) if hasattr(size, "dtype") else size for size in sizes]
         fits = all(hasattr(size, "dtype") or self._fits(size) for size in sizes)
@@ -332,7 +332,7 @@ class ShapeField(Field[tuple[int, ...]]):
         return is_whole(size) and (1 <= size <= LARGEST or (self.free and size == -1))
 
     def expects(self) -> str:
-        return f"a list of 1 to 6 sizes{', one of which may be -1' if self.free else ''}"
+        return f"a list of 1 to 8 sizes{', one of which may be -1' if self.free else ''}"
 
     def advice(self, value: Any) -> str:
         return "a shape is written without the batch, for example [768, 14, 14]"
@@ -340,4 +340,4 @@ class ShapeField(Field[tuple[int, ...]]):
     def schema(self) -> dict[str, Any]:
         number = {"type": "integer", "minimum": -1 if self.free else 1, "maximum": LARGEST}
         item = {"anyOf": [number, {"type": "string", "pattern": "\\$\\{"}]}
-        return {"anyOf": [number, {"type": "array", "items": item, "minItems": 1, "maxItems": 6}, {"type": "string"}]}
+        return {"anyOf": [number, {"type": "array", "items": item, "minItems": 1, "maxItems": 8}, {"type": "string"}]}

@@ -47,7 +47,7 @@ class Reduce(Kind, name="reduce"):
     additions = C*H*W = 64*8*8 = 4,096
     """
 
-    axes = Sizes[Any](at_least=0, most=6, bare=True, also="dim axis", doc="the axes, from 0: [1, 2]")
+    axes = Sizes[Any](at_least=0, most=8, bare=True, also="dim axis", doc="the axes, from 0: [1, 2]")
     operation = Choice(*_WORK, default="additions", doc="what it counts as: sums are additions, maxima comparisons")
     keep = Flag(False, also="keepdim keepdims keep_dims", doc="leave the axes in place, with size 1")
     example = ("64x8x8", {"axes": [1, 2]})

@@ -137,8 +137,8 @@ class Matmul(Kind, name="matmul"):
 
     def output(self, *inputs: Shape) -> Shape:
         first, second = inputs
-        rank(first, 2, 6, "matmul")
-        rank(second, 2, 6, "matmul")
+        rank(first, 2, 8, "matmul")
+        rank(second, 2, 8, "matmul")
         second = (*second[:-2], second[-1], second[-2]) if self.transpose else second
         require(
             len(first) == len(second),

@@ -222,7 +222,7 @@ class Scale(Kind, name="scale"):
     onnx = "scale"
 
     def output(self, *inputs: Shape) -> Shape:
-        rank(inputs[0], 1, 6, "scale")
+        rank(inputs[0], 1, 8, "scale")
         axis_of(self.axis, inputs[0])
         return inputs[0]
 

@@ -1,4 +1,4 @@
-"""Recurrent layers over a sequence of T steps: T x D -> T x H."""
+"""Recurrent layers over a sequence of T steps: T x D -> T x H. Of S sequences each goes on its own: S x T x D."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class _Recurrent(Kind):
         return 2 if self.bidirectional else 1
 
     def output(self, *inputs: Shape) -> Shape:
-        rank(inputs[0], 2, 2, f"{self.name} (steps x features)")
-        return (inputs[0][0], self._directions * self.features)
+        rank(inputs[0], 2, 3, f"{self.name} (steps x features, or sequences x steps x features)")
+        return (*inputs[0][:-1], self._directions * self.features)
 
     def _weights(self, entry: Size) -> Iterable[dict[str, Size]]:
         """One product for the first layer's input, one for the other layers', one for all states."""
@@ -51,15 +51,16 @@ class _Recurrent(Kind):
         }
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
-        steps, entry = inputs[0]
+        *sequences, steps, entry = inputs[0]
+        places = {**({"S": sequences[0]} if sequences else {}), "T": steps}
         for weights in self._weights(entry):
             yield "weights", weights
-            yield "linear_macs", {**weights, "T": steps}
+            yield "linear_macs", {**weights, **places}
         if self.bias:
             biases = {"b": 2 * self.gates * self._directions * self.layers, "H": self.features}
             yield "biases", biases
-            yield "bias_adds", {**biases, "T": steps}
-        cells = {"n": self.layers * self._directions, "H": self.features, "T": steps}
+            yield "bias_adds", {**biases, **places}
+        cells = {"n": self.layers * self._directions, "H": self.features, **places}
         for name, times in self.element_work.items():
             yield name, {str(times): times, **cells} if times > 1 else cells
 

@@ -113,7 +113,7 @@ class Permute(Kind, name="permute"):
     """
 
     order = Sizes[Any](
-        at_least=0, most=6, bare=True, also="dims perm axes", doc="old axes in the new order, from 0: [1, 2, 0]"
+        at_least=0, most=8, bare=True, also="dims perm axes", doc="old axes in the new order, from 0: [1, 2, 0]"
     )
     example = ("96x56x28", {"order": [1, 2, 0]})
     torch = "permute transpose"
@@ -408,7 +408,7 @@ class Mean(Kind, name="mean"):
     onnx = "ReduceMean"
 
     def output(self, *inputs: Shape) -> Shape:
-        rank(inputs[0], 2, 6, "mean")
+        rank(inputs[0], 2, 8, "mean")
         axis = axis_of(self.axis, inputs[0])
         return (*inputs[0][:axis], *inputs[0][axis + 1 :])
 

@@ -48,7 +48,7 @@ def cut_axis(walk: Walk, node: Node, value: Value, axis: int, start: int, stop: 
         indices = [taken if at == axis else range(other) for at, other in enumerate(value.sizes)]
         return like(value, shape, picked(value, indices))
     if not taken:
-        raise NoRule("nothing is left")
+        return Value(checked(shape), [])  # nothing, which a concat leaves out
     if taken.step < 0:
         return walk.layer(node, "gather", [value], shape, value.batch, shape=walk.inner(shape, value.batch))
     fields: dict[str, Any] = {"axis": walk.inner_axis(value, axis)} if walk.inner_axis(value, axis) else {}

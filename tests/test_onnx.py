@@ -341,3 +341,32 @@ def test_import_writes_a_file_that_counts_alike(tmp_path, capsys):
     model, spec = str(MODELS / "resnet18.free.onnx"), str(tmp_path / "net.yaml")
     assert run(["import", model, "--input", "96", "-o", spec]) == FINE
     assert count(graph(spec)).tallies == count(graph(model, inputs=("96",))).tallies
+
+
+def test_what_is_behind_an_operator_whose_shape_is_known_counts(tmp_path):
+    """Regions of interest: their sampling has no figure, the layers on them do."""
+    nodes = [
+        node("Conv", ["x", "w"], "c"),
+        node("RoiAlign", ["c", "rois", "which"], "r", output_height=7, output_width=7),
+        node("Reshape", ["r", "flat"], "f"),
+        node("Gemm", ["f", "k"]),
+    ]
+    weights = {
+        "w": (8, 3, 3, 3),
+        "flat": numbers(5, -1),
+        "k": (392, 4),
+        "rois": (5, 4),
+        "which": numbers(0, 0, 0, 0, 0),
+    }
+    counted = count(graph(save(tmp_path / "m.onnx", nodes, weights)))
+    assert [layer.kind.operator for layer in counted.uncounted] == ["RoiAlign"]
+    assert counted.figure("macs") == 216 * 196 + 5 * 392 * 4
+
+
+def test_deformable_convolution(tmp_path):
+    nodes = [
+        node("Conv", ["x", "o"], "offset", pads=[1] * 4),
+        node("DeformConv", ["x", "w", "offset", "b"], pads=[1] * 4),
+    ]
+    path = save(tmp_path / "m.onnx", nodes, {"o": (18, 3, 3, 3), "w": (8, 3, 3, 3), "b": (8,)}, opset=19)
+    assert figures(path) == (18 * 27 + 216 + 8, (18 * 27 + 216) * 256)

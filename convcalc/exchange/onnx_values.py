@@ -20,7 +20,11 @@ LARGEST_SHAPE = 2**48  # elements; no layer's figures overflow, but nothing real
 
 
 class NoRule(Exception):
-    """A node that we have no rule for: it keeps its place as an opaque layer."""
+    """A node that we have no rule for: it keeps its place as an opaque layer, with a `shape` where that is known."""
+
+    def __init__(self, message: str, shape: Shape | None = None) -> None:
+        super().__init__(message)
+        self.shape = shape
 
 
 class Value:

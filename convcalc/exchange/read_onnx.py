@@ -147,6 +147,7 @@ class Walk:
             self.opaque(node, inputs)
 
     def _apply(self, node: Node, inputs: list[Value | None]) -> bool:
+        self.known: Shape | None = None  # the shape of an output without a rule
         rule = RULES.get(node.operator) if node.domain in ("", "com.microsoft", "onnx.contrib") else None
         if rule is None:
             return False
@@ -160,7 +161,8 @@ class Walk:
             if "more than" in misfit.message and "layers" in misfit.message:
                 raise SpecError(f"{quoted(self.model.name)}: {misfit.message}") from None
             return False
-        except _WRONG:
+        except _WRONG as error:
+            self.known = getattr(error, "shape", None)
             return False
         outputs = [self.renamed[id(node)]] if id(node) in self.renamed else node.outputs
         self.values.update((name, value) for name, value in zip(outputs, found, strict=False) if name)
@@ -307,7 +309,7 @@ class Walk:
             learned += prod(tensor.shape) if tensor else 0
         has_batch = any(value is not None and value.batch == 0 for value in inputs)
         for number, name in enumerate(node.outputs or [""]):
-            shape = self._stated(name)
+            shape = self._stated(name) or (self.known if number == 0 else None)
             batch = 0 if has_batch and shape and shape[0] == self.batch else None
             inner = () if shape is None else self.inner(shape, batch)
             wide = () if any(size < 1 for size in inner) or len(inner) > 6 else inner

@@ -33,9 +33,10 @@ _ACTIVATIONS = {
 _WORK = {
     "exponentials": "Exp Sqrt Pow Log Erf Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
     "comparisons": "Abs Neg Floor Ceil Round Sign Not And Or Xor Equal Greater Less GreaterOrEqual LessOrEqual Where "
-    "IsNaN IsInf BitwiseAnd BitwiseOr BitwiseNot",
+    "IsNaN IsInf BitwiseAnd BitwiseOr BitwiseNot BitwiseXor BitShift Shrink",
     "divisions": "Reciprocal Mod",
     "additions": "CumSum",
+    "multiplications": "CumProd",
 }
 
 
@@ -94,7 +95,7 @@ def clip(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
 @rule(*" ".join(_WORK.values()).split())
 def elementwise(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     values = [value for value in inputs if value is not None]
-    if node.operator == "CumSum":
+    if node.operator in ("CumSum", "CumProd"):
         values = values[:1]
     if all(value.ref is None for value in values):
         return [_computed(node.operator, values)]

@@ -95,11 +95,12 @@ class Walk:
         self.nodes = ordered(model)
         self.names = Namer()
         self.owners: dict[str, int] = {}  # learned tensor -> the layer that counts it
-        self.made: dict[tuple[str, ...], Value] = {}  # learned tensors -> the layer that gives them
+        self.made: dict[tuple[str, ...], Ref] = {}  # learned tensors -> the layer that gives them
         self.readers: dict[str, list[Node]] = {}
         self.scopes: dict[str, str] = {}  # learned tensor -> the module that asked for it first
         self.concats: dict[tuple[Any, ...], Ref] = {}  # what is side by side already
         self.symbols: dict[str, int] = {}
+        self.asking = Node()  # the node whose rule is at work
         self.skip: set[int] = set()  # nodes that an earlier one has taken in
         self.renamed: dict[int, str] = {}  # the output of a node that has taken another in
         self.batch = bind(self, inputs)
@@ -143,8 +144,15 @@ class Walk:
         inputs = [self.values.get(name) if name else None for name in node.inputs]
         start = len(self.graph.all)
         if not self._apply(node, inputs):
-            del self.graph.all[start:]
+            self._undo(start)
             self.opaque(node, inputs)
+
+    def _undo(self, start: int) -> None:
+        """Take back the layers from `start` on, which a rule that failed has left behind."""
+        del self.graph.all[start:]
+        self.owners = {name: index for name, index in self.owners.items() if index < start}
+        self.made = {key: ref for key, ref in self.made.items() if ref.layer < start}
+        self.concats = {key: ref for key, ref in self.concats.items() if ref.layer < start}
 
     def _apply(self, node: Node, inputs: list[Value | None]) -> bool:
         self.known: Shape | None = None  # the shape of an output without a rule
@@ -152,6 +160,7 @@ class Walk:
         if rule is None:
             return False
         try:
+            self.asking = node
             found = _unchanged(node, inputs) or rule(self, node, inputs)
         except Misfit as misfit:
             if node.operator in _STRICT and misfit.field:
@@ -251,25 +260,27 @@ class Walk:
         if not value.origins:
             kind = KINDS["constant"](shape=checked(shape))
             return self.graph.add(self.names.path(Node(), kind, ()), kind, ())
-        name = value.origins[0]
-        tensor = self.model.tensors.get(name)
-        stored = tensor.shape if tensor is not None else value.sizes
-        whole = shape if prod(shape) == prod(stored) else stored or (1,)
-        key = (name, *map(str, whole))
+        made = [self._stored_layer(name, shape if len(value.origins) == 1 else None) for name in value.origins]
+        if len(made) == 1 and self.graph.shape(made[0]) == shape:
+            return made[0]
+        kind = KINDS["gather"](shape=shape)  # picked from it, or worked out from several once and for all
+        return self.graph.add(self.names.path(Node(), kind, value.origins[:1]), kind, made)
+
+    def _stored_layer(self, name: str, shape: Shape | None) -> Ref:
+        """The layer that gives a learned tensor of the file, in a shape if it has as many elements."""
+        stored = self.stored(name) or (1,)
+        whole = shape if shape is not None and prod(shape) == prod(stored) else stored
+        is_copy = self._is_copy(self.asking, [name])
+        key = (name, *map(str, whole), module_of_call(self.asking) if is_copy else "")
         known = self.made.get(key)
-        if known is None or known.ref is None:
+        if known is None:
             node = Node()
             node.name = name
             kind = KINDS["parameter"](shape=whole)
-            shares = self._shares(kind, (), [name])
-            ref = self.graph.add(self.names.path(node, kind, [name]), kind, (), shares)
-            self.owners.setdefault(name, ref.layer)
-            self.made[key] = known = Value(whole, ref=ref)
-        ref = known.ref or Ref(0)
-        if self.graph.shape(ref) != shape:
-            kind = KINDS["gather"](shape=shape)
-            ref = self.graph.add(self.names.path(Node(), kind, [name]), kind, (ref,))
-        return ref
+            shares = None if is_copy else self._shares(kind, (), [name])
+            known = self.made[key] = self.graph.add(self.names.path(node, kind, [name]), kind, (), shares)
+            self.owners.setdefault(name, known.layer)
+        return known
 
     def view(self, node: Node, value: Value, shape: Shape) -> Ref:
         """A value in another shape of our graph, with as many elements; reshapes in a row are one."""

@@ -21,6 +21,7 @@ MOST_BLOCKS = 32
 LEAST_SAVED = 5
 MOST_ARGUMENTS = 7
 MOST_WORK = 400_000
+MOST_TRIED = 3_000
 
 Signature = tuple[Any, ...]
 
@@ -96,17 +97,19 @@ class Repeats:
             for start in range(len(items)):
                 for length in range(1, min(longest, len(items) - start) + 1):
                     runs.setdefault(tuple(keys[start : start + length]), []).append((number, start))
+        sizes = {run: sum(lines[key] for key in run) for run, places in runs.items() if len(places) > 1}
+        bounds = {run: (len(runs[run]) - 1) * size - 3 for run, size in sizes.items()}
         best, most = None, LEAST_SAVED - 1
-        for run, places in runs.items():
-            if len(places) < 2 or (len(run) == 1 and lines[run[0]] < 3) or run in self.refused:
+        for run in sorted(bounds, key=bounds.__getitem__, reverse=True)[:MOST_TRIED]:
+            if bounds[run] <= most:
+                break
+            if (len(run) == 1 and lines[run[0]] < 3) or run in self.refused or _is_periodic(run):
                 continue
-            body = sum(lines[key] for key in run)
-            if len(places) * (body + 1) <= most or _is_periodic(run):
+            body, places = sizes[run], _disjoint(runs[run], len(run))
+            if (len(places) - 1) * body - 3 <= most:
                 continue
             apart = [
-                (lists[number], start)
-                for number, start in _disjoint(places, len(run))
-                if self._is_closed(lists[number], start, len(run))
+                (lists[number], start) for number, start in places if self._is_closed(lists[number], start, len(run))
             ]
             if len(apart) < 2:
                 continue
@@ -140,10 +143,10 @@ class Repeats:
     def _is_closed(self, items: list[Item], start: int, length: int) -> bool:
         """Whether nothing outside reads from within, but from the end, and only one layer outside is read."""
         run = items[start : start + length]
-        own = {leaf.index for item in run for leaf in item.leaves}
         output = run[-1].output
         if len(output.outputs) > 1 or len(run[0].sources) != 1 or run[0].sources[0].port:
             return False
+        own = {leaf.index for item in run for leaf in item.leaves}
         if any(ref.layer not in own and ref != run[0].sources[0] for item in run for ref in item.needs):
             return False
         inside = Counter(ref for item in run for leaf in item.leaves for ref in set(leaf.inputs) if ref.layer in own)

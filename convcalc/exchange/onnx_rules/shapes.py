@@ -113,6 +113,8 @@ def unsqueeze(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     axes = axes_of(node, inputs, 1) or []
     rank = len(value.sizes) + len(axes)
     new = {axis_at(axis, rank) for axis in axes}
+    if len(new) < len(axes):
+        raise NoRule("the same axis twice")
     old = iter(value.sizes)
     shape = tuple(1 if at in new else next(old) for at in range(rank))
     batch = value.batch

@@ -109,8 +109,6 @@ class Builder:
             return read_inputs(node, self.document.node, self.settings.inputs, variables.value)
         except SpecError as error:
             self.problems.extend(error.problems)
-        except PlacedMisfit as misfit:
-            self.problems.append(Problem(misfit.message, misfit.place, (), misfit.hint))
         except Reported:
             pass
         self.paths.update(dict.fromkeys((name for name, _ in node.items()), None) if node is not None else {})

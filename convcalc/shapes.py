@@ -11,7 +11,7 @@ from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, quoted
 from convcalc.kinds import Shape
 from convcalc.kinds.fields import LARGEST, is_whole, shown
 from convcalc.spec import Node, describe
-from convcalc.variables import Lookup, PlacedMisfit, fill_in, work_out
+from convcalc.variables import Lookup, PlacedMisfit, Reported, fill_in, work_out
 
 MOST_AXES = 6
 _HINT = "a shape is channels x height x width, without the batch: 3x224x224 or [3, 224, 224]"
@@ -25,9 +25,14 @@ def parse_shape(text: str) -> Shape:
     (3, 224, 224)
     """
     parts = text.lower().replace("×", "x").split("x")
-    if len(parts) > MOST_AXES or not all(part.strip().isdecimal() and part.isascii() for part in parts):
+    if len(parts) > MOST_AXES or not all(map(_is_digits, parts)):
         raise Misfit(f"{quoted(text)} is not a shape", hint=_HINT)
     return _check([int(part) for part in parts])
+
+
+def _is_digits(text: str) -> bool:
+    """Whether a text is a number of a length that Python reads without a second thought."""
+    return text.isascii() and text.strip().isdecimal() and len(text) < 20
 
 
 def _check(sizes: Sequence[Any]) -> Shape:
@@ -59,23 +64,37 @@ def _each(sizes: Any) -> Any:
 def read_inputs(node: Node | None, spec: Node, given: Sequence[Any], lookup: Lookup) -> dict[str, Shape]:
     """The inputs of a network by name: what the spec says, changed by what the command line gives.
 
-    Raises SpecError or PlacedMisfit.
+    Raises SpecError with every input that is wrong, Reported where a variable is.
     """
     stated: dict[str, Shape] = {}
-    if node is not None and isinstance(node.value, dict):
-        for name, inner in node.items():
-            if not NAME.match(name) or name == "input":
-                raise SpecError(
-                    Problem(f"{quoted(name)} cannot name an input", inner.key_place, (), "choose another name")
-                )
+    problems: list[Problem] = []
+    is_reported = False
+    for name, inner in _named(node):
+        if inner is not node and (not NAME.match(name) or name == "input"):
+            what = f"{quoted(name)} cannot name an input"
+            problems.append(Problem(what, inner.key_place, (), "choose another name"))
+            continue
+        try:
             stated[name] = _read(inner, lookup)
-    elif node is not None:
-        stated["input"] = _read(node, lookup)
+        except PlacedMisfit as misfit:
+            problems.append(Problem(misfit.message, misfit.place, (), misfit.hint))
+        except Reported:
+            is_reported = True
+    if problems:
+        raise SpecError(problems)
+    if is_reported:
+        raise Reported
     for change in given:
         _change(stated, *_parse(change) if isinstance(change, str) else change)
     if not stated:
         raise SpecError(Problem("the spec has no 'input:'", spec.place, (), "for example input: 3x224x224"))
     return stated
+
+
+def _named(node: Node | None) -> list[tuple[str, Node]]:
+    if node is None:
+        return []
+    return list(node.items()) if isinstance(node.value, dict) else [("input", node)]
 
 
 def _read(node: Node, lookup: Lookup) -> Shape:
@@ -107,7 +126,7 @@ def _part(node: Node, part: str) -> Node:
     """One size of a shape written with `${...}`."""
     column = node.column + node.value.index(part)
     return Node(
-        int(part) if part.isdecimal() else part, node.source, node.line, column, column + len(part), node.is_quoted
+        int(part) if _is_digits(part) else part, node.source, node.line, column, column + len(part), node.is_quoted
     )
 
 

@@ -21,7 +21,7 @@ from convcalc.names import explicit_names
 from convcalc.scope import Scope
 from convcalc.shapes import read_inputs
 from convcalc.spec import Node
-from convcalc.variables import Variables
+from convcalc.variables import Reported, Variables
 
 FIGURES = ("params", "macs")
 MOST_PICKS = 100_000  # of one part
@@ -274,7 +274,11 @@ class _PartBuilder(Builder):
 
     def input_shapes(self) -> tuple[Shape, ...]:
         node = self._variant().get("input") or self.document.get("input")
-        return tuple(read_inputs(node, self.document.node, self.settings.inputs, self.variables().value).values())
+        try:
+            found = read_inputs(node, self.document.node, self.settings.inputs, self.variables().value)
+        except Reported:
+            raise SpecError(self.problems) from None
+        return tuple(found.values())
 
     def part(self, items: Sequence[Node], shapes: tuple[Shape, ...]) -> tuple[tuple[Shape, ...], dict[str, int]]:
         scope = Scope("", self.variables(), explicit_names(list(items)))

@@ -321,7 +321,8 @@ class ShapeField(Field[tuple[int, ...]]):
         sizes = [value] if is_whole(value) else value
         if isinstance(sizes, str):
             parts = sizes.split("x")
-            sizes = [int(part) for part in parts] if all(part.isdecimal() for part in parts) else None
+            fits = all(part.isdecimal() and len(part) < 20 for part in parts)
+            sizes = [int(part) for part in parts] if fits else None
         if not isinstance(sizes, (list, tuple)) or not 1 <= len(sizes) <= 8:
             return None
         sizes = [self._each(size, self._fits) if hasattr(size, "dtype") else size for size in sizes]

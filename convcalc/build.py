@@ -16,14 +16,15 @@ from convcalc.document import COMMON_FIELDS, Document
 from convcalc.entry import Entry, take_apart
 from convcalc.errors import Misfit, Place, Problem, SpecError, Structural, did_you_mean, quoted
 from convcalc.expand import Expander
-from convcalc.graph import Graph, Layer, Ref
-from convcalc.kinds import Kind, find, shape_text, suggest, tallied, total
-from convcalc.kinds.base import STORED
+from convcalc.graph import Graph, Ref
+from convcalc.kinds import Kind, find, shape_text
 from convcalc.kinds.fields import is_whole, shown
 from convcalc.names import explicit_names
 from convcalc.scope import Names, Refs, Scope
 from convcalc.shapes import read_inputs
+from convcalc.sharing import cannot_share, same_weights
 from convcalc.spec import Node, describe
+from convcalc.unbuilt import mistakes, unknown_kind
 from convcalc.variables import PlacedMisfit, Reported, Variables
 
 
@@ -81,7 +82,9 @@ class Builder:
         self.layers(items, Scope("", variables, explicit_names(items)), refs)
         used = frozenset(variables.used)
         about = variables.all()
-        self._check_unused()
+        for name, block in document.blocks.items():
+            if name not in self.expander.used and block.home is document:
+                self._check(block.layers.value)
         self._raise()
         self._describe(variant, about)
         self.graph.about["used"] = used
@@ -126,33 +129,10 @@ class Builder:
             "budget": self.document.get("budget"),
         }
 
-    def _check_unused(self) -> None:
-        """Names and fields inside blocks that nothing uses; their values cannot be known."""
-        for name, block in self.document.blocks.items():
-            if name not in self.expander.used and block.home is self.document:
-                self._check_names(block.layers.value, self.document)
-
-    def _check_names(self, items: Sequence[Node], home: Document) -> None:
-        for item in items:
-            entry = self._entry(item, None)
-            if entry is None or "${" in entry.tag or entry.tag in home.blocks:
-                continue
-            kind = find(entry.tag)
-            if entry.tag == "repeat":
-                inside = entry.fields.get("layers")
-                self._check_names(inside.value if inside and isinstance(inside.value, list) else [], home)
-            elif entry.tag == "choice":
-                for alternative in read_choice(entry).alternatives.values():
-                    self._check_names(alternative, home)
-            elif kind is None:
-                self._unknown_kind(entry, None)
-            else:
-                layer = kind.__new__(kind)
-                common = (*COMMON_FIELDS, "branches") if kind.has_branches else COMMON_FIELDS
-                fields = {key: (0, False) for key in entry.fields if key not in kind.fields and key not in common}
-                for misfit in layer.fill(fields):
-                    if misfit.field.startswith("?"):
-                        self._report(misfit, entry, None)
+    def _check(self, items: Sequence[Node]) -> None:
+        """Report what is wrong with layers that are not built."""
+        for misfit, entry in mistakes(items, self.document):
+            self._report(misfit, entry, None)
 
     # -- lists of layers -----------------------------------------------------------------------------------------
 
@@ -211,8 +191,7 @@ class Builder:
             return self.expander.block(block, entry, scope, current)
         kind = find(entry.tag)
         if kind is None:
-            self._unknown_kind(entry, scope)
-            raise Reported
+            raise unknown_kind(entry.tag, self.document) or Reported
         return self._layer(kind, entry, scope, current)
 
     def _choice(self, entry: Entry, scope: Scope, current: Refs) -> Refs:
@@ -227,7 +206,7 @@ class Builder:
         self.names.homes[id(self.document)].used.add(choice.name)
         for name, items in choice.alternatives.items():
             if name != picked:
-                self._check_names(items, self.document)
+                self._check(items)
         return self.expander.choice(picked, choice.alternatives[picked], entry, scope, current)
 
     def _holds(self, node: Node, scope: Scope, current: Refs) -> bool:
@@ -239,13 +218,6 @@ class Builder:
             return bool(value)
         misfit = Misfit(f"'when' must be a condition, found {shown(value)}", hint="for example ${stride > 1}")
         raise PlacedMisfit(misfit, node.place)
-
-    def _unknown_kind(self, entry: Entry, scope: Scope | None) -> None:
-        document = self.document
-        if entry.tag in document.bad_blocks or document.is_partial:
-            return  # it may be a block that could not be read, which has been said
-        hint = suggest(entry.tag, [*document.blocks, "repeat", "choice"])
-        self._report(Misfit(f"no layer kind or block {quoted(entry.tag)}", "", hint), entry, scope)
 
     # -- one layer -----------------------------------------------------------------------------------------------
 
@@ -272,7 +244,8 @@ class Builder:
             self.paths[path] = None
             self._report(misfit, entry, scope, self._arrived(path, current))
             return None
-        self._check_shared(ref, entry)
+        if shares is not None and not same_weights(self.graph.all[ref.layer], self.graph.all[shares]):
+            self.problems.append(cannot_share(self.graph.all[ref.layer], self.graph.all[shares]))
         refs = tuple(Ref(ref.layer, port) for port in range(len(self.graph.all[ref.layer].outputs)))
         self.paths[path] = refs
         return refs
@@ -343,17 +316,6 @@ class Builder:
             found.extend(end)
         return tuple(found)
 
-    def _check_shared(self, ref: Ref, entry: Entry) -> None:
-        layer = self.graph.all[ref.layer]
-        if layer.shares is None:
-            return
-        other = self.graph.all[layer.shares]
-        ours, theirs = (stored(one) for one in (layer, other))
-        if not same_weights(layer, other):
-            what = f"'{layer.path}' shares the weights of '{other.path}', which has others"
-            notes = (f"'{layer.path}': {ours}", f"'{other.path}': {theirs}")
-            self.problems.append(Problem(what, entry.place, notes, "fields and input channels must be the same"))
-
     # -- problems ------------------------------------------------------------------------------------------------
 
     def _report(self, misfit: Misfit, entry: Entry, scope: Scope | None, notes: tuple[str, ...] = ()) -> None:
@@ -365,23 +327,3 @@ class Builder:
         problem = Problem(misfit.message, place, (*notes, *(scope.notes if scope else ())), misfit.hint)
         if problem not in self.problems[-20:]:
             self.problems.append(problem)
-
-
-def stored(layer: Layer) -> str:
-    """What a layer stores, as text."""
-    found = _stored(layer)
-    return ", ".join(f"{name} {size:,}" for name, size in found.items()) or "no weights"
-
-
-def _stored(layer: Layer) -> dict[str, int]:
-    tallies = tallied(layer.kind, layer.shapes, layer.output)
-    return {name: total(products) for name, products in tallies.items() if name in STORED}
-
-
-def same_weights(one: Layer, other: Layer) -> bool:
-    """Whether two layers can be one in what they store: the same sizes; in kinds that differ (an embedding and the
-    linear layer that turns it round) the same size in all."""
-    ours, theirs = _stored(one), _stored(other)
-    if one.kind.name == other.kind.name:
-        return ours == theirs
-    return bool(ours) and sum(ours.values()) == sum(theirs.values())

@@ -13,7 +13,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
 from convcalc.errors import Misfit, nearest, printable, quoted
-from convcalc.spec import MOST_BYTES
+from convcalc.text import MOST_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,11 +17,11 @@ import yaml
 
 from convcalc.errors import Place, Problem, Source, SpecError, printable, quoted
 from convcalc.syntax import syntax_problem
+from convcalc.text import decode, refuse_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_BYTES = 32 * 2**20
 MOST_DEEP = 40
 MOST_NODES = 4_000_000
 MOST_DIGITS = 30
@@ -35,9 +35,7 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _IN_TEXT = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-_TAB = re.compile(r"^[^#\n]*\t", re.MULTILINE)
 
 Scalar = None | bool | int | Decimal | str
 
@@ -125,8 +123,8 @@ def read(text: str | bytes, name: str = "<text>") -> Node:
 
 def scan(text: str | bytes, name: str = "<text>") -> tuple[Node, list[Problem]]:
     """Like `read`, but what does not end the reading is returned, so that the rest of the file can be checked too."""
-    source = Source(name, text if isinstance(text, str) else _decode(text, name))
-    _refuse_characters(source)
+    source = Source(name, text if isinstance(text, str) else decode(text, name))
+    refuse_characters(source)
     return _Reader(source).read()
 
 
@@ -159,41 +157,6 @@ def extents(text: str) -> dict[tuple[int, int], tuple[int, int]]:
         if last != start:  # nothing was written: the value is empty
             ends[start] = max(last, ends.get(start, last))
     return ends
-
-
-def _decode(data: bytes, name: str) -> str:
-    """UTF-8 text of `data`, with or without a byte-order mark; anything else is refused with its place."""
-    if len(data) > MOST_BYTES:
-        raise SpecError(f"{quoted(name)} is larger than {MOST_BYTES // 2**20} MiB", "use repeat: for what repeats")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SpecError(f"{quoted(name)} is UTF-16 text", "save it as UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        good = data[: error.start].decode("utf-8-sig", "replace")
-        source = Source(name, data.decode("utf-8-sig", "replace"))
-        raise SpecError(
-            Problem(f"byte 0x{data[error.start]:02x} is not UTF-8 text", _place(source, good), hint="save it as UTF-8")
-        ) from None
-
-
-def _place(source: Source, before: str) -> Place:
-    """The place right after the text `before`."""
-    lines = before.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return Place(source, len(lines), len(lines[-1]) + 1, len(lines[-1]) + 2)
-
-
-def _refuse_characters(source: Source) -> None:
-    found = _FORBIDDEN.search(source.text)
-    if found:
-        what = f"the character U+{ord(found[0]):04X} is not allowed in a spec"
-        raise SpecError(Problem(what, _place(source, source.text[: found.start()]), hint="remove it"))
-    tab = _TAB.search(source.text)
-    if tab:
-        place = _place(source, source.text[: tab.end() - 1])
-        indents = not tab[0].strip()
-        what = "a tab is used for indentation" if indents else "a tab stands between values"
-        raise SpecError(Problem(what, place, hint="use spaces; YAML gives tabs no width"))
 
 
 class _Frame:

@@ -56,6 +56,7 @@ blocks:
       - conv: {name: a, filters: "${filters}", kernel: 3, stride: "${stride}", padding: 1}
       - "${act}"
       - conv: {filters: "${filters}", kernel: 1, from: input, when: "${stride > 1 or filters != channels}", stride: 2}
+  unused: {layers: [{choice: {name: c, of: {a: relu}}}, {add: [[tanh], []]}, {repeat: {times: 2, layers: [relu]}}]}
   merge:
     inputs: [left, right]
     layers:
@@ -70,7 +71,8 @@ layers:
         - unit: "${base * index}"
         - relu: {name: "r${index}"}
   - merge: {from: [stage, stage]}
-  - split: {name: s, parts: 2}
+  - choice: {name: pick, of: {one: [{conv: {filters: 8, kernel: 1}}], two: [{unit: 8}], none: []}}
+  - split: {name: s, parts: 2, from: stage}
   - multiply: {from: [s.0, s.1]}
   - conv: {name: last, filters: 8, kernel: 1}
   - conv: {share: first/a, from: input}

@@ -9,14 +9,15 @@ PACKAGE = Path(__file__).parents[1] / "convcalc"
 # from the bottom up; a folder stands for all of its files
 LEVELS = (
     ("__init__", "errors", "folders"),
-    ("points", "syntax"),
+    ("points", "syntax", "text"),
     ("spec", "expression", "amounts"),
     ("kinds",),
     ("graph", "files"),
+    ("sharing",),
     ("document", "variables", "names"),
     ("shapes", "entry"),
     ("choices",),
-    ("scope", "schema"),
+    ("scope", "schema", "unbuilt"),
     ("expand",),
     ("build",),
     ("request",),

@@ -12,7 +12,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from convcalc.build import same_weights
 from convcalc.errors import Misfit, SpecError, printable, quoted
 from convcalc.exchange import onnx_patterns
 from convcalc.exchange.modules import Namer, group_modules, module_of_call
@@ -24,6 +23,7 @@ from convcalc.exchange.onnx_rules import RULES
 from convcalc.exchange.onnx_values import NoRule, Shape, Value, checked, constant
 from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds import KINDS, Kind
+from convcalc.sharing import same_weights
 
 Rule = Callable[["Walk", Node, "list[Value | None]"], "list[Value]"]
 # what a constant is called that no one trained: names that exporters make up

@@ -1,0 +1,47 @@
+"""Bytes -> the text of a spec: UTF-8, of a bounded size, every character visible."""
+
+from __future__ import annotations
+
+import re
+
+from convcalc.errors import Place, Problem, Source, SpecError, quoted
+
+MOST_BYTES = 32 * 2**20
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+_TAB = re.compile(r"^[^#\n]*\t", re.MULTILINE)
+
+
+def decode(data: bytes, name: str) -> str:
+    """UTF-8 text of `data`, with or without a byte-order mark; anything else is refused with its place."""
+    if len(data) > MOST_BYTES:
+        raise SpecError(f"{quoted(name)} is larger than {MOST_BYTES // 2**20} MiB", "use repeat: for what repeats")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SpecError(f"{quoted(name)} is UTF-16 text", "save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        good = data[: error.start].decode("utf-8-sig", "replace")
+        source = Source(name, data.decode("utf-8-sig", "replace"))
+        raise SpecError(
+            Problem(f"byte 0x{data[error.start]:02x} is not UTF-8 text", _place(source, good), hint="save it as UTF-8")
+        ) from None
+
+
+def _place(source: Source, before: str) -> Place:
+    """The place right after the text `before`."""
+    lines = before.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return Place(source, len(lines), len(lines[-1]) + 1, len(lines[-1]) + 2)
+
+
+def refuse_characters(source: Source) -> None:
+    """Raise SpecError at the first character that shows as nothing, moves a cursor, or counts lines otherwise."""
+    found = _FORBIDDEN.search(source.text)
+    if found:
+        what = f"the character U+{ord(found[0]):04X} is not allowed in a spec"
+        raise SpecError(Problem(what, _place(source, source.text[: found.start()]), hint="remove it"))
+    tab = _TAB.search(source.text)
+    if tab:
+        place = _place(source, source.text[: tab.end() - 1])
+        indents = not tab[0].strip()
+        what = "a tab is used for indentation" if indents else "a tab stands between values"
+        raise SpecError(Problem(what, place, hint="use spaces; YAML gives tabs no width"))

@@ -77,8 +77,8 @@ def _say_json(error: SpecError) -> None:
 def cli() -> None:
     """What a convolutional network costs, layer by layer, and why.
 
-    SPEC is a YAML file, a name of the catalogue (convcalc list shows them), or - for standard input; SPEC@VARIANT
-    chooses one of its variants.
+    SPEC is a YAML file, a name of the catalogue (convcalc list shows them), a model.onnx, or - for standard input;
+    SPEC@VARIANT chooses one of its variants.
     """
 
 

@@ -370,3 +370,10 @@ def test_deformable_convolution(tmp_path):
     ]
     path = save(tmp_path / "m.onnx", nodes, {"o": (18, 3, 3, 3), "w": (8, 3, 3, 3), "b": (8,)}, opset=19)
     assert figures(path) == (18 * 27 + 216 + 8, (18 * 27 + 216) * 256)
+
+
+def test_the_spec_of_a_model_that_is_not_understood_whole_says_so(tmp_path):
+    path = save(tmp_path / "m.onnx", [node("Magic", ["x"], "a", domain="my.own"), node("Relu", ["a"])], {})
+    text = write_spec(graph(path))
+    assert "totals are lower bounds: 2 layers have no rule and are opaque" in text
+    assert "expect:" not in text

@@ -76,8 +76,11 @@ class _Writer:
         self.lines = [f"name: {scalar(graph.name)}"]
         if graph.about.get("source"):
             self.lines.append(f"source: {scalar(graph.about['source'])}")
-        if graph.about.get("note"):
-            self.lines.append(f"notes: {scalar(graph.about['note'])}")
+        notes = [graph.about["note"]] if graph.about.get("note") else []
+        if self.counted.uncounted:
+            notes.append(f"totals are lower bounds: {len(self.counted.uncounted)} layers have no rule and are opaque")
+        if notes:
+            self.lines.append(f"notes: {scalar('; '.join(notes))}")
         inputs = graph.inputs
         names = _input_names(inputs)
         if len(inputs) == 1:
@@ -85,7 +88,8 @@ class _Writer:
         else:
             self.lines.append("input:")
             self.lines += [f"  {names[path]}: {shape_text(shape)}" for path, shape in inputs.items()]
-        self.lines.append(f"expect: {{params: {self.counted.figure('params')}, macs: {self._macs()}}}")
+        if not self.counted.uncounted:
+            self.lines.append(f"expect: {{params: {self.counted.figure('params')}, macs: {self._macs()}}}")
         if self.blocks:
             self.lines.append("blocks:")
         for name, body in self.blocks.items():

@@ -326,7 +326,7 @@ def broadcast(first: Shape, second: Shape, what: str) -> Shape:
         require(
             (ours == theirs) | (ours == 1) | (theirs == 1),
             "{what}: the branches differ in {axis}: {first} and {second}",
-            hint="a 1x1 conv with {channels} filters would fix it"
+            hint="a 1x1 conv with {channels} filters makes the channels equal"
             if at == 0
             else "give both the same stride and padding",
             axis="channels" if at == 0 else "size",

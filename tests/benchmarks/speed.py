@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def short_tasks() -> dict[str, Task]:
-    """Whole processes: a command on the catalogue's ResNet-50, and the imports that no program of its kind goes below."""
+    """Whole processes: a command on the catalogue's ResNet-50, and the imports that it cannot go below."""
     params = [*CONVCALC, "params", "resnet50"]
     tasks: dict[str, Task] = {
         "python alone": lambda: piped([sys.executable, "-c", ""]),

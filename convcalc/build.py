@@ -29,12 +29,13 @@ from convcalc.variables import PlacedMisfit, Reported, Variables
 
 
 class Settings(NamedTuple):
-    """What a command line changes about a spec: variables, a variant, the input, the batch."""
+    """What a command line changes about a spec: variables, a variant, the input, the batch, whether it is deployed."""
 
     variables: Mapping[str, Any] = {}
     variant: str = ""
     inputs: Sequence[Any] = ()  # texts as of --input, or pairs of a name ("" for the only one) and a shape
     batch: int = 1
+    deploy: bool = False  # batch norms folded, dropout left out
 
 
 def build(document: Document, settings: Settings = Settings()) -> Graph:  # noqa: B008  (immutable)
@@ -88,6 +89,10 @@ class Builder:
         self._raise()
         self._describe(variant, about)
         self.graph.about["used"] = used
+        if self.settings.deploy:
+            from convcalc.deploy import deploy
+
+            self.graph = deploy(self.graph)
         return self.graph
 
     def _raise(self) -> None:
@@ -182,6 +187,11 @@ class Builder:
             return current
         if "${" in entry.tag:
             entry = entry._replace(tag=str(self.names.value(entry.node, scope, current)))
+        if "via" in entry.fields and find(entry.tag) is None:
+            what = Misfit(
+                f"'via' belongs to a layer, and '{entry.tag}' is not one", hint="give it to the layers inside"
+            )
+            raise PlacedMisfit(what, entry.fields["via"].key_place)
         if entry.tag == "repeat":
             return self.expander.repeat(entry, scope, current)
         if entry.tag == "choice":
@@ -246,9 +256,19 @@ class Builder:
             return None
         if shares is not None and not same_weights(self.graph.all[ref.layer], self.graph.all[shares]):
             self.problems.append(cannot_share(self.graph.all[ref.layer], self.graph.all[shares]))
+        if "via" in entry.fields:
+            self.graph.all[ref.layer].via = self._via(entry, scope, current)
         refs = tuple(Ref(ref.layer, port) for port in range(len(self.graph.all[ref.layer].outputs)))
         self.paths[path] = refs
         return refs
+
+    def _via(self, entry: Entry, scope: Scope, current: Refs) -> str:
+        """How code calls a layer: 'module' or 'function'."""
+        node = entry.fields["via"]
+        value = self.names.value(node, scope, current)
+        if value in ("module", "function"):
+            return str(value)
+        raise PlacedMisfit(Misfit(f"'via' must be module or function, found {shown(value)}"), node.place)
 
     def _path(self, entry: Entry, scope: Scope, current: Refs) -> tuple[str, int | None]:
         """The path of a layer and whose weights it shares; "" after a mistake, so that its fields are still checked."""

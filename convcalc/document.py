@@ -45,6 +45,7 @@ COMMON_FIELDS: dict[str, str] = {
     "name": "what the layer is called; its kind with a number if left out",
     "from": "the layer, or list of layers, that it reads; the one above if left out",
     "share": "the layer, or block, whose weights it uses",
+    "via": "module or function: how code calls it, for tools that see only one of them (--as); module if left out",
     "when": "a condition, such as ${stride > 1}; where it does not hold the layer is left out",
 }
 WORDS = ("repeat", "choice", "input")

@@ -25,10 +25,11 @@ class Ref(NamedTuple):
 class Layer:
     """A layer in a graph: its path (`inception_3a/reduce_5x5`), kind with fields, inputs, and shapes.
 
-    `shares` is the index of the earlier layer whose weights it uses, `place` where a spec asks for it.
+    `shares` is the index of the earlier layer whose weights it uses, `place` where a spec asks for it, `via` how code
+    calls it: as a module or a function, where the spec says so.
     """
 
-    __slots__ = ("index", "inputs", "kind", "outputs", "path", "place", "shapes", "shares")
+    __slots__ = ("index", "inputs", "kind", "outputs", "path", "place", "shapes", "shares", "via")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Layer:
     ) -> None:
         self.index, self.path, self.kind, self.inputs = index, path, kind, inputs
         self.shapes, self.outputs, self.shares, self.place = shapes, outputs, shares, place
+        self.via = ""
 
     @property
     def output(self) -> Shape:

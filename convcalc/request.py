@@ -20,10 +20,13 @@ def load(
     variant: str = "",
     inputs: str | Sequence[str] = (),
     batch: int = 1,
+    deploy: bool = False,
 ) -> Graph:
     """The network of a spec: a path, a name of the catalogue, or NAME@VARIANT. Raises SpecError."""
     sets = tuple(f"{name}={value}" for name, value in (variables or {}).items())
-    return graph(str(spec), sets, variant, (inputs,) if isinstance(inputs, str) else tuple(inputs), batch)
+    return graph(
+        str(spec), sets, variant, (inputs,) if isinstance(inputs, str) else tuple(inputs), batch, deploy=deploy
+    )
 
 
 def read(text: str, name: str = "<text>") -> Graph:
@@ -39,12 +42,19 @@ def read(text: str, name: str = "<text>") -> Graph:
     return build(parse(File(name, text.encode(), None), is_strict=False))
 
 
-def settings(sets: tuple[str, ...], variant: str, inputs: tuple[str, ...], batch: int, document: Document) -> Settings:
+def settings(
+    sets: tuple[str, ...],
+    variant: str,
+    inputs: tuple[str, ...],
+    batch: int,
+    document: Document,
+    deploy: bool = False,
+) -> Settings:
     """The options that change a spec, checked against it. Raises SpecError."""
     from convcalc.build import Settings
 
     variables, shapes = _variables(sets, document)
-    return Settings(variables, variant, (*inputs, *shapes), batch)
+    return Settings(variables, variant, (*inputs, *shapes), batch, deploy)
 
 
 def _variables(sets: tuple[str, ...], document: Document) -> tuple[Mapping[str, Any], list[str]]:
@@ -86,15 +96,21 @@ def graph(
     batch: int = 1,
     root: Path | None = None,
     strict: bool = False,
+    deploy: bool = False,
 ) -> Graph:
     """The graph that a command line asks for; `spec` may be SPEC@VARIANT, or a model.onnx. Raises SpecError."""
     reader = _reader(spec)
     if reader is not None:
-        return _model(reader, spec, sets, variant, inputs, batch, strict)
+        model = _model(reader, spec, sets, variant, inputs, batch, strict)
+        if deploy:
+            from convcalc.deploy import deploy as deployed
+
+            return deployed(model)
+        return model
     from convcalc.build import build
 
     document, variant = opened(spec, variant, root, is_strict=False)
-    return build(document, settings(sets, variant, inputs, batch, document))
+    return build(document, settings(sets, variant, inputs, batch, document, deploy))
 
 
 def opened(spec: str, variant: str = "", root: Path | None = None, is_strict: bool = True) -> tuple[Document, str]:

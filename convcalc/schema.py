@@ -29,6 +29,7 @@ COMMON: dict[str, Schema] = {
     "name": {"type": ["string", "integer"]},
     "from": {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]},
     "share": {"type": "string"},
+    "via": {"enum": ["module", "function"]},
     "when": {"anyOf": [{"type": ["boolean", "integer"]}, FORMULA]},
 }
 

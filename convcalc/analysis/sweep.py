@@ -243,7 +243,7 @@ class Sweep:
                 variant = value
             else:
                 inputs.append((axis.name if has_names else "", value))
-        return Settings(variables, variant, inputs, self.base.batch)
+        return Settings(variables, variant, inputs, self.base.batch, self.base.deploy)
 
     def _cutting(self, work: Callable[[], T]) -> T:
         """The result of `work`, after going one by one through the axes that turn out to change the graph."""

@@ -103,6 +103,7 @@ def spec_options(function: F) -> F:
                 metavar="N",
                 help="Inputs at a time; multiplies work, not params.",
             ),
+            click.option("--deploy", is_flag=True, help="Fold batch norms into convolutions, leave dropout out."),
             click.option(
                 "--root",
                 type=click.Path(file_okay=False),

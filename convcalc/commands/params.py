@@ -21,6 +21,7 @@ from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_
 @click.option(
     "--sort", default="", metavar="COLUMN", help="Sort by a column, the largest first; -COLUMN: the smallest."
 )
+@click.option("--as", "tool", default="", metavar="TOOL", help="What another tool would print; 'all' for every one.")
 @output_options
 def command(
     specs: tuple[str, ...],
@@ -28,6 +29,7 @@ def command(
     by: str,
     columns: str,
     sort: str,
+    tool: str,
     form: str,
     output: Any,
     exact: Any,
@@ -40,11 +42,21 @@ def command(
     convcalc params net.yaml
     convcalc params googlenet --depth 1
     convcalc params mobilenet_v1 --set width=0.5 --input 160 -f json
+    convcalc params net.yaml --as thop
     """
     from convcalc.analysis.count import count
+    from convcalc.errors import SpecError
     from convcalc.report import Report
     from convcalc.tables import CONVENTIONS, count_tables, notes
 
+    if tool:
+        from convcalc.tables_as import tables_as
+
+        if by == "kind" or columns or sort:
+            raise SpecError("--as has columns of its own", "leave --by, --columns and --sort out")
+        tables = [table for graph in graphs(specs, **options) for table in tables_as(count(graph), tool, depth)]
+        emit(Report("params", tables, notes(tables), {"conventions": CONVENTIONS}), form, output, exact, color)
+        return
     tables = []
     for graph in graphs(specs, **options):
         tables += count_tables(count(graph), depth, by, columns, sort)

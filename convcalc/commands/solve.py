@@ -42,6 +42,7 @@ def command(
     variant: str,
     inputs: tuple[str, ...],
     batch: int,
+    deploy: bool,
     root: Path | None,
     form: str,
     output: Any,
@@ -77,7 +78,7 @@ def command(
     limits = [solve.limit(key.partition("_")[2], text, key.startswith("max")) for key, text in limited.items() if text]
     if not limits and not near:
         raise SpecError("no limit", "for example --max-macs 300M, or --near macs=300M")
-    base = settings(sets, variant, inputs, batch, document)
+    base = settings(sets, variant, inputs, batch, document, deploy)
     figure, target = _target(near, batch) if near else ("", 0)
     figures = list(dict.fromkeys(["params", "macs", *(one.figure for one in limits), *([figure] if near else [])]))
     sweep = Sweep(document, base, grid, figures)

@@ -27,6 +27,7 @@ def command(
     variant: str,
     inputs: tuple[str, ...],
     batch: int,
+    deploy: bool,
     root: Path | None,
     form: str,
     output: Any,
@@ -47,7 +48,7 @@ def command(
     from convcalc.tables import MEASURES, NOTES
 
     document, variant = opened(spec, variant, root)
-    found = space(document, settings(sets, variant, inputs, batch, document))
+    found = space(document, settings(sets, variant, inputs, batch, document, deploy))
     headings = {name: MEASURES[name].column.heading for name in FIGURES}
     tables = [_ends(title(document), found, headings)]
     tables += [_histogram(headings[name], found.summary.sums[name], found.summary.networks) for name in FIGURES]

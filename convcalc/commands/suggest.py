@@ -29,6 +29,7 @@ def command(
     variant: str,
     inputs: tuple[str, ...],
     batch: int,
+    deploy: bool,
     root: Path | None,
     form: str,
     output: Any,
@@ -52,7 +53,7 @@ def command(
     from convcalc.tables import NOTES
 
     document, variant = opened(spec, variant, root)
-    found = suggest(document, settings(sets, variant, inputs, batch, document), Files(root))
+    found = suggest(document, settings(sets, variant, inputs, batch, document, deploy), Files(root))
     if chosen is not None:
         if chosen > len(found):
             raise SpecError(f"--apply {chosen}: there are {len(found)} suggestions", "convcalc suggest lists them")

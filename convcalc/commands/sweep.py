@@ -41,6 +41,7 @@ def command(
     variant: str,
     inputs: tuple[str, ...],
     batch: int,
+    deploy: bool,
     root: Path | None,
     columns: str,
     where: str,
@@ -82,7 +83,7 @@ def command(
     grid = read_axes(sets, variant, document)
     if not grid.axes:
         raise SpecError("nothing varies", "for example --set NAME=4:64:4 or --set input=128,160,192,224")
-    base = settings((), "" if "," in variant else variant, inputs, batch, document)
+    base = settings((), "" if "," in variant else variant, inputs, batch, document, deploy)
     if sample is None:
         check_size(grid, "use larger steps, or --sample N")
     axes = [axis.name for axis in grid.axes]

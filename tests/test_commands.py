@@ -24,7 +24,11 @@ def takes_specs_alone(command):
 
 
 # options without which a command has nothing to do
-NEEDED = {"sweep": ["--set", "width=8,16"], "solve": ["--vary", "width", "--max-macs", "1G"]}
+NEEDED = {
+    "sweep": ["--set", "width=8,16"],
+    "solve": ["--vary", "width", "--max-macs", "1G"],
+    "reconcile": ["--claim", "1G"],
+}
 
 
 def arguments(command, spec):

@@ -176,6 +176,13 @@ layers:
     assert receptive_fields(graph) == [(1, 1), (3, 3), (5, 5), (5, 13), (13, 21), (13, 21), (13, 21), None]
 
 
+def test_a_comment_stays_with_its_layer():
+    found = {(one.layer, one.what): one.text for one in suggestions(NAIVE)}
+    text = found["wide3", "4 groups and a channel shuffle"]
+    assert "padding: same, groups: 4}   # dear\n        - channel_shuffle: {groups: 4}\n" in text
+    assert "kernel: 1}\n        - relu\n        - conv: {name: wide3" in found["wide3", "1x1 to 96 before the 3x3"]
+
+
 def test_windows_line_ends_stay():
     text = NAIVE.replace("\n", "\r\n")
     one = next(one for one in suggestions(text) if one.layer == "wide3" and one.what.startswith("depthwise"))

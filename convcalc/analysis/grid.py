@@ -191,23 +191,27 @@ def check_size(grid: Grid, hint: str = "use larger steps") -> None:
 
 
 def sample(grid: Grid, count: int, seed: int, method: str) -> list[tuple[int, ...]]:
-    """Points of a grid, in its order: `random` ones, all different, or a Latin hypercube.
+    """Different points of a grid, in its order: `random` ones, or a Latin hypercube.
 
-    In a Latin hypercube every axis is cut into `count` equal parts and each part is met once.
+    In a Latin hypercube every axis is cut into `count` equal parts and each part is met once. Where an axis has so few
+    values that points fall together, random ones take their place.
 
     >>> sample(Grid((Axis("a", "variable", range(4)), Axis("b", "variable", range(4)))), 4, 1, "latin")
     [(0, 2), (1, 0), (2, 1), (3, 3)]
     """
     random = Random(seed)
+    if count >= grid.size:
+        return [grid.point(row) for row in range(grid.size)]
     if method == "random":
-        if count >= grid.size:
-            return [grid.point(row) for row in range(grid.size)]
         return [grid.point(row) for row in sorted(_different(random, count, grid.size))]
     columns = []
     for axis in grid.axes:
         parts = random.sample(range(count), count)
         columns.append([(2 * part + 1) * len(axis.values) // (2 * count) for part in parts])
-    return sorted(zip(*columns, strict=True))
+    found = set(zip(*columns, strict=True))
+    while len(found) < count:
+        found.add(grid.point(random.randrange(grid.size)))
+    return sorted(found)
 
 
 def _different(random: Random, count: int, size: int) -> Iterator[int]:

@@ -65,9 +65,9 @@ class Site:
         value = self.items[at].value
         return str(next(iter(value), "") if isinstance(value, dict) else value)
 
-    def proposal(self, what: str, *entries: str, last: int | None = None) -> Proposal:
-        """Entries in place of this one, or of all from this one up to `last`; the last of them keeps its name."""
-        return Proposal(what, entries, self.at, self.at + 1 if last is None else last, self.name)
+    def proposal(self, what: str, *entries: str, last: int | None = None, own: int = -1) -> Proposal:
+        """Entries in place of this one, or of all from this one up to `last`."""
+        return Proposal(what, entries, self.at, self.at + 1 if last is None else last, self.name, own)
 
     def field(self, key: str, default: Any = None) -> Any:
         node = self.fields.get(key)
@@ -131,13 +131,17 @@ class Site:
 
 
 class Proposal(NamedTuple):
-    """Entries in place of items `first` to `last` (not included) of the site's list; `layer` is what they end in."""
+    """Entries in place of items `first` to `last` (not included) of the site's list.
+
+    `layer` is the name that stays, and `own` the entry that is most like what was there: it keeps the line's comment.
+    """
 
     what: str
     entries: Sequence[str]
     first: int
     last: int
     layer: str
+    own: int
 
 
 class Rewrite:
@@ -185,6 +189,10 @@ def apply(site: Site, proposal: Proposal) -> str | None:
         return text.text[:start] + ", ".join(entries) + text.text[end:]
     if lost:
         entries[0] += "  " + "  ".join(lost)
+    rest = re.match(r"[ \t]*#[^\r\n]*", text.text[end:])
+    if rest and proposal.own != -1:
+        entries[proposal.own] += rest[0]
+        end += rest.end()
     dash = before.rindex("-")
     newline = "\r\n" if "\r\n" in text.text else "\n"
     indent = newline + " " * dash + before[dash:]

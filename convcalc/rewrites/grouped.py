@@ -19,4 +19,5 @@ class Grouped(Rewrite):
             return
         for groups in GROUPS:
             shuffle = entry("channel_shuffle", groups=groups)
-            yield site.proposal(f"{groups} groups and a channel shuffle", site.with_field("groups", groups), shuffle)
+            what = f"{groups} groups and a channel shuffle"
+            yield site.proposal(what, site.with_field("groups", groups), shuffle, own=0)

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from convcalc.analysis.count import FIGURES, count
 from convcalc.analysis.grid import Axis, Grid, read_axes, sample
 from convcalc.analysis.limits import Condition, Frontier
-from convcalc.analysis.sweep import Sweep
+from convcalc.analysis.sweep import Chunk, Sweep
 from convcalc.build import Settings, build
 from convcalc.cli import cli
 from convcalc.document import load
@@ -253,8 +253,6 @@ def test_a_chart_of_two_columns(net, tmp_path):
 def test_a_condition_with_units_is_exact():
     from numpy import array
 
-    from convcalc.analysis.sweep import Chunk
-
     chunk = Chunk({"macs": array([299_999_999, 300_000_000, 300_000_001])}, {})
     assert Condition("macs <= 300M", ["macs"]).holds(chunk).tolist() == [True, True, False]
     assert Condition("not macs < 0.3G", ["macs"]).holds(chunk).tolist() == [False, True, True]
@@ -262,8 +260,6 @@ def test_a_condition_with_units_is_exact():
 
 def test_a_frontier_keeps_equals():
     from numpy import array
-
-    from convcalc.analysis.sweep import Chunk
 
     frontier = Frontier("a,b", ["a", "b"])
     (best,) = frontier.of(
@@ -302,6 +298,20 @@ def test_a_killed_worker_loses_no_rows(net):
                 os.kill(processes[0], signal.SIGKILL)
     names = ["filters", "times", "size", "params", "macs"]
     assert [list(chunk.rows(names)) for chunk in found] == [list(chunk.rows(names)) for chunk in sweep.chunks()]
+
+
+def test_frontiers_of_two_and_of_three_agree_with_the_definition():
+    from numpy import array
+
+    rng = random.Random(1)
+    for size in (1, 2, 7, 60):
+        columns = {name: [rng.randrange(9) for _ in range(size)] for name in "abc"}
+        for names in ("ab", "abc"):
+            points = list(zip(*(columns[name] for name in names), strict=True))
+            best = [p for p in points if not any(q != p and all(map(int.__le__, q, p)) for q in points)]
+            chunks = [Chunk({name: array(values[at::3]) for name, values in columns.items()}, {}) for at in range(3)]
+            (found,) = Frontier(",".join(names), names).of(chunks)
+            assert sorted(zip(*(found.columns[name].tolist() for name in names), strict=True)) == sorted(best)
 
 
 def test_params_does_not_load_numpy(net):

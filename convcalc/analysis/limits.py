@@ -94,6 +94,8 @@ class Frontier:
 
 def _undominated(ranks: Sequence[Any]) -> Any:
     """Which points no other dominates. The least sum of ranks is one of them; it strikes out what it dominates."""
+    if len(ranks) == 2:
+        return _undominated_pairs(*ranks)
     table = np.stack(ranks, axis=1)
     alive = np.arange(len(table))
     kept = np.zeros(len(table), dtype=bool)
@@ -103,4 +105,16 @@ def _undominated(ranks: Sequence[Any]) -> Any:
         is_beaten = (rows >= best).all(axis=1)
         kept[alive[is_beaten & (rows == best).all(axis=1)]] = True
         alive = alive[~is_beaten]
+    return kept
+
+
+def _undominated_pairs(first: Any, second: Any) -> Any:
+    """The same for two: of those equal in the first the least in the second, if less than all before."""
+    order = np.lexsort((second, first))
+    ours, theirs = first[order], second[order]
+    starts = np.flatnonzero(np.r_[True, ours[1:] != ours[:-1]])
+    group = np.cumsum(np.r_[False, ours[1:] != ours[:-1]])
+    before = np.r_[np.iinfo(np.int64).max, np.minimum.accumulate(theirs)][starts]  # the least of all groups before
+    kept = np.empty(len(first), dtype=bool)
+    kept[order] = (theirs == theirs[starts][group]) & (theirs < before[group])
     return kept

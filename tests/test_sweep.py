@@ -206,9 +206,9 @@ def test_samples_are_of_the_grid_and_repeatable():
         assert len(set(points)) == 50
         assert points == sorted(points)
     small = Grid((Axis("a", "variable", range(3)), Axis("b", "variable", range(4))))
-    for count in (5, 11, 12, 99):
-        points = sample(small, count, 3, "latin")
-        assert len(set(points)) == len(points) == min(count, 12)
+    for size in (5, 11, 12, 99):
+        points = sample(small, size, 3, "latin")
+        assert len(set(points)) == len(points) == min(size, 12)
     # each of 50 equal parts of every axis is met once
     assert sorted(a // 2 for a, _ in sample(grid, 50, 7, "latin")) == list(range(50))
 

@@ -6,6 +6,7 @@ python tests/benchmarks/sweep.py
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from random import Random
 from time import perf_counter
 

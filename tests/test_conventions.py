@@ -162,6 +162,23 @@ def test_a_convention_gives_what_the_tool_printed(case, name, value):
     assert (ours == value) is ((case, name) not in DIFFERENT)
 
 
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("fvcore", 714_197_696),
+        ("thop", 714_206_912),
+        ("ptflops", 716_441_128),
+        ("ptflops-aten", 714_682_664),
+        ("torchinfo", 714_682_664),
+        ("torchprofile", 714_197_696),
+        ("torchscan", 714_383_552),
+        ("calflops", 1_429_741_184),
+    ],
+)
+def test_a_network_that_is_not_in_the_file(name, printed):
+    assert sum(figures(find(name), graph_for("alexnet"))) == printed
+
+
 def test_every_measured_case_has_a_spec():
     assert set(ONE_LAYER) | set(LEFT_OUT) == set(PEERS["one_layer"])
 

@@ -1,0 +1,103 @@
+"""Measure again what released counters print, in a throw-away environment: for whoever updates a convention's version.
+
+    python tests/remeasure/measure.py                    every tool, on the networks of tests/data/conventions
+    python tests/remeasure/measure.py thop fvcore        these tools
+    python tests/remeasure/measure.py --with "thop==0.1.1.post2209072238"
+
+It makes a virtual environment in a temporary folder, installs torch, torchvision and the tools, runs each tool on each
+network in a process of its own (some change the model that they count), and prints the figure beside ours. Neither
+convcalc nor its tests ever import a tool.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+NETWORKS = sorted(path.stem for path in (ROOT / "tests" / "data" / "conventions").glob("*.yaml"))
+
+# a convention -> what to install, and the lines that print its figure for `model` and `x`
+TOOLS = {
+    "fvcore": (
+        "fvcore",
+        "from fvcore.nn import FlopCountAnalysis\n"
+        "print(FlopCountAnalysis(model, x).unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())",
+    ),
+    "thop": ("thop", "import thop\nprint(int(thop.profile(model, (x,), verbose=False)[0]))"),
+    "ultralytics-thop": ("ultralytics-thop", "import thop\nprint(int(thop.profile(model, (x,), verbose=False)[0]))"),
+    "ptflops": (
+        "ptflops",
+        "from ptflops import get_model_complexity_info as info\n"
+        "print(info(model, tuple(x.shape[1:]), as_strings=False, print_per_layer_stat=False, backend='pytorch')[0])",
+    ),
+    "ptflops-aten": (
+        "ptflops",
+        "from ptflops import get_model_complexity_info as info\n"
+        "print(info(model, tuple(x.shape[1:]), as_strings=False, print_per_layer_stat=False, backend='aten')[0])",
+    ),
+    "torchinfo": (
+        "torchinfo",
+        "from torchinfo import summary\nprint(summary(model, input_data=x, verbose=0).total_mult_adds)",
+    ),
+    "torch": (
+        "torch",
+        "from torch.utils.flop_counter import FlopCounterMode\n"
+        "counter = FlopCounterMode(display=False)\nwith counter:\n    model(x)\nprint(counter.get_total_flops())",
+    ),
+    "torchprofile": ("torchprofile", "from torchprofile import profile_macs\nprint(profile_macs(model, x))"),
+}
+SETUP = """
+import torch, torchvision
+model = torchvision.models.get_model({network!r}, weights=None).eval()
+x = torch.rand(1, 3, 224, 224)
+"""
+
+
+def main() -> None:
+    """Install, measure, and print a line for each tool and network."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("tools", nargs="*", help=f"of {', '.join(TOOLS)}")
+    parser.add_argument("--with", dest="versions", nargs="*", default=[], help="requirements that pin versions")
+    options = parser.parse_args()
+    for tool in options.tools or TOOLS:
+        with tempfile.TemporaryDirectory(prefix="convcalc-remeasure-") as folder:  # thop and its fork share a name
+            python = install(Path(folder), TOOLS[tool][0], options.versions)
+            for network in NETWORKS:
+                print(f"{tool:18} {network:14} {measured(python, tool, network):>16} ours {ours(tool, network):,}")
+
+
+def install(folder: Path, package: str, versions: list[str]) -> Path:
+    """A new environment with one tool in it; its python."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    pinned = [version for version in versions if version.partition("==")[0] == package]
+    wanted = ["torch", "torchvision", "setuptools<81", *(pinned or [package])]
+    subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
+    return python
+
+
+def measured(python: Path, tool: str, network: str) -> str:
+    """What the tool prints, or the last line of its error."""
+    program = SETUP.format(network=network) + TOOLS[tool][1]
+    done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)
+    lines = (done.stdout if done.returncode == 0 else done.stderr).split("\n")
+    last = [line for line in lines if line.strip()][-1:]
+    return f"{int(float(last[0])):,}" if done.returncode == 0 and last else " ".join(last)
+
+
+def ours(tool: str, network: str) -> int:
+    """What the convention says."""
+    from convcalc.analysis.convention import figures, find
+    from convcalc.request import load
+
+    return sum(figures(find(tool), load(ROOT / "tests" / "data" / "conventions" / f"{network}.yaml")))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    main()

@@ -28,6 +28,7 @@ NEEDED = {
     "sweep": ["--set", "width=8,16"],
     "solve": ["--vary", "width", "--max-macs", "1G"],
     "reconcile": ["--claim", "1G"],
+    "check": ["--max-params", "1G"],
 }
 
 

@@ -13,6 +13,7 @@ LEVELS = (
     ("spec", "expression", "amounts"),
     ("kinds",),
     ("graph", "files"),
+    ("revision",),
     ("sharing",),
     ("document", "variables", "names"),
     ("shapes", "entry"),

@@ -47,14 +47,37 @@ class Table(NamedTuple):
     facts: Mapping[str, Any] = {}
 
 
+class Finding(NamedTuple):
+    """One thing that a check found: a level (error, warn, info, ok), a stable rule, a message, and where.
+
+    `file` and `line` are of the spec; `scope` names the network, so that the same rule in two specs stays apart.
+    """
+
+    level: str
+    rule: str
+    message: str
+    file: str
+    line: int = 1
+    column: int = 1
+    scope: str = ""
+
+
 class Report(NamedTuple):
-    """What a command found: tables, and the conventions that hold for all of them."""
+    """What a command found: tables, findings, and the conventions that hold for all of them."""
 
     command: str
     tables: Sequence[Table]
     notes: Sequence[str] = ()
     facts: Mapping[str, Any] = {}
     exact: bool = False
+    findings: Sequence[Finding] = ()
+
+    @property
+    def broken(self) -> list[Finding]:
+        """The findings that are not in order, the worst first."""
+        order = ("error", "warn", "info")
+        found = [finding for finding in self.findings if finding.level in order]
+        return sorted(found, key=lambda finding: order.index(finding.level))
 
 
 def names() -> list[str]:

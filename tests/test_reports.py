@@ -38,6 +38,9 @@ TABLE = Table(
 )
 REPORT = Report("test", [TABLE], ["a note: 50% & _more_"], {"fact": 1}, exact=True)
 
+# these write findings, of which a table has none
+FINDINGS = ("github", "gitlab", "junit", "sarif")
+
 
 def written(form, report=REPORT):
     stream = io.StringIO()
@@ -50,7 +53,8 @@ def test_numbers_are_whole_and_control_characters_are_escaped(form):
     text = written(form)
     assert "\x1b" not in text
     number = 10**30
-    assert str(number) in text or f"{number:,}" in text
+    if form not in FINDINGS:
+        assert str(number) in text or f"{number:,}" in text
 
 
 @pytest.mark.parametrize("form", names())

@@ -308,6 +308,24 @@ def rank(shape: Shape, least: int, most: int, what: str) -> None:
     )
 
 
+def require_groups(count: Size, groups: Size, what: str = "channels") -> None:
+    """Require that so many channels (or filters) can be cut into equal groups.
+
+    >>> require_groups(30, 4, "filters")
+    Traceback (most recent call last):
+    convcalc.errors.Misfit: 30 filters cannot be cut into 4 groups
+    """
+    require(
+        count % groups == 0,
+        "{count} {what} cannot be cut into {groups} groups",
+        "groups",
+        f"groups must divide the {what.rpartition(' ')[2]}",
+        count=count,
+        what=what,
+        groups=groups,
+    )
+
+
 def broadcast(first: Shape, second: Shape, what: str) -> Shape:
     """The shape of an element-wise operation: axes are equal, or one of the two is 1 and stretches.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, spread
+from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, require_groups, spread
 from convcalc.kinds.fields import Flag, Integer, Sizes
 from convcalc.kinds.window import pairs, reach, slide, split
 
@@ -53,22 +53,8 @@ class _Convolution(Kind):
         """Groups and filters for so many input channels."""
         groups = channels if isinstance(self.groups, str) else self.groups
         filters = channels if self.filters is None else self.filters
-        require(
-            channels % groups == 0,
-            "{channels} input channels cannot be cut into {groups} groups",
-            "groups",
-            "groups must divide the channels",
-            channels=channels,
-            groups=groups,
-        )
-        require(
-            filters % groups == 0,
-            "{filters} filters cannot be cut into {groups} groups",
-            "groups",
-            "groups must divide the filters",
-            filters=filters,
-            groups=groups,
-        )
+        require_groups(channels, groups, "input channels")
+        require_groups(filters, groups, "filters")
         return groups, filters
 
     def weights(self, shape: Shape) -> dict[str, Size]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convcalc.kinds.base import Kind, Shape, Size, Tally, axis_of, elements, rank, require
+from convcalc.kinds.base import Kind, Shape, Size, Tally, axis_of, elements, rank, require_groups
 from convcalc.kinds.fields import Choice, Flag, Integer, Number
 
 _EPSILON = "added to the variance; does not change any count"
@@ -138,14 +138,7 @@ class GroupNorm(_Norm, name="group_norm"):
     onnx = "GroupNormalization"
 
     def output(self, *inputs: Shape) -> Shape:
-        require(
-            inputs[0][0] % self.groups == 0,
-            "{channels} channels cannot be cut into {groups} groups",
-            "groups",
-            "groups must divide the channels",
-            channels=inputs[0][0],
-            groups=self.groups,
-        )
+        require_groups(inputs[0][0], self.groups)
         return inputs[0]
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:

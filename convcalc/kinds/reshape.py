@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from convcalc.errors import Misfit
-from convcalc.kinds.base import Kind, Shape, Tally, axis_of, elements, rank, require, spread
+from convcalc.kinds.base import Kind, Shape, Tally, axis_of, elements, rank, require, require_groups, spread
 from convcalc.kinds.fields import Choice, Integer, Number, ShapeField, Sizes
 from convcalc.kinds.window import pairs, split
 
@@ -382,14 +382,7 @@ class ChannelShuffle(Kind, name="channel_shuffle"):
     torch = "ChannelShuffle"
 
     def output(self, *inputs: Shape) -> Shape:
-        require(
-            inputs[0][0] % self.groups == 0,
-            "{channels} channels cannot be cut into {groups} groups",
-            "groups",
-            "groups must divide the channels",
-            channels=inputs[0][0],
-            groups=self.groups,
-        )
+        require_groups(inputs[0][0], self.groups)
         return inputs[0]
 
 

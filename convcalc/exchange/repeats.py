@@ -362,17 +362,3 @@ def common_path(layers: Sequence[Layer]) -> str:
         same = next((at for at, (a, b) in enumerate(zip(shared, path, strict=False)) if a != b), len(path))
         shared = shared[:same]
     return "/".join(shared)
-
-
-def _run_at(items: list[Item], start: int) -> tuple[int, int]:
-    """Length and number of the equal runs at an index that save the most; (1, 1) for none."""
-    best, most = (1, 1), 0
-    kind = KINDS.get(items[start].tag)
-    for length in range(1, min(8, (len(items) - start) // 2) + 1):
-        times = _times(items, start, length)
-        if times > 1 and kind is not None and kind.nonlinearities and _times(items, start + 1, length) >= times:
-            continue  # a block ends with its activation
-        saved = (times - 1) * sum(item.lines() for item in items[start : start + length])
-        if saved > most:
-            best, most = (length, times), saved
-    return best

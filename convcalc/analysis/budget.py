@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from math import prod
@@ -169,9 +169,9 @@ def limits(node: Node | None) -> list[Limit]:
     return found
 
 
-def _limits(entries: object, scope: str, bits: int, problems: list[Problem]) -> list[Limit]:
+def _limits(entries: Iterable[tuple[str, Node]], scope: str, bits: int, problems: list[Problem]) -> list[Limit]:
     found = []
-    for metric, node in entries:  # type: ignore[attr-defined]
+    for metric, node in entries:
         if metric not in METRICS and not (metric in SHAPES and not scope):
             known = [*METRICS, *SHAPES, "layers", "kinds", "precision"] if not scope else list(METRICS)
             problem = Problem(f"budget has no metric {quoted(metric)}", node.key_place, (), did_you_mean(metric, known))
@@ -192,10 +192,7 @@ def _text(node: Node) -> str:
 
 def _limit(metric: str, node: Node, limit: Limit, problems: list[Problem]) -> Limit:
     if metric in SHAPES:
-        try:
-            return limit._replace(value=shape_text(parse_shape(_text(node))))
-        except ValueError:
-            raise Misfit(f"a shape was expected, found {describe(node)}") from None
+        return limit._replace(value=shape_text(parse_shape(_text(node))))
     if not isinstance(node.value, dict):
         return limit._replace(at_most=quantity(metric, _text(node)))
     for key, value in node.items():
@@ -245,7 +242,7 @@ def check(counted: Count, wanted: Sequence[Limit], base: Count | None = None) ->
             hint = did_you_mean(name, sorted(known))
             problems.append(Problem(f"budget: {quoted(name)} matches no layer", limit.place, (), hint))
             continue
-        found += _measure(counted, limit, rows, None if base is None else base)
+        found += _measure(counted, limit, rows, base)
     if problems:
         raise SpecError(problems)
     return found
@@ -319,8 +316,3 @@ def _bounds(limit: Limit, was: int | None) -> list[tuple[str, int, bool]]:
 def needs_base(wanted: Sequence[Limit]) -> bool:
     """Whether a limit is about growth."""
     return any(limit.increase is not None or limit.ratchet for limit in wanted)
-
-
-def totals(counted: Count) -> Mapping[str, int]:
-    """Every metric of a whole network, as a baseline keeps them."""
-    return {metric: measured(counted, metric, counted.rows) for metric in METRICS}

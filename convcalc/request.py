@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from convcalc.build import Settings
     from convcalc.document import Document
+    from convcalc.files import Files
     from convcalc.graph import Graph
 
 
@@ -109,11 +110,28 @@ def graph(
         return model
     from convcalc.build import build
 
-    document, variant = opened(spec, variant, root, is_strict=False)
-    return build(document, settings(sets, variant, inputs, batch, document, deploy))
+    return build(*asked(spec, sets, variant, inputs, batch, root, deploy, is_strict=False))
 
 
-def opened(spec: str, variant: str = "", root: Path | None = None, is_strict: bool = True) -> tuple[Document, str]:
+def asked(
+    spec: str,
+    sets: tuple[str, ...] = (),
+    variant: str = "",
+    inputs: tuple[str, ...] = (),
+    batch: int = 1,
+    root: Path | None = None,
+    deploy: bool = False,
+    is_strict: bool = True,
+    files: Files | None = None,
+) -> tuple[Document, Settings]:
+    """The document that a command line names, and what its options change about it. Raises SpecError."""
+    document, variant = opened(spec, variant, root, is_strict, files)
+    return document, settings(sets, variant, inputs, batch, document, deploy)
+
+
+def opened(
+    spec: str, variant: str = "", root: Path | None = None, is_strict: bool = True, files: Files | None = None
+) -> tuple[Document, str]:
     """The document of SPEC or SPEC@VARIANT, and the variant; of a model.onnx its spec. Raises SpecError."""
     from convcalc.document import load, parse
     from convcalc.files import File, Files
@@ -124,11 +142,10 @@ def opened(spec: str, variant: str = "", root: Path | None = None, is_strict: bo
 
         text = import_module("convcalc.exchange.write_spec").write_spec(_model(reader, spec, (), variant, (), 1, False))
         return parse(File(f"spec of {spec}", text.encode(), None)), ""
-    files = Files(root)
     base, at, own = spec.rpartition("@")
-    if at and not files.exists(spec):
+    if at and not Files().exists(spec):
         spec, variant = base, own
-    return load(spec, files, is_strict), variant
+    return load(spec, files or Files(root), is_strict), variant
 
 
 def _reader(spec: str) -> str | None:

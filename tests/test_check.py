@@ -1,5 +1,6 @@
 """convcalc check: each kind of limit fires, and does not where it holds; units are strict; formats are well formed."""
 
+import csv
 import json
 import subprocess
 from xml.etree import ElementTree
@@ -122,6 +123,19 @@ def test_growth_against_a_revision(limit, code, repository, capsys):
     assert run(["check", "n.yaml", "--base", "main"]) == code
     if code:
         assert "head +28" in capsys.readouterr().out
+
+
+def test_deploy_folds_the_base_as_well(repository):
+    """A convolution without bias and its batch norm: folded, 270 + 20 params become 270 + 10, on both sides."""
+    layers = "layers: [{conv: {filters: 10, kernel: 3, bias: false}}, batch_norm]"
+    repository.write_text(f"input: 3x8x8\n{layers}\nbudget: {{params: {{ratchet: true}}}}\n")
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *who, "commit", "-qam", "norm"], check=True)
+    rows = repository.with_name("rows.csv")
+    assert run(["check", "n.yaml", "--base", "main", "--deploy", "-f", "csv", "-o", str(rows)]) == FINE
+    with rows.open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["value"], row["limit"], row["headroom"]) == ("280", "280", "0")
 
 
 def test_a_new_spec_and_a_base_that_is_not_there(repository, capsys):

@@ -166,20 +166,16 @@ def _base(spec: str, base: str, options: dict[str, Any]) -> Count | None:
     """The same spec at the revision, counted under the same options; None where it is new."""
     from convcalc.analysis.count import count
     from convcalc.build import build
-    from convcalc.document import load
     from convcalc.errors import Misfit, SpecError
     from convcalc.files import Files
-    from convcalc.request import settings
+    from convcalc.request import asked
     from convcalc.revision import Revision
 
     try:
         files = Revision(base, spec, options["root"])
     except Misfit as misfit:
         raise SpecError(misfit.message, misfit.hint) from None
-    path, at, variant = spec.rpartition("@")
-    if not at or Files().exists(spec):
-        path, variant = spec, options["variant"]
+    path = spec if Files().exists(spec) else spec.rpartition("@")[0] or spec
     if Files().exists(path) and not files.exists(path):
         return None
-    document = load(path, files, False)
-    return count(build(document, settings(options["sets"], variant, options["inputs"], options["batch"], document)))
+    return count(build(*asked(spec, **options, is_strict=False, files=files)))

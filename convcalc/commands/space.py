@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, settings, spec_options
+from convcalc.commands._options import SPEC, emit, output_options, spec_options
 from convcalc.commands._points import title
 
 if TYPE_CHECKING:
@@ -23,16 +22,11 @@ BINS = 10
 @output_options
 def command(
     spec: str,
-    sets: tuple[str, ...],
-    variant: str,
-    inputs: tuple[str, ...],
-    batch: int,
-    deploy: bool,
-    root: Path | None,
     form: str,
     output: Any,
     exact: Any,
     color: str,
+    **options: Any,
 ) -> None:
     """How many networks the choices of a spec make, and how params and MACs are distributed over them.
 
@@ -44,11 +38,11 @@ def command(
     """
     from convcalc.analysis.space import FIGURES, space
     from convcalc.report import Report
-    from convcalc.request import opened
+    from convcalc.request import asked
     from convcalc.tables import MEASURES, NOTES
 
-    document, variant = opened(spec, variant, root)
-    found = space(document, settings(sets, variant, inputs, batch, document, deploy))
+    document, settings = asked(spec, **options)
+    found = space(document, settings)
     headings = {name: MEASURES[name].column.heading for name in FIGURES}
     tables = [_ends(title(document), found, headings)]
     tables += [_histogram(headings[name], found.summary.sums[name], found.summary.networks) for name in FIGURES]

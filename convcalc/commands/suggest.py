@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, settings, spec_options, write_text
+from convcalc.commands._options import SPEC, emit, output_options, spec_options, write_text
 from convcalc.commands._points import title
 
 ACCURACY = "what a rewrite does to accuracy is not known here: the network computes something else, train it to know"
@@ -25,16 +24,11 @@ def command(
     spec: str,
     top: int,
     chosen: int | None,
-    sets: tuple[str, ...],
-    variant: str,
-    inputs: tuple[str, ...],
-    batch: int,
-    deploy: bool,
-    root: Path | None,
     form: str,
     output: Any,
     exact: Any,
     color: str,
+    **options: Any,
 ) -> None:
     """Rewrites that would save weights or MACs: each is tried in the spec, rebuilt and counted.
 
@@ -48,12 +42,12 @@ def command(
     from convcalc.errors import SpecError
     from convcalc.files import Files
     from convcalc.report import Column, Report, Table
-    from convcalc.request import opened
+    from convcalc.request import asked
     from convcalc.rewrites import suggest
     from convcalc.tables import NOTES
 
-    document, variant = opened(spec, variant, root)
-    found = suggest(document, settings(sets, variant, inputs, batch, document, deploy), Files(root))
+    document, settings = asked(spec, **options)
+    found = suggest(document, settings, Files(options["root"]))
     if chosen is not None:
         if chosen > len(found):
             raise SpecError(f"--apply {chosen}: there are {len(found)} suggestions", "convcalc suggest lists them")

@@ -105,12 +105,12 @@ def test_more_networks_than_could_ever_be_listed():
     layers = "".join(
         f"  - choice: {{name: op{n}, of: {{a: [{{conv: {{filters: 8, kernel: 3, padding: 1}}}}], "
         f"b: [{{conv: {{filters: 8, kernel: [{n % 5 + 1}, 1]}}}}, {{pad: [0, 0]}}], c: []}}}}\n"
-        for n in range(60)
+        for n in range(40)
     )
-    text = f"input: 8x400x400\nlayers:\n{layers}"
+    text = f"input: 8x200x200\nlayers:\n{layers}"
     found = space(document(text), Settings())
-    assert found.summary.networks == 3**60
-    assert found.least["params"] == (0, {f"op{n}": "c" for n in range(60)})
+    assert found.summary.networks == 3**40
+    assert found.least["params"] == (0, {f"op{n}": "c" for n in range(40)})
     value, picks = found.most["macs"]
     assert count(build(document(text), Settings(picks))).figure("macs") == value
 

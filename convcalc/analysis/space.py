@@ -25,7 +25,8 @@ from convcalc.variables import Reported, Variables
 
 FIGURES = ("params", "macs")
 MOST_PICKS = 100_000  # of one part
-MOST_SUMS = 50_000  # different sums of one figure that are kept apart
+MOST_SUMS = 50_000  # different sums of one figure that are kept apart, shared by the shapes that a part may get
+LEAST_SUMS = 2_000  # of them for each shape
 Picks = tuple[tuple[str, str], ...]  # alternatives by the choice's name, sorted
 
 
@@ -39,7 +40,7 @@ class Part(NamedTuple):
 class Summary:
     """Of the networks that reach one state: how many there are with each sum, and one with the least and the greatest.
 
-    Past MOST_SUMS different sums they are rounded down to a grid; `slack` is how much higher a sum may really be.
+    Past `room` different sums they are rounded down to a grid; `slack` is how much higher a sum may really be.
     """
 
     def __init__(self) -> None:
@@ -50,7 +51,7 @@ class Summary:
         self.least: dict[str, tuple[int, Any]] = {}
         self.most: dict[str, tuple[int, Any]] = {}
 
-    def add(self, other: Summary, costs: Mapping[str, int], picks: Picks) -> None:
+    def add(self, other: Summary, costs: Mapping[str, int], picks: Picks, room: int) -> None:
         """Take in the networks of `other`, each with a further part of these costs."""
         self.networks += other.networks
         for name in FIGURES:
@@ -59,8 +60,8 @@ class Summary:
             self.slack[name] = max(self.slack[name], other.slack[name])
             for value, times in other.sums[name].items():
                 sums[value + cost] = sums.get(value + cost, 0) + times
-            if len(sums) > MOST_SUMS:
-                self._round(name)
+            if len(sums) > room:
+                self._round(name, room)
             value, path = other.least[name]
             if name not in self.least or value + cost < self.least[name][0]:
                 self.least[name] = (value + cost, (path, picks))
@@ -68,9 +69,9 @@ class Summary:
             if name not in self.most or value + cost > self.most[name][0]:
                 self.most[name] = (value + cost, (path, picks))
 
-    def _round(self, name: str) -> None:
+    def _round(self, name: str, room: int) -> None:
         sums = self.sums[name]
-        step = 4 * (max(sums) - min(sums)) // MOST_SUMS + 2
+        step = 4 * (max(sums) - min(sums)) // room + 2
         rounded: dict[int, int] = {}
         for value, times in sums.items():
             rounded[value // step * step] = rounded.get(value // step * step, 0) + times
@@ -119,6 +120,7 @@ def space(document: Document, settings: Settings) -> Space:
     for number, part in enumerate(walk.parts):
         later = {name for further in walk.parts[number + 1 :] for picks in further.picks for name, _ in picks}
         after: dict[Any, Summary] = {}
+        room = min(MOST_SUMS, max(LEAST_SUMS, MOST_SUMS // max(1, len(states))))
         for ((shapes,), kept), summary in states.items():
             for picks in part.picks:
                 agreed = _agreed(kept, picks)
@@ -128,7 +130,7 @@ def space(document: Document, settings: Settings) -> Space:
                 if built is None:
                     continue
                 state = ((built[0],), tuple(pair for pair in agreed if pair[0] in later))
-                after.setdefault(state, Summary()).add(summary, built[1], picks)
+                after.setdefault(state, Summary()).add(summary, built[1], picks, room)
         states = after
         counts: dict[Any, int] = {}
         for kept, times in written.items():
@@ -140,7 +142,7 @@ def space(document: Document, settings: Settings) -> Space:
         written = counts
     total = Summary()
     for summary in states.values():
-        total.add(summary, dict.fromkeys(FIGURES, 0), ())
+        total.add(summary, dict.fromkeys(FIGURES, 0), (), MOST_SUMS)
     if not states:
         raise SpecError("none of the combinations is a network" + (f": {walk.reason}" if walk.reason else ""))
     ends = [

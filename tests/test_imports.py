@@ -16,7 +16,7 @@ LEVELS = (
     ("revision",),
     ("sharing",),
     ("document", "variables", "names"),
-    ("shapes", "entry"),
+    ("shapes", "entry", "layout"),
     ("choices",),
     ("scope", "schema", "unbuilt"),
     ("expand",),

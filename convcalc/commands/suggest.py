@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from convcalc.commands._options import SPEC, emit, output_options, spec_options, write_text
 from convcalc.commands._points import title
+
+if TYPE_CHECKING:
+    from convcalc.document import Document
+    from convcalc.errors import Place
 
 ACCURACY = "what a rewrite does to accuracy is not known here: the network computes something else, train it to know"
 
@@ -43,11 +47,12 @@ def command(
     from convcalc.files import Files
     from convcalc.report import Column, Report, Table
     from convcalc.request import asked
-    from convcalc.rewrites import suggest
+    from convcalc.rewrites import left_out, suggest
     from convcalc.tables import NOTES
 
     document, settings = asked(spec, **options)
-    found = suggest(document, settings, Files(options["root"]))
+    files = Files(options["root"])
+    found = suggest(document, settings, files)
     if chosen is not None:
         if chosen > len(found):
             raise SpecError(f"--apply {chosen}: there are {len(found)} suggestions", "convcalc suggest lists them")
@@ -70,13 +75,22 @@ def command(
     ]
     rows: list[tuple[Any, ...]] = [
         (
-            number, one.layer, str(one.place.line), one.what, one.weights, one.weights_share, one.macs, one.macs_share,
-            one.depth, one.nonlinearities, one.sees, one.uses, one.source,
+            number, one.layer, _line(one.place, document), one.what, one.weights, one.weights_share,
+            one.macs, one.macs_share, one.depth, one.nonlinearities, one.sees, one.uses, one.source,
         )
         for number, one in enumerate(found[:top], 1)
     ]  # fmt: skip
     if form in ("table", "markdown", "latex"):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     notes = [f"{len(rows)} of {len(found)} suggestions, the largest saving of weights and MACs first", f"{ACCURACY}."]
+    why = left_out(document, files)
+    if why:
+        notes.append(f"included blocks are left as they are: {why}")
     table = Table(title(document), columns, rows, None, notes, {"accuracy": ACCURACY})
     emit(Report("suggest", [table], NOTES), form, output, exact, color)
+
+
+def _line(place: Place, document: Document) -> str:
+    """The number of a line, behind its file's name where that is another file."""
+    own = place.source is document.node.source
+    return str(place.line) if own else f"{place.source.name.replace(chr(92), '/').rpartition('/')[2]}:{place.line}"

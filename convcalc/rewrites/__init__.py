@@ -6,6 +6,7 @@ accuracy is not known here.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import NamedTuple
@@ -16,7 +17,8 @@ from convcalc.build import Settings, build
 from convcalc.document import Document, parse
 from convcalc.errors import Misfit, Place, SpecError
 from convcalc.files import File, Files
-from convcalc.rewrites.base import Proposal, Rewrite, Site, apply, sites
+from convcalc.layout import inlined
+from convcalc.rewrites.base import Proposal, Rewrite, Site, apply, own_blocks, sites
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
@@ -53,18 +55,42 @@ class Suggestion(NamedTuple):
 
 
 def suggest(document: Document, settings: Settings, files: Files) -> list[Suggestion]:
-    """Every rewrite that saves weights or MACs and costs more of neither, the largest saving first."""
+    """Every rewrite that saves weights or MACs and costs more of neither, the largest saving first.
+
+    Where it changes a block of another file, the text holds that block: see `inlined`.
+    """
     before = count(build(document, settings))
-    found = []
-    for site in sites(document, before.graph.layers):
+    found = list(_suggestions(document, settings, files, before, None))
+    if not left_out(document, files):
+        whole = inlined(document, files)
+        borrowed = {block.name for block in own_blocks(whole)} - {block.name for block in own_blocks(document)}
+        same = count(build(whole, settings))
+        places = {layer.path: layer.place for layer in before.graph.layers}
+        for one in _suggestions(whole, settings, files, same, borrowed):
+            found.append(one._replace(place=places[one.layer] or one.place))
+    return sorted(found, key=lambda one: (-one.share, one.place.line, one.what))
+
+
+def left_out(document: Document, files: Files) -> str:
+    """Why no rewrite is tried in the blocks that a spec includes, "" where they are."""
+    try:
+        inlined(document, files)
+    except Misfit as misfit:
+        return misfit.message
+    return ""
+
+
+def _suggestions(
+    document: Document, settings: Settings, files: Files, before: Count, blocks: Collection[str] | None
+) -> Iterator[Suggestion]:
+    for site in sites(document, before.graph.layers, blocks):
         if "share" in site.fields or "when" in site.fields:
             continue
         for rewrite in sorted(Rewrite.__subclasses__(), key=lambda rewrite: rewrite.__name__):
             for proposal in rewrite().proposals(site):
                 suggestion = _tried(document, settings, files, before, site, proposal, rewrite.source)
                 if suggestion is not None:
-                    found.append(suggestion)
-    return sorted(found, key=lambda one: (-one.share, one.place.line, one.what))
+                    yield suggestion
 
 
 def _tried(

@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
-from convcalc.document import Document
+from convcalc.document import Block, Document
 from convcalc.graph import Layer
 from convcalc.kinds import find
-from convcalc.spec import Node, extents
+from convcalc.layout import Text
+from convcalc.spec import Node
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _COMMENT = re.compile(r"(?:(?<=\s)|^)#.*")
 
 
-class Text:
-    """The text of a spec, with the offsets of its values."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.ends = extents(text)
-        self.starts = [0]
-        for line in re.finditer(r"\r\n|\r|\n", text):
-            self.starts.append(line.end())
-
-    def offset(self, place: tuple[int, int]) -> int:
-        return self.starts[place[0] - 1] + place[1] - 1
-
-    def span(self, node: Node) -> tuple[int, int]:
-        """Start and end of a value."""
-        start = (node.line, node.column)
-        return self.offset(start), self.offset(self.ends.get(start, start))
-
-    def of(self, node: Node) -> str:
-        start, end = self.span(node)
-        return self.text[start:end]
-
-
 class Site:
-    """One entry of a list of layers, where it is written, with all the layers it becomes (blocks, repeats)."""
+    """One entry of a list of layers, where it is written, with all the layers it becomes (blocks, repeats).
 
-    def __init__(self, text: Text, items: Sequence[Node], at: int, layers: Sequence[Layer]) -> None:
-        self.text, self.items, self.at, self.layers = text, items, at, layers
+    `join` is the kind of join that the list is a branch of, `habit` the norm and activation behind the spec's first
+    convolution.
+    """
+
+    def __init__(self, text: Text, items: Sequence[Node], at: int, layers: Sequence[Layer], join: str = "") -> None:
+        self.text, self.items, self.at, self.layers, self.join = text, items, at, layers, join
+        self.habit: list[str] = []
         self.node = items[at]
         value = self.node.value
         self.tag = str(next(iter(value)) if isinstance(value, dict) else value)
@@ -112,8 +95,11 @@ class Site:
         return size if isinstance(size, int) and len(self.layers[0].output) == 3 else 0
 
     def window(self) -> str:
-        """The window in words."""
-        size = self.layers[0].kind.kernel  # type: ignore[attr-defined]
+        """The window in words; kxk where it is not the same in every use."""
+        sizes = {layer.kind.kernel for layer in self.layers}  # type: ignore[attr-defined]
+        size = sizes.pop()
+        if sizes:
+            return "kxk"
         return "x".join(map(str, size)) if isinstance(size, tuple) else f"{size}x{size}"
 
     def with_field(self, key: str, value: Any) -> str:
@@ -244,28 +230,38 @@ def part(value: Any, times: int, over: int) -> Any:
     return f"${{({inner}) * {times} // {over}}}" if times > 1 else f"${{({inner}) // {over}}}"
 
 
-def sites(document: Document, layers: Sequence[Layer]) -> Iterator[Site]:
-    """Every entry of the file itself that becomes a layer; entries of included files are another file's."""
+def sites(document: Document, layers: Sequence[Layer], blocks: Collection[str] | None = None) -> Iterator[Site]:
+    """Every entry of the file itself that becomes a layer, or only those in some of its blocks."""
     uses: dict[tuple[int, int], list[Layer]] = {}
     for layer in layers:
         if layer.place is not None and layer.place.source is document.node.source:
             uses.setdefault((layer.place.line, layer.place.column), []).append(layer)
     text = Text(document.node.source.text)
-    lists = [document.get("layers"), *(block.layers for block in document.blocks.values() if block.home is document)]
-    for node in lists:
-        for items in _lists(node):
+    lists = [block.layers for block in own_blocks(document) if blocks is None or block.name in blocks]
+    found = []
+    for node in lists if blocks is not None else [document.get("layers"), *lists]:
+        for items, join in _lists(node):
             for at, item in enumerate(items):
                 key = next((inner.key for _, inner in item.items()), None) or item
-                found = uses.get((key.line, key.column))
-                if found:
-                    yield Site(text, items, at, found)
+                used = uses.get((key.line, key.column))
+                if used:
+                    found.append(Site(text, items, at, used, join))
+    habit = next((site.following() for site in found if site.tag == "conv" and site.following()), [])
+    for site in found:
+        site.habit = habit
+    yield from found
 
 
-def _lists(node: Node | None) -> Iterator[Sequence[Node]]:
-    """A list of layers, and the lists of its branches and repeats."""
+def own_blocks(document: Document) -> list[Block]:
+    """The blocks that a file itself defines."""
+    return [block for block in document.blocks.values() if block.home is document]
+
+
+def _lists(node: Node | None, join: str = "") -> Iterator[tuple[Sequence[Node], str]]:
+    """A list of layers and the lists of its branches and repeats, each with the join whose branch it is."""
     if node is None or not isinstance(node.value, list):
         return
-    yield node.value
+    yield node.value, join
     for item in node.value:
         for tag, inner in item.items():
             if tag == "choice" and isinstance(inner.value, dict):
@@ -277,6 +273,6 @@ def _lists(node: Node | None) -> Iterator[Sequence[Node]]:
                 continue
             if inside.value and all(isinstance(branch.value, list) for branch in inside.value):
                 for branch in inside.value:
-                    yield from _lists(branch)
+                    yield from _lists(branch, tag)
             else:
                 yield from _lists(inside)

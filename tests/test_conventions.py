@@ -90,26 +90,42 @@ INPUTS = {"SE scale x*s": "{x: 8x10x10, s: 8x1x1}", "matmul q@k": "{q: 4x7x8, k:
 def measured(counters):
     found = {
         "fvcore": counters.get("fvcore"),
+        "fvcore (mmengine)": counters.get("mmengine"),
         "thop": counters.get("thop"),
         "ptflops": counters.get("ptflops.pytorch"),
         "ptflops-aten": counters.get("ptflops.aten"),
+        "ptflops-modules": counters.get("ptflops.pytorch.nofunc"),
+        "flopth": counters.get("flopth"),
         "torch": counters.get("torch.flop_counter"),
         "torchinfo": counters.get("torchinfo.multadds"),
         "torchprofile": counters.get("torchprofile"),
         "onnx-tool": counters.get("onnx-tool"),
         "onnx_opcounter": counters.get("onnx_opcounter"),
     }
+    head = counters["torchinfoHEAD"]
+    found["torchinfo (head)"] = head[0] if isinstance(head, list) else head
     uthop = counters.get("uthop")
     found["ultralytics-thop"] = uthop[0] if isinstance(uthop, list) else uthop
-    for ours, theirs in (("calflops", "calflops"), ("torchstat", "torchstat")):
+    for theirs, ours in PAIRS.items():
         pair = counters.get(theirs)
-        second = {"calflops": "calflops-macs", "torchstat": "torchstat-madd"}[ours]
-        found[ours], found[second] = pair if isinstance(pair, list) else (None, None)
+        found[ours[0]], found[ours[1]] = map(whole, pair) if isinstance(pair, list) else (None, None)
     scan = counters.get("torchscan")
     if isinstance(scan, dict):
         found["torchscan"] = scan["macs"][1]
         found["torchscan-flops"] = scan["module_flops"][1]
     return {name: value for name, value in found.items() if isinstance(value, int)}
+
+
+PAIRS = {
+    "calflops": ("calflops", "calflops-macs"),
+    "torchstat": ("torchstat", "torchstat-madd"),
+    "torchmeter": ("torchmeter-flops", "torchmeter"),
+}
+
+
+def whole(value):
+    """Some tools print 1600.0 for a count."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def spec_of(case):
@@ -138,6 +154,8 @@ DIFFERENT = {
     ("MHA 32,4h L7", "onnx_opcounter"): EXPORTED,
     ("MHA 32,4h L7", "onnx-tool"): EXPORTED,
     ("MHA 32,4h L7", "torchprofile"): "the trace multiplies four scalars",
+    **{(net, "flopth"): "one relu module serves a block and counts once" for net in ("resnet18", "resnet50")},
+    ("linear 32->10 bias on 1x7x32", "torchinfo (head)"): "counted for each token since 1.8.0, not released",
     **{(network, "onnx_opcounter"): IDENTITIES for network in PEERS["networks"]},
 }
 LEFT_OUT = {"SDPA 4h 7x8": "no layer: a function without weights, which no kind states alone"}
@@ -158,7 +176,7 @@ def graph_for(case):
 
 @pytest.mark.parametrize(("case", "name", "value"), CASES, ids=[f"{name}-{case}" for case, name, _ in CASES])
 def test_a_convention_gives_what_the_tool_printed(case, name, value):
-    ours = sum(figures(find(name), graph_for(case)))
+    ours = sum(figures(find(name.partition(" ")[0]), graph_for(case)))
     assert (ours == value) is ((case, name) not in DIFFERENT)
 
 
@@ -177,6 +195,16 @@ def test_a_convention_gives_what_the_tool_printed(case, name, value):
 )
 def test_a_network_that_is_not_in_the_file(name, printed):
     assert sum(figures(find(name), graph_for("alexnet"))) == printed
+
+
+def test_every_measured_counter_is_one_of_our_conventions():
+    """torch_flops stops with an error in all that was measured; the rest of the columns are params, not costs."""
+    counters = set().union(*(PEERS["one_layer"][case] for case in ONE_LAYER))
+    assert all(str(PEERS["one_layer"][case]["torch_flops"]).startswith("ERR") for case in ONE_LAYER)
+    seen = {name.partition(" ")[0] for _, name, _ in CASES}
+    unseen = set(names()) - seen
+    assert unseen == {"paper", "torchvision", "netscope", "keras-flops", "darknet"}  # no figure of these was measured
+    assert len(counters) == 19
 
 
 def test_every_measured_case_has_a_spec():

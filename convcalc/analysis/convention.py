@@ -9,6 +9,7 @@ are elements, the batch included; a kind without a rule counts 0, as it does in 
 - `window`: elements of one window; `strides`: the product of the strides; `rank`: axes without the channels
 - `kernel`: as it was given: a single number stays one, a list is multiplied
 - `bias`, `affine`: 1 with a bias, with learned scale or slope; `branches`: inputs of a join
+- `first`: 0 where the layer uses the weights of an earlier one
 - `module`, `function`: 1 by how the spec says the layer is called (`via`); a module unless it says so
 - `FIELD_is_WORD`: 1 where a field has this word; any whole-number field by its name
 """
@@ -214,6 +215,7 @@ _RULES: dict[str, Callable[[Quantities], int]] = {
     "bias": lambda found: int(found("biases") > 0),
     "affine": lambda found: int(found("other_params") > 0),
     "branches": lambda found: len(found.layer.inputs),
+    "first": lambda found: int(found.layer.shares is None),
     "module": lambda found: int(found.layer.via != "function"),
     "function": lambda found: int(found.layer.via == "function"),
 }

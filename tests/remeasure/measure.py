@@ -4,9 +4,9 @@
     python tests/remeasure/measure.py thop fvcore        these tools
     python tests/remeasure/measure.py --with "thop==0.1.1.post2209072238"
 
-It makes a virtual environment in a temporary folder, installs torch, torchvision and the tools, runs each tool on each
-network in a process of its own (some change the model that they count), and prints the figure beside ours. Neither
-convcalc nor its tests ever import a tool.
+It makes a virtual environment in a temporary folder with torch and torchvision, installs one tool after the other (two
+of them share a module's name), runs each on each network in a process of its own (some change the model that they
+count), and prints the figure beside ours. Neither convcalc nor its tests ever import a tool.
 """
 
 from __future__ import annotations
@@ -50,7 +50,33 @@ TOOLS = {
         "counter = FlopCounterMode(display=False)\nwith counter:\n    model(x)\nprint(counter.get_total_flops())",
     ),
     "torchprofile": ("torchprofile", "from torchprofile import profile_macs\nprint(profile_macs(model, x))"),
+    "ptflops-modules": (
+        "ptflops",
+        "from ptflops import get_model_complexity_info as info\n"
+        "print(info(model, tuple(x.shape[1:]), as_strings=False, print_per_layer_stat=False, backend='pytorch',\n"
+        "           backend_specific_config={'count_functional': False})[0])",
+    ),
+    "calflops": (
+        "calflops",
+        "from calflops import calculate_flops\n"
+        "print(calculate_flops(model, tuple(x.shape), print_results=False, output_as_string=False)[0])",
+    ),
+    "calflops-macs": (
+        "calflops",
+        "from calflops import calculate_flops\n"
+        "print(calculate_flops(model, tuple(x.shape), print_results=False, output_as_string=False)[1])",
+    ),
+    "flopth": (
+        "flopth",
+        "from flopth import flopth\nprint(flopth(model, in_size=((3, 224, 224),), bare_number=True)[0])",
+    ),
+    "torchmeter": (
+        "torchmeter",
+        "from torchmeter import Meter\nmeter = Meter(model, device='cpu')\nmeter(x)\nprint(meter.cal.Macs.val)",
+    ),
 }
+# what a tool's own requirements forget
+ALSO = {"calflops": ["transformers"]}
 SETUP = """
 import torch, torchvision
 model = torchvision.models.get_model({network!r}, weights=None).eval()
@@ -64,21 +90,23 @@ def main() -> None:
     parser.add_argument("tools", nargs="*", help=f"of {', '.join(TOOLS)}")
     parser.add_argument("--with", dest="versions", nargs="*", default=[], help="requirements that pin versions")
     options = parser.parse_args()
-    for tool in options.tools or TOOLS:
-        with tempfile.TemporaryDirectory(prefix="convcalc-remeasure-") as folder:  # thop and its fork share a name
-            python = install(Path(folder), TOOLS[tool][0], options.versions)
+    with tempfile.TemporaryDirectory(prefix="convcalc-remeasure-") as folder:
+        venv.create(folder, with_pip=True)
+        python = Path(folder) / "bin" / "python"
+        pip(python, "install", "torch", "torchvision", "setuptools<81")
+        for tool in options.tools or TOOLS:
+            package = TOOLS[tool][0]
+            pinned = [version for version in options.versions if version.partition("==")[0] == package]
+            pip(python, "install", *(pinned or [package]), *ALSO.get(package, []))
             for network in NETWORKS:
                 print(f"{tool:18} {network:14} {measured(python, tool, network):>16} ours {ours(tool, network):,}")
+            if package != "torch":
+                pip(python, "uninstall", "-y", package)
 
 
-def install(folder: Path, package: str, versions: list[str]) -> Path:
-    """A new environment with one tool in it; its python."""
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
-    pinned = [version for version in versions if version.partition("==")[0] == package]
-    wanted = ["torch", "torchvision", "setuptools<81", *(pinned or [package])]
-    subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
-    return python
+def pip(python: Path, *arguments: str) -> None:
+    """Run pip in the environment."""
+    subprocess.run([python, "-m", "pip", arguments[0], "-q", *arguments[1:]], check=True)
 
 
 def measured(python: Path, tool: str, network: str) -> str:

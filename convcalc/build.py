@@ -175,6 +175,7 @@ class Builder:
 
     def _build(self, entry: Entry, scope: Scope, current: Refs) -> Refs:
         self.expander.one_more()
+        above = current
         try:
             current = self.names.sources(entry, scope, current)
         except PlacedMisfit as misfit:
@@ -182,6 +183,8 @@ class Builder:
             current = None
         when = entry.fields.get("when")
         if when is not None and not self._holds(when, scope, current):
+            if current is not None and len(current) > 1:
+                current = above  # a join that is left out
             if "name" in entry.fields:
                 self.paths[self.names.path(entry, scope, current)] = current
             return current

@@ -126,7 +126,7 @@ class _Loader:
         place = node.key_place if at_key else node.place
         self.problems.append(Problem(message, place, (), hint))
 
-    def document(self, file: File, chain: list[str]) -> Document:
+    def document(self, file: File, chain: list[File]) -> Document:
         node, problems = scan(file.data, file.name)
         self.problems.extend(problems)
         document = Document(file, node)
@@ -143,7 +143,7 @@ class _Loader:
                 self._check_type(key, value)
         self._variables(document)
         self._variants(document)
-        self._includes(document, [*chain, file.name])
+        self._includes(document, [*chain, file])
         self._blocks(document)
         return document
 
@@ -206,7 +206,7 @@ class _Loader:
     def _entries(self, node: Node | None) -> Any:
         return node.items() if node is not None else ()
 
-    def _includes(self, document: Document, chain: list[str]) -> None:
+    def _includes(self, document: Document, chain: list[File]) -> None:
         node = document.get("include")
         if node is None:
             return
@@ -223,12 +223,12 @@ class _Loader:
                 self.wrong(item, misfit.message, misfit.hint)
                 document.is_partial = True
                 continue
-            if file.name in chain:
-                self.wrong(item, f"includes go round in a circle: {' -> '.join([*chain, file.name])}")
+            if file in chain:  # the whole file: a spec and a block that it includes may share a name
+                self.wrong(item, f"includes go round in a circle: {' -> '.join(one.name for one in [*chain, file])}")
                 continue
             self._include(document, file, item, chain)
 
-    def _include(self, document: Document, file: File, item: Node, chain: list[str]) -> None:
+    def _include(self, document: Document, file: File, item: Node, chain: list[File]) -> None:
         try:
             part = self.document(file, chain)
         except SpecError as error:

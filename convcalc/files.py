@@ -53,6 +53,18 @@ def catalogue_files() -> dict[str, Path]:
     return {name: Path(path) for name, path in _catalogue("networks", "lessons", "blocks").items()}
 
 
+def family(name: str) -> tuple[str, str]:
+    """The network of the catalogue and its variant that are written together as one name; ("", "") for any other.
+
+    >>> family("resnet18"), family("efficientnet_b0"), family("nosuch")
+    (('resnet', '18'), ('efficientnet', 'b0'), ('', ''))
+    """
+    known = _catalogue("networks")
+    stems = [stem for stem in known if name.startswith(stem) and name.strip("_") != stem]
+    stem = "" if name in known else max(stems, key=len, default="")
+    return stem, name.removeprefix(stem).removeprefix("_") if stem else ""
+
+
 def _near(name: str, known: Iterable[str], otherwise: str) -> str:
     near = nearest(name, known)
     return f"did you mean '{near}'?" if near else otherwise

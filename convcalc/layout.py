@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from convcalc.document import Block, Document, parse
-from convcalc.errors import Misfit, quoted
+from convcalc.errors import Misfit, did_you_mean, quoted
 from convcalc.expression import names_in
 from convcalc.files import File, Files
 from convcalc.spec import Node, extents
@@ -71,6 +71,31 @@ def inlined(document: Document, files: Files | None = None) -> Document:
     for start, end, new in sorted(changes, reverse=True):
         text = text[:start] + new + text[end:]
     return parse(File(document.file.name, text.encode(), document.file.folder), files)
+
+
+def alone(document: Document, variant: str) -> str:
+    """The text of one variant of a spec as a spec of its own: its values in place, the variants gone. Raises Misfit."""
+    text = Text(document.node.source.text)
+    node = document.get("variants")
+    chosen = document.variants.get(variant)
+    if node is None or chosen is None:
+        hint = did_you_mean(variant, document.variants) or "it has no variants"
+        raise Misfit(f"{document.file.name} has no variant {quoted(variant)}", hint=hint)
+    start, end = text.lines(node)
+    changes = [(start, end, "")]
+    for key, old in [*document.node.items(), *document.variables.items()]:
+        new = chosen.get(key)
+        if new is not None:
+            changes.append((*text.span(old), text.of(new)))
+        elif key == "name":
+            at = text.span(old)[1] - old.is_quoted
+            changes.append((at, at, f" {variant}"))
+        elif key == "expect" and chosen:
+            changes.append((*text.lines(old), ""))
+    found = text.text
+    for start, end, change in sorted(changes, reverse=True):
+        found = found[:start] + change + found[end:]
+    return found
 
 
 def _borrowed(document: Document) -> list[Block]:

@@ -134,7 +134,7 @@ def opened(
 ) -> tuple[Document, str]:
     """The document of SPEC or SPEC@VARIANT, and the variant; of a model.onnx its spec. Raises SpecError."""
     from convcalc.document import load, parse
-    from convcalc.files import File, Files
+    from convcalc.files import File, Files, family
 
     reader = _reader(spec)
     if reader is not None:
@@ -143,8 +143,12 @@ def opened(
         text = import_module("convcalc.exchange.write_spec").write_spec(_model(reader, spec, (), variant, (), 1, False))
         return parse(File(f"spec of {spec}", text.encode(), None)), ""
     base, at, own = spec.rpartition("@")
-    if at and not Files().exists(spec):
+    if Files().exists(spec):
+        return load(spec, files or Files(root), is_strict), variant
+    if at:
         spec, variant = base, own
+    elif not variant and family(spec)[0]:
+        spec, variant = family(spec)
     return load(spec, files or Files(root), is_strict), variant
 
 

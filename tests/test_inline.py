@@ -8,7 +8,8 @@ from convcalc.cli import run
 from convcalc.document import load, parse
 from convcalc.errors import Misfit
 from convcalc.files import File, Files, catalogue_files
-from convcalc.layout import inlined
+from convcalc.layout import alone, inlined
+from convcalc.request import graph as graph_of
 from convcalc.rewrites import left_out, suggest
 
 
@@ -98,3 +99,30 @@ def test_shown_in_one_file(tmp_path, capsys):
     (tmp_path / "mine.yaml").write_text(text)
     assert rows(load(str(tmp_path / "mine.yaml"))) == rows(load("googlenet"))
     assert run(["show", "nosuch", "--inline"]) == 2
+
+
+VARIANTS = [(name, variant) for name in NETWORKS for variant in load(name).variants]
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS, ids=map("@".join, VARIANTS))
+def test_a_variant_as_a_spec_of_its_own(name, variant):
+    whole = parse(File("mine.yaml", alone(load(name), variant).encode(), ""))
+    assert not whole.variants and whole.text("name").endswith(variant)
+    graph, expected = build(whole, Settings()), build(load(name), Settings(variant=variant))
+    assert [(layer.path, layer.output) for layer in graph.layers] == [(one.path, one.output) for one in expected.layers]
+    assert count(graph).figure("params") == count(expected).figure("params")
+    found, published = graph.about["expect"], expected.about["expect"]
+    assert (found and found.plain()) == (published and published.plain())
+
+
+def test_names_written_with_their_variant(tmp_path, capsys):
+    assert run(["show", "resnet18"]) == 0
+    text = capsys.readouterr().out
+    assert "name: ResNet 18\n" in text and "variants:" not in text and "deep: 0" in text
+    (tmp_path / "mine.yaml").write_text(text)
+    for spec in (str(tmp_path / "mine.yaml"), "resnet18", "resnet@18", "resnet_18"):
+        assert count(graph_of(spec)).figure("params") == 11_689_512
+    assert run(["show", "resnet5"]) == 2
+    assert "resnet.yaml has no variant '5'" in capsys.readouterr().err
+    assert run(["params", "vggg"]) == 2
+    assert "vgg.yaml has no variant 'g'" in capsys.readouterr().err

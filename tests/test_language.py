@@ -311,6 +311,14 @@ def test_a_layer_that_is_left_out_stands_for_its_input():
     assert layers(text) == {"relu1": (3,)}
 
 
+def test_a_join_that_is_left_out_stands_for_the_layer_above():
+    text = (
+        "input: 3\nlayers: [{linear: 3}, {add: {name: a, when: %s, from: [linear1, input]}}, relu, {tanh: {from: a}}]"
+    )
+    assert list(layers(text % "true")) == ["linear1", "a", "relu1", "tanh1"]
+    assert layers(text % "false") == {"linear1": (3,), "relu1": (3,), "tanh1": (3,)}
+
+
 def test_shared_weights_are_stored_once():
     text = "input: 4\nlayers: [{linear: {name: a, features: 4}}, {linear: {share: a}}]"
     counted = count(read(text))

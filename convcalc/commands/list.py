@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """The networks of the catalogue and what they cost.
 
-    PATTERN is a name with * and ?. NAME@VARIANT is what the other commands take.
+    PATTERN is a name with * and ?. The other commands take NAME@VARIANT too, and resnet18 for resnet@18.
 
     \b
     convcalc list
@@ -106,7 +106,7 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def _rows(name: str) -> list[list[Any]]:
-    """A row for a spec and for each of its variants."""
+    """A row for a spec and for each of its variants; none for the spec where a variant is what it is without one."""
     from convcalc.analysis.count import count
     from convcalc.build import Settings, build
     from convcalc.document import load
@@ -114,7 +114,8 @@ def _rows(name: str) -> list[list[Any]]:
 
     document = load(name)
     rows = []
-    for variant in ("", *document.variants):
+    is_named = any(set(given) <= {"expect"} for given in document.variants.values())
+    for variant in (*(() if is_named else ("",)), *document.variants):
         graph = build(document, Settings(variant=variant))
         counted = count(graph)
         inputs = " and ".join(map(shape_text, graph.inputs.values()))

@@ -14,20 +14,32 @@ from convcalc.commands._options import SPEC, write_text
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file, not stdout.")
 @click.option("--inline", is_flag=True, help="Write the blocks that it includes into it.")
 def command(name: str, output: Path | None, inline: bool) -> None:
-    """The text of a catalogue spec, to start from.
+    """The text of a catalogue spec, to start from; of one variant, if it is named with it.
 
     It includes blocks by name, so it works wherever it is put.
 
     \b
-    convcalc show mobilenet_v1 > mine.yaml
-    convcalc show mobilenet_v1 --inline   # its blocks too, to change them
+    convcalc show mobilenet_v2 > mine.yaml
+    convcalc show resnet18 > mine.yaml
+    convcalc show resnet18 --inline   # its blocks too, to change them
     """
-    from convcalc.document import load
-    from convcalc.errors import SpecError, did_you_mean, quoted
-    from convcalc.files import catalogue_files
-    from convcalc.layout import inlined
+    from convcalc.document import load, parse
+    from convcalc.errors import Misfit, SpecError, did_you_mean, quoted
+    from convcalc.files import catalogue_files, family
+    from convcalc.layout import alone, inlined
 
     known = catalogue_files()
-    if name not in known:
+    base, _, variant = name.partition("@")
+    if base not in known and family(name)[0]:
+        base, variant = family(name)
+    if base not in known:
         raise SpecError(f"no catalogue network {quoted(name)}", did_you_mean(name, known) or "convcalc list has all")
-    write_text(inlined(load(name)).node.source.text if inline else known[name].read_text("utf-8"), output)
+    document = load(base)
+    try:
+        if variant:
+            document = parse(document.file._replace(data=alone(document, variant).encode()))
+        if inline:
+            document = inlined(document)
+    except Misfit as misfit:
+        raise SpecError(misfit.message, misfit.hint) from None
+    write_text(document.node.source.text, output)

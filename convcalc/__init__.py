@@ -28,17 +28,20 @@ if TYPE_CHECKING:
     from convcalc.analysis.count import Count, count
     from convcalc.analysis.explain import explain_layer as explain
     from convcalc.errors import SpecError
+    from convcalc.gate import OverBudget, check
     from convcalc.graph import Graph
     from convcalc.request import load, read
 
 __version__ = "0.1.0"
-__all__ = ["Count", "Graph", "SpecError", "compare", "count", "explain", "load", "read"]
+__all__ = ["Count", "Graph", "OverBudget", "SpecError", "check", "compare", "count", "explain", "load", "read"]
 
 # each is imported when first asked for, so that a command line loads no more than it uses
 _HOMES = {
     "Count": "analysis.count:Count",
     "Graph": "graph:Graph",
+    "OverBudget": "gate:OverBudget",
     "SpecError": "errors:SpecError",
+    "check": "gate:check",
     "compare": "analysis.compare:compare",
     "count": "analysis.count:count",
     "explain": "analysis.explain:explain_layer",

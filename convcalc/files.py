@@ -65,6 +65,26 @@ def family(name: str) -> tuple[str, str]:
     return stem, name.removeprefix(stem).removeprefix("_") if stem else ""
 
 
+def without_variant(spec: str) -> str:
+    """SPEC of SPEC@VARIANT; a file may have an @ in its name.
+
+    >>> without_variant("net.yaml@x0.5"), without_variant("net.yaml")
+    ('net.yaml', 'net.yaml')
+    """
+    return spec if os.path.exists(spec) else spec.rpartition("@")[0] or spec
+
+
+def repository(folder: str) -> str | None:
+    """The root of the git repository that a folder is in, found without git; None outside of one."""
+    at = abspath(folder)
+    while not os.path.exists(join(at, ".git")):
+        above = dirname(at)
+        if above == at:
+            return None
+        at = above
+    return at
+
+
 def _near(name: str, known: Iterable[str], otherwise: str) -> str:
     near = nearest(name, known)
     return f"did you mean '{near}'?" if near else otherwise

@@ -35,7 +35,7 @@ NEEDED = {
 def arguments(command, spec):
     count = 0
     for parameter in command.params:
-        if isinstance(parameter, click.Argument) and parameter.required:
+        if isinstance(parameter, click.Argument) and (parameter.required or command.name == "check"):
             count += 2 if parameter.nargs == -1 else 1
     return [spec] * count + NEEDED.get(command.name, [])
 

@@ -31,6 +31,7 @@ def prepare(page, folder):
     for text in blocks(page, "yaml"):
         name = re.match(r"# (\S+\.yaml)\n", text)
         if name:
+            (folder / name[1]).parent.mkdir(parents=True, exist_ok=True)
             (folder / name[1]).write_text(text, "utf-8")
     if not (folder / "layers").exists():
         (folder / "layers").symlink_to(ROOT / "layers")

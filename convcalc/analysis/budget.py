@@ -63,6 +63,12 @@ class Limit(NamedTuple):
     message: str = ""
     place: Place | None = None
     bits: int = 32
+    option: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Where the limit comes from: a file and its line, or the option that gave it."""
+        return f"{self.place.source.name}:{self.place.line}" if self.place else self.option
 
 
 class Checked(NamedTuple):
@@ -136,8 +142,14 @@ def growth(metric: str, text: str) -> tuple[Decimal | None, int | None]:
     return percent, absolute
 
 
-def limits(node: Node | None) -> list[Limit]:
-    """The limits of a `budget:`. Raises SpecError with every mistake in it.
+def precision(node: Node | None) -> int | None:
+    """The bits of a number that a `budget:` declares."""
+    declared = node.value.get("precision") if node is not None and isinstance(node.value, dict) else None
+    return None if declared is None else BITS.get(str(declared.value))
+
+
+def limits(node: Node | None, bits: int = 32) -> list[Limit]:
+    """The limits of a `budget:`, in numbers of so many bits unless it says. Raises SpecError with every mistake in it.
 
     >>> from convcalc.spec import read
     >>> [(one.metric, one.scope, one.at_most) for one in limits(read("{params: 5M, layers: {head/*: {macs: 1k}}}"))]
@@ -147,13 +159,10 @@ def limits(node: Node | None) -> list[Limit]:
         return []
     problems: list[Problem] = []
     entries = dict(node.items())
-    bits = 32
-    if "precision" in entries:
-        precision = entries.pop("precision")
-        if str(precision.value) in BITS:
-            bits = BITS[str(precision.value)]
-        else:
-            problems.append(precision.problem(f"no precision {describe(precision)}", did_you_mean("", BITS)))
+    declared = entries.pop("precision", None)
+    bits = precision(node) or bits
+    if declared is not None and precision(node) is None:
+        problems.append(declared.problem(f"no precision {describe(declared)}", did_you_mean("", BITS)))
     found: list[Limit] = []
     for group in ("layers", "kinds"):
         scoped = entries.pop(group, None)

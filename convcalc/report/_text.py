@@ -75,8 +75,8 @@ def text(value: Any, holds: str, exact: bool = True) -> str:
     """
     if value is None:
         return ""
-    if holds == "count" and isinstance(value, int):
-        return f"{value:,}" if exact else human(value)
+    if isinstance(value, int) and holds in ("count", "exact"):
+        return f"{value:,}" if exact or holds == "exact" else human(value)
     if holds == "share":
         return f"{100 * value:.1f}%"
     if holds == "ratio":

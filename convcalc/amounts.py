@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 
 from convcalc.errors import Misfit, quoted
 
+NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*)"
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
-_AMOUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?) ?([kMGTP]?)")
+_AMOUNT = re.compile(rf"({NUMBER}(?:\.[0-9]+)?) ?([kMGTP]?)")
 _INSIDE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([kMGTP])(?!\w)")
 
 
@@ -24,6 +26,17 @@ def amount(text: str) -> int:
         hint = "units are k, M, G, T and P" if text[-1:] in "mgtpK" else "for example 5M or 25_000_000"
         raise Misfit(f"a whole number was expected, found {quoted(text)}", hint=hint)
     return int(value)
+
+
+def pattern(units: Mapping[str, int]) -> str:
+    """What a whole amount with one of these decimal units looks like: as many decimals as the unit has zeros.
+
+    >>> bool(re.fullmatch(pattern(UNITS), "1.5k")), bool(re.fullmatch(pattern(UNITS), "1.0005k"))
+    (True, False)
+    """
+    zeros = {unit: len(str(factor)) - 1 for unit, factor in units.items()}
+    decimals = {unit: rf"[0-9]{{1,{many}}}0*" if many else "0+" for unit, many in zeros.items()}
+    return "|".join(rf"{NUMBER}(?:\.{decimals[unit]})? ?{unit}" for unit in units)
 
 
 def without_units(expression: str) -> str:

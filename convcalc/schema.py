@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from convcalc.analysis import budget, expect
 from convcalc.choices import CHOICE_KEYS
 from convcalc.document import BLOCK_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
 from convcalc.kinds import KINDS, Kind
 from convcalc.kinds.fields import LARGEST
+from convcalc.shapes import MOST_AXES
+from convcalc.shapes import PATTERN as SHAPE_PATTERN
 
 Schema = dict[str, Any]
 
 FORMULA: Schema = {"type": "string", "pattern": "\\$\\{"}
 TEXT: Schema = {"anyOf": [{"type": ["string", "number", "boolean"]}, {"type": "array", "items": {"type": "string"}}]}
 SIZE: Schema = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": LARGEST}, FORMULA]}
-SHAPE: Schema = {
+FIXED_SIZE: Schema = SIZE["anyOf"][0]
+FIXED_SHAPE: Schema = {
     "anyOf": [
-        {"type": "string", "pattern": "^ *[0-9]+ *([xX×] *[0-9]+ *)*$"},
-        FORMULA,
-        {"type": "integer", "minimum": 1},
-        {"type": "array", "items": SIZE, "minItems": 1, "maxItems": 6},
+        {"type": "string", "pattern": f"^(?:{SHAPE_PATTERN})$"},
+        FIXED_SIZE,
+        {"type": "array", "items": FIXED_SIZE, "minItems": 1, "maxItems": MOST_AXES},
     ]
+}
+SHAPE: Schema = {
+    "anyOf": [*FIXED_SHAPE["anyOf"], FORMULA, {"type": "array", "items": SIZE, "minItems": 1, "maxItems": MOST_AXES}]
 }
 VALUE: Schema = {"type": ["number", "string", "boolean", "array"]}
 NAMES: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
@@ -76,11 +82,53 @@ def _top() -> dict[str, Schema]:
         "variants": _mapping(_mapping({})),
         "blocks": _mapping({**block, "required": ["layers"]}),
         "layers": LAYERS,
-        "expect": _mapping({"type": ["number", "string"]}),
+        "expect": _expect(),
+        "budget": _budget(),
         "input": {"anyOf": [*SHAPE["anyOf"], _mapping(SHAPE)]},
     }
     by_type = {"text": TEXT, "names": NAMES, "mapping": {"type": "object"}}
     return {key: own.get(key) or by_type[holds] for key, (holds, _) in KEYS.items()}
+
+
+def _expect() -> Schema:
+    figure: Schema = {"anyOf": [{"type": "integer"}, _text(expect.ROUNDED)]}
+    properties = {key: FIXED_SHAPE if key == "output" else figure for key in expect.KEYS}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _budget() -> Schema:
+    """Limits of the network, of layers and of kinds: units and fields as `analysis.budget` reads them."""
+    metrics = {metric: _limit(metric) for metric in budget.METRICS}
+    scoped = _mapping({"type": "object", "properties": metrics, "additionalProperties": False})
+    own: dict[str, Schema] = {
+        "output": FIXED_SHAPE,
+        "precision": {"enum": list(budget.BITS)},
+        "layers": scoped,
+        "kinds": scoped,
+    }
+    described = {key: _described({**metrics, **own}[key], about) for key, about in budget.KEYS.items()}
+    return {"type": "object", "properties": described, "additionalProperties": False}
+
+
+def _limit(metric: str) -> Schema:
+    """A limit: an amount, or a mapping that limits something."""
+    units = budget.amounts_of(metric)
+    amount: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, _text(units)]}
+    both = f"(?:{units})\\s+and\\s+{budget.PERCENT}|{budget.PERCENT}\\s+and\\s+(?:{units})"
+    own: dict[str, Schema] = {
+        "at_most": amount,
+        "max_increase": {"anyOf": [*amount["anyOf"], _text(f"{budget.PERCENT}|{both}")]},
+        "ratchet": {"type": "boolean"},
+        "level": {"enum": list(budget.LEVELS)},
+        "message": {"type": ["string", "integer"]},
+    }
+    limits: list[Schema] = [{"required": ["at_most"]}, {"required": ["max_increase"]}]
+    limits.append({"required": ["ratchet"], "properties": {"ratchet": {"const": True}}})
+    return {"anyOf": [*amount["anyOf"], {**_object(own, budget.FIELDS), "anyOf": limits}]}
+
+
+def _text(pattern: str) -> Schema:
+    return {"type": "string", "pattern": f"^\\s*(?:{pattern})\\s*$"}
 
 
 def _kind(kind: type[Kind]) -> Schema:

@@ -14,6 +14,9 @@ from convcalc.spec import Node, describe
 from convcalc.variables import Lookup, PlacedMisfit, Reported, fill_in, work_out
 
 MOST_AXES = 6
+# what the text of a shape looks like: each size from 1 to LARGEST
+_SIZE = r"\s*0*(?:[1-9][0-9]{0,8}|1000000000)\s*"
+PATTERN = rf"{_SIZE}(?:[xX×]{_SIZE}){{0,{MOST_AXES - 1}}}"
 _HINT = "a shape is channels x height x width, without the batch: 3x224x224 or [3, 224, 224]"
 _PARTS = re.compile(r"(?:\$\{[^{}]*\}|[^x\s])+", re.IGNORECASE)
 
@@ -28,6 +31,21 @@ def parse_shape(text: str) -> Shape:
     if len(parts) > MOST_AXES or not all(map(_is_digits, parts)):
         raise Misfit(f"{quoted(text)} is not a shape", hint=_HINT)
     return _check([int(part) for part in parts])
+
+
+def shape_of(node: Node) -> Shape:
+    """A shape that a spec states without variables: text, a number, or a list of numbers. Raises Misfit.
+
+    >>> from convcalc.spec import read
+    >>> shape_of(read("10x30x30")), shape_of(read("[10, 30, 30]")), shape_of(read("1000"))
+    ((10, 30, 30), (10, 30, 30), (1000,))
+    """
+    if isinstance(node.value, str):
+        return parse_shape(node.value)
+    sizes = [item.value for item in node.value] if isinstance(node.value, list) else [node.value]
+    if not all(map(is_whole, sizes)):
+        raise Misfit(f"a shape was expected, found {describe(node)}", hint=_HINT)
+    return _check(sizes)
 
 
 def _is_digits(text: str) -> bool:

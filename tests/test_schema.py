@@ -4,10 +4,18 @@ import json
 
 import jsonschema
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
+from convcalc.analysis.budget import METRICS as METRIC_NAMES
+from convcalc.analysis.budget import limits
+from convcalc.analysis.count import count
+from convcalc.analysis.expect import KEYS, compare
 from convcalc.commands.kinds import example_spec
+from convcalc.errors import SpecError
 from convcalc.files import catalogue_files
 from convcalc.kinds import KINDS
+from convcalc.request import read as read_graph
 from convcalc.schema import schema
 from convcalc.spec import read
 
@@ -74,3 +82,86 @@ def test_good(text):
 @pytest.mark.parametrize("text", BAD)
 def test_bad(text):
     assert problems(text)
+
+
+AMOUNTS = st.sampled_from(
+    [0, 5, 10**12, -1, True, None, 1.5, 3.0, [], {}, "5M", "5 M", " 5M ", "5m", "5mb", "1.5k", "1.0005k"]
+)
+TEXTS = st.from_regex(
+    r"[0-9][0-9_,.]{0,5} ?([kMGTPKmgtp]|[kKMGmg]i?[Bb]|B|%)?( and [0-9]{1,2}[.]?[0-9]{0,2} ?[kM%B]?)?", fullmatch=True
+)
+LIMIT = AMOUNTS | TEXTS
+SHAPES = st.sampled_from(
+    [
+        "10x3x3",
+        "10 x 3",
+        "0x3",
+        "3xx3",
+        "3x",
+        "x",
+        "1x1x1x1x1x1x1",
+        [3, 3],
+        [0],
+        [],
+        ["3"],
+        5,
+        0,
+        "1000000000",
+        "1000000001",
+    ]
+)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "at_most": LIMIT,
+        "max_increase": LIMIT,
+        "ratchet": st.sampled_from([True, False, "yes", 1]),
+        "level": st.sampled_from(["error", "warn", "info", "fatal", None]),
+        "message": st.sampled_from(["ask", 3, None, True, []]),
+        "at_least": LIMIT,
+    },
+)
+METRICS = st.sampled_from([*METRIC_NAMES, "output", "parms"])
+LIMITS = st.dictionaries(METRICS, LIMIT | FIELDS, max_size=3)
+BUDGETS = st.fixed_dictionaries(
+    {},
+    optional={
+        "precision": st.sampled_from(["fp16", "fp12", 16, None]),
+        "layers": st.dictionaries(st.sampled_from(["a", "b/*"]), LIMITS | LIMIT, max_size=2) | LIMIT,
+        "kinds": st.dictionaries(st.just("conv"), LIMITS, max_size=1),
+        "output": SHAPES,
+        "params": LIMIT | FIELDS,
+        "weight_bytes": LIMIT | FIELDS,
+        "activation_bytes": LIMIT,
+        "macs": LIMIT | FIELDS,
+    },
+) | st.dictionaries(METRICS, LIMIT, max_size=2)
+
+
+@given(BUDGETS)
+@settings(max_examples=400, deadline=None)
+def test_the_schema_refuses_of_a_budget_what_check_refuses(budget):
+    """Fractions of a KiB that make no whole byte are beyond a schema: the only text that it lets through."""
+    text = json.dumps({"budget": budget})
+    try:
+        limits(read(text).value["budget"])
+        found = []
+    except SpecError as error:
+        found = [problem for problem in error.problems if "whole number of bytes" not in problem.message]
+        assume(found)
+    assert bool(problems(text)) == bool(found), (found, problems(text))
+
+
+FIGURES = st.dictionaries(st.sampled_from([*KEYS, "parms"]), LIMIT | SHAPES | TEXTS, max_size=3)
+
+
+@given(FIGURES)
+@settings(max_examples=200, deadline=None)
+def test_the_schema_refuses_of_expect_what_check_refuses(expected):
+    text = json.dumps({"input": "3x8x8", "layers": ["relu"], "expect": expected})
+    try:
+        compare(count(read_graph(text)))
+        found = []
+    except SpecError as error:
+        found = error.problems
+    assert bool(problems(text)) == bool(found), (found, problems(text))

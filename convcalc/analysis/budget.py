@@ -9,19 +9,25 @@ from fnmatch import fnmatchcase
 from math import prod
 from typing import NamedTuple
 
-from convcalc.amounts import amount
+from convcalc.amounts import NUMBER, UNITS, amount, pattern
 from convcalc.analysis.count import Count, Row, figure
 from convcalc.errors import Misfit, Place, Problem, SpecError, did_you_mean, quoted
 from convcalc.kinds import shape_text
-from convcalc.shapes import parse_shape
+from convcalc.shapes import shape_of
 from convcalc.spec import Node, describe
 
 BITS = {"fp64": 64, "fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "int4": 4}
 BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 LEVELS = ("error", "warn", "info")
-FIELDS = ("at_most", "max_increase", "ratchet", "level", "message")
-_BYTES = re.compile(r"(\d[\d_]*(?:\.\d+)?) ?([A-Za-z]+)")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
+FIELDS = {
+    "at_most": "the most it may be",
+    "max_increase": "how much it may grow against --base: 2%, 1M, or 2% and 1M, which both must be passed to break it",
+    "ratchet": "whether it may not grow at all against --base",
+    "level": "error, warn or info: only a broken error fails",
+    "message": "what to say where it is broken: whom to ask",
+}
+_BYTES = re.compile(rf"({NUMBER}(?:\.[0-9]+)?) ?([A-Za-z]+)")
+PERCENT = r"[0-9]+(?:\.[0-9]+)? ?%"
 
 
 def _sum(name: str) -> Callable[[Row, int], int]:
@@ -40,6 +46,21 @@ METRICS: dict[str, tuple[Callable[[Row, int], int], Callable[[Sequence[int]], in
     "depth": (lambda row, bits: row.depth, sum),
 }
 SHAPES = ("output",)
+# every key of a budget, and what it limits
+KEYS = {
+    "params": "weights, biases and other parameters",
+    "weights": "weights, without biases",
+    "macs": "multiply-accumulates",
+    "flops": "2 per MAC, and element-wise work",
+    "weight_bytes": "bytes of the params at the precision",
+    "activation": "elements of the largest output of a layer",
+    "activation_bytes": "bytes of the largest output of a layer at the precision",
+    "depth": "weighted layers on the longest path",
+    "output": "the shape that the last output must have",
+    "layers": "limits of a layer, a block, or all that fit a pattern such as head/*",
+    "kinds": "limits of all layers of a kind",
+    "precision": "what a number takes: fp32 unless given",
+}
 
 
 def _largest(row: Row) -> int:
@@ -98,7 +119,7 @@ def size(text: str) -> int:
         near = [unit for unit in BYTES if unit.lower() == match[2].lower()]
         hint = f"did you mean {' or '.join(near)}?" if near else f"units are {', '.join(BYTES)}"
         raise Misfit(f"no unit {quoted(match[2])}", hint=hint)
-    value = Decimal(match[1].replace("_", "")) * BYTES[match[2]]
+    value = Decimal(re.sub("[_,]", "", match[1])) * BYTES[match[2]]
     if value != int(value):
         raise Misfit(f"{quoted(text)} is not a whole number of bytes")
     return int(value)
@@ -110,7 +131,7 @@ def quantity(metric: str, text: str) -> int:
     >>> quantity("params", "5M"), quantity("weight_bytes", "1 KiB")
     (5000000, 1024)
     """
-    if metric.endswith("_bytes") and not text.strip().isdigit():
+    if metric.endswith("_bytes") and not re.fullmatch("[0-9]+", text.strip()):
         return size(text)
     try:
         return amount(text)
@@ -120,6 +141,15 @@ def quantity(metric: str, text: str) -> int:
         if last in units and text.strip()[:-1].strip():
             misfit.hint = f"did you mean '{text.strip()[:-1]}{units[last]}'?"
         raise
+
+
+def amounts_of(metric: str) -> str:
+    """What a limit of `metric` looks like, for those who only compare texts: a JSON schema, an editor."""
+    if not metric.endswith("_bytes"):
+        return pattern({"": 1, **UNITS})
+    decimal = {unit: factor for unit, factor in BYTES.items() if "i" not in unit}
+    binary = "|".join(unit for unit in BYTES if "i" in unit)
+    return rf"[0-9]+|{pattern(decimal)}|{NUMBER}(?:\.[0-9]+)? ?(?:{binary})"
 
 
 def growth(metric: str, text: str) -> tuple[Decimal | None, int | None]:
@@ -132,9 +162,9 @@ def growth(metric: str, text: str) -> tuple[Decimal | None, int | None]:
     absolute: int | None = None
     parts = re.split(r"\s+and\s+", text.strip())
     for part in parts:
-        match = _PERCENT.fullmatch(part)
+        match = re.fullmatch(PERCENT, part)
         if match and percent is None:
-            percent = Decimal(match[1])
+            percent = Decimal(part.rstrip("% "))
         elif not match and absolute is None:
             absolute = quantity(metric, part)
         else:
@@ -182,7 +212,7 @@ def _limits(entries: Iterable[tuple[str, Node]], scope: str, bits: int, problems
     found = []
     for metric, node in entries:
         if metric not in METRICS and not (metric in SHAPES and not scope):
-            known = [*METRICS, *SHAPES, "layers", "kinds", "precision"] if not scope else list(METRICS)
+            known = list(METRICS if scope else KEYS)
             problem = Problem(f"budget has no metric {quoted(metric)}", node.key_place, (), did_you_mean(metric, known))
             problems.append(problem)
             continue
@@ -201,7 +231,7 @@ def _text(node: Node) -> str:
 
 def _limit(metric: str, node: Node, limit: Limit, problems: list[Problem]) -> Limit:
     if metric in SHAPES:
-        return limit._replace(value=shape_text(parse_shape(_text(node))))
+        return limit._replace(value=shape_text(shape_of(node)))
     if not isinstance(node.value, dict):
         return limit._replace(at_most=quantity(metric, _text(node)))
     for key, value in node.items():

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
+import re
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from convcalc.amounts import UNITS
+from convcalc.amounts import NUMBER, UNITS
 from convcalc.analysis.count import FIGURES, Count
 from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, quoted
 from convcalc.kinds import shape_text
-from convcalc.shapes import parse_shape
+from convcalc.shapes import shape_of
 from convcalc.spec import Node, describe
 
 DEPTHS = ("depth", "nonlinearities")
+# a published figure, to the digits that were published
+ROUNDED = rf"({NUMBER}(?:\.[0-9]+)?) ?([kMGTP]?)"
 KEYS = (*FIGURES, *DEPTHS, "output")
 
 
@@ -58,7 +61,7 @@ def compare(counted: Count) -> list[Expectation]:
 
 def _compare(key: str, node: Node, counted: Count) -> Expectation:
     if key == "output":
-        stated, actual = parse_shape(str(node.value)), counted.graph.outputs[-1].output
+        stated, actual = shape_of(node), counted.graph.outputs[-1].output
         return Expectation(key, shape_text(stated), shape_text(actual), stated == actual, node)
     ours = getattr(counted, key) if key in DEPTHS else counted.figure(key)
     if isinstance(node.value, int) and not isinstance(node.value, bool):
@@ -76,13 +79,10 @@ def rounds_to(value: int, text: str) -> bool:
     >>> rounds_to(4_231_976, "4.2M"), rounds_to(568_740_352, "569M"), rounds_to(568_740_352, "568M")
     (True, True, False)
     """
-    digits, unit = (text[:-1], text[-1:]) if text[-1:] in UNITS else (text, "")
-    try:
-        stated = Decimal(digits.strip())
-    except InvalidOperation:
-        raise ValueError(text) from None
-    if not stated.is_finite():
+    match = re.fullmatch(ROUNDED, text.strip())
+    if match is None:
         raise ValueError(text)
+    stated, unit = Decimal(re.sub("[_,]", "", match[1])), match[2]
     exact = Decimal(value) / UNITS.get(unit, 1)
     place = Decimal(1).scaleb(int(stated.as_tuple().exponent))
     return stated in (exact.quantize(place, ROUND_HALF_UP), exact.quantize(place, ROUND_HALF_EVEN))

@@ -60,12 +60,7 @@ class Commands(click.Group):
 def _say_json(error: SpecError) -> None:
     import json
 
-    problems = []
-    for problem in error.problems:
-        place = problem.place
-        where = {"file": place.source.name, "line": place.line, "column": place.column} if place else {}
-        problems.append({"message": problem.message, **where, "notes": problem.notes, "hint": problem.hint})
-    sys.stdout.write(json.dumps({"schema_version": 1, "error": {"problems": problems}}, indent=1) + "\n")
+    sys.stdout.write(json.dumps({"schema_version": 1, "error": error.plain()}, indent=1) + "\n")
 
 
 @click.group(

@@ -38,7 +38,7 @@ class Place(NamedTuple):
     end: int
 
     def __str__(self) -> str:
-        return f"{self.source.name}:{self.line}:{self.column}"
+        return f"{printable(self.source.name)}:{self.line}:{self.column}"
 
 
 class Problem(NamedTuple):
@@ -93,6 +93,15 @@ class SpecError(Exception):
         if more > 0:
             shown.append(f"... and {more} more error{'s' if more > 1 else ''}")
         return "\n".join(shown)
+
+    def plain(self) -> dict[str, Any]:
+        """Every problem as plain values, for JSON."""
+        problems = []
+        for problem in self.problems:
+            place = problem.place
+            where = {"file": place.source.name, "line": place.line, "column": place.column} if place else {}
+            problems.append({"message": problem.message, **where, "notes": problem.notes, "hint": problem.hint})
+        return {"problems": problems}
 
 
 def _order(problem: Problem) -> tuple[str, int, int]:

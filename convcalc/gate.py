@@ -24,7 +24,7 @@ from convcalc.analysis.budget import check as check_limits
 from convcalc.analysis.count import Count, count
 from convcalc.analysis.expect import compare
 from convcalc.config import Config, config
-from convcalc.errors import Misfit, SpecError, did_you_mean, quoted
+from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, printable, quoted
 from convcalc.files import Files, without_variant
 from convcalc.kinds import shape_text
 from convcalc.report import Column, Finding, Table
@@ -164,7 +164,7 @@ def judge(
         level = "ok" if figure.ok else "error"
         place = figure.node.place
         rule = f"expect/{figure.key}"
-        rows.append([rule, figure.actual, figure.stated, None, level, "", f"{place.source.name}:{place.line}"])
+        rows.append([rule, figure.actual, figure.stated, None, level, "", str(place).rpartition(":")[0]])
         text = "" if figure.ok else f"{figure.key} is {figure.actual}, expect: says {figure.stated}"
         findings.append(Finding(level, rule, text, place.source.name, place.line, place.column, name))
     if not base and needs_base(wanted):
@@ -172,9 +172,20 @@ def judge(
     return Verdict(Table(name, COLUMNS, rows, None, [*_said(findings), *notes, *_looser(wanted)]), findings)
 
 
+def as_finding(problem: Problem, spec: str) -> Finding:
+    """A spec that cannot be checked, as a finding: a report that left it out would look like a pass."""
+    file, line, column = without_variant(spec), 1, 1
+    if problem.place:
+        file, line, column = problem.place.source.name, problem.place.line, problem.place.column
+    message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+    return Finding("error", "spec", message, file, line, column, printable(spec))
+
+
 def _said(findings: Sequence[Finding]) -> list[str]:
     """What is broken, as editors read it: place, level, message."""
-    return [f"{one.file}:{one.line}:{one.column}: {one.level}: {one.message}" for one in findings if one.message]
+    return [
+        f"{printable(one.file)}:{one.line}:{one.column}: {one.level}: {one.message}" for one in findings if one.message
+    ]
 
 
 def _gathered(counted: Count, spec: str, outside: Sequence[Limit], settings: Config | None) -> list[Limit]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import FLOP, MAC, Count, Row, by_kind, by_mixing, fold
-from convcalc.errors import SpecError, did_you_mean, quoted
+from convcalc.errors import SpecError, did_you_mean, printable, quoted
 from convcalc.graph import Graph
 from convcalc.kinds import shape_text
 from convcalc.report import Column, Table
@@ -127,9 +127,8 @@ def _sorted(rows: Sequence[Row], sort: str, counted: Count) -> list[Row]:
 
 
 def title(graph: Graph) -> str:
-    """What a network is called in a report: its name, with the variant if one was chosen."""
-    variant = graph.about.get("variant")
-    return f"{graph.name} {variant}" if variant else graph.name
+    """What a network is called in a report: its name, with the variant if one was chosen, on one line."""
+    return printable(" ".join(f"{graph.name} {graph.about.get('variant', '')}".split()))
 
 
 def conditions(counted: Count) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from convcalc.amounts import NUMBER, UNITS, amount, pattern
 from convcalc.analysis.count import Count, Row, figure
-from convcalc.errors import Misfit, Place, Problem, SpecError, did_you_mean, quoted
+from convcalc.errors import Misfit, Place, Problem, SpecError, did_you_mean, printable, quoted
 from convcalc.kinds import shape_text
 from convcalc.shapes import shape_of
 from convcalc.spec import Node, describe
@@ -89,7 +89,7 @@ class Limit(NamedTuple):
     @property
     def origin(self) -> str:
         """Where the limit comes from: a file and its line, or the option that gave it."""
-        return f"{self.place.source.name}:{self.place.line}" if self.place else self.option
+        return str(self.place).rpartition(":")[0] if self.place else self.option
 
 
 class Checked(NamedTuple):
@@ -245,7 +245,7 @@ def _limit(metric: str, node: Node, limit: Limit, problems: list[Problem]) -> Li
             elif key == "level" and value.value in LEVELS:
                 limit = limit._replace(level=str(value.value))
             elif key == "message":
-                limit = limit._replace(message=_text(value))
+                limit = limit._replace(message=printable(" ".join(_text(value).split())))
             elif key in FIELDS:
                 hint = did_you_mean(str(value.value), LEVELS if key == "level" else ("true", "false"))
                 problems.append(value.problem(f"'{key}' cannot be {describe(value)}", hint))

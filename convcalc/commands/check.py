@@ -12,6 +12,7 @@ from convcalc.errors import Problem, SpecError, did_you_mean, quoted
 if TYPE_CHECKING:
     from convcalc.config import Config
     from convcalc.gate import Verdict
+    from convcalc.report import Finding, Report
 
 FLAGS = {"params": "max_params", "macs": "max_macs", "flops": "max_flops", "weight_bytes": "max_weight_bytes"}
 
@@ -62,27 +63,33 @@ def command(
     convcalc check net.yaml --base origin/main -f github
     """
     from convcalc.config import config
-    from convcalc.gate import given, judge, summary
-    from convcalc.report import Report
+    from convcalc.gate import as_finding, given, judge, summary
+    from convcalc.report import Report, is_of_findings
 
     limits = given({metric: text for metric, flag in FLAGS.items() if (text := options.pop(flag))}, "--max-{}")
-    targets = [_target(text) for text in reports]
+    targets = [(form, output, exact, color), *(_target(text) for text in reports)]
     own = None if no_config else config(settings or "")
     verdicts: list[Verdict] = []
     problems: list[Problem] = []
+    unusable: list[Finding] = []
     for spec in _specs(specs, own, problems):
         try:
             verdicts.append(judge(spec, limits, own, base, options))
         except SpecError as error:
             problems += error.problems
-    tables = [verdict.table for verdict in verdicts]
+            unusable += [as_finding(problem, spec) for problem in error.problems]
     findings = [finding for verdict in verdicts for finding in verdict.findings]
-    report = Report("check", tables, (summary(verdicts),), {}, findings=findings)
-    if tables:
-        emit(report, form, output, exact, color)
-        for name, path in targets:
-            emit(report, name, path, True, "never")
+    facts = {"error": SpecError(problems).plain()} if problems else {}
+    tables = [verdict.table for verdict in verdicts]
+    report = Report("check", tables, (summary(verdicts),), facts, findings=[*findings, *unusable])
+    for name, path, digits, colors in targets:
+        if verdicts or is_of_findings(name):
+            emit(report, name, path, digits, colors)
+    if verdicts and any(name == "github" for name, *_ in targets):
+        _summarise(report)
     if problems:
+        if verdicts:
+            click.get_current_context().meta.pop("convcalc.format")  # where JSON was asked for, stdout has it already
         raise SpecError(problems)
     warnings = sum(one.level == "warn" for one in findings)
     is_broken = any(one.level == "error" for one in findings) or (max_warnings is not None and warnings > max_warnings)
@@ -101,7 +108,21 @@ def _specs(named: tuple[str, ...], settings: Config | None, problems: list[Probl
     raise SpecError(f"{settings.name} lists no specs" if settings else "no SPEC is named", hint)
 
 
-def _target(text: str) -> tuple[str, Any]:
+def _summarise(report: Report) -> None:
+    """Append the tables to the summary of a workflow's step, where there is one."""
+    import os
+    from pathlib import Path
+
+    from convcalc.report import write
+
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as stream:
+            write(report._replace(exact=True), "markdown", stream)
+
+
+def _target(text: str) -> tuple[str, Any, bool, str]:
+    """FMT=FILE as what `emit` takes."""
     from pathlib import Path
 
     from convcalc.report import names
@@ -111,4 +132,4 @@ def _target(text: str) -> tuple[str, Any]:
         raise SpecError(f"--report: FMT=FILE was expected, found {quoted(text)}")
     if name not in names():
         raise SpecError(f"--report: no format {quoted(name)}", did_you_mean(name, names()))
-    return name, Path(path)
+    return name, Path(path), True, "never"

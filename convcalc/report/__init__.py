@@ -1,7 +1,7 @@
 """Reports: every analysis ends in tables of plain values, and each file beside this one writes them in one format.
 
 A format is a module with `write(report, stream)`; its name is the file's. Nothing registers it. One that says
-`STREAMS = True` writes each row as it comes and keeps none.
+`STREAMS = True` writes each row as it comes and keeps none; one that says `OF_FINDINGS = True` writes no tables.
 """
 
 from __future__ import annotations
@@ -89,6 +89,11 @@ def names() -> list[str]:
 def streams(form: str) -> bool:
     """Whether a format writes tables of any length in bounded memory."""
     return getattr(import_module(f"{__name__}.{form}"), "STREAMS", False)
+
+
+def is_of_findings(form: str) -> bool:
+    """Whether a format writes the findings, not the tables."""
+    return getattr(import_module(f"{__name__}.{form}"), "OF_FINDINGS", False)
 
 
 def write(report: Report, form: str, stream: TextIO) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TextIO
 
 from convcalc.report import Report
+from convcalc.report._findings import path
 
+OF_FINDINGS = True
 LEVELS = {"error": "error", "warn": "warning", "info": "notice"}
 MOST = 9  # of each level, a tenth says how many more there are; GitHub drops the rest without a word
 
@@ -16,7 +18,7 @@ def write(report: Report, stream: TextIO) -> None:
         found = [finding for finding in report.broken if finding.level == level]
         for one in found[:MOST]:
             title = _property(f"convcalc ({one.rule})")
-            place = f"file={_property(one.file)},line={one.line},col={one.column}"
+            place = f"file={_property(path(one.file))},line={one.line},col={one.column}"
             stream.write(f"::{command} title={title},{place}::{_text(f'{one.scope}: {one.message}')}\n")
         if len(found) > MOST:
             stream.write(f"::{command} title=convcalc::and {len(found) - MOST} more, see the log\n")
@@ -25,6 +27,7 @@ def write(report: Report, stream: TextIO) -> None:
 
 
 def _text(text: str) -> str:
+    """Text that ends neither the line nor the command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -5,27 +5,24 @@ from __future__ import annotations
 from typing import TextIO
 
 from convcalc.report import Report
+from convcalc.report._findings import fingerprints, path
 
+OF_FINDINGS = True
 SEVERITIES = {"error": "major", "warn": "minor", "info": "info"}
 
 
 def write(report: Report, stream: TextIO) -> None:
     """Write a JSON list of issues."""
     import json
-    from hashlib import sha256
 
-    issues = []
-    seen: dict[str, int] = {}
-    for one in report.broken:
-        key = f"{one.rule}\0{one.file}\0{one.scope}"
-        seen[key] = seen.get(key, 0) + 1
-        issues.append(
-            {
-                "check_name": f"convcalc/{one.rule}",
-                "description": f"{one.scope}: {one.message}",
-                "fingerprint": sha256(f"{key}\0{seen[key]}".encode()).hexdigest(),
-                "location": {"path": one.file, "lines": {"begin": one.line}},
-                "severity": SEVERITIES[one.level],
-            }
-        )
+    issues = [
+        {
+            "check_name": f"convcalc/{one.rule}",
+            "description": f"{one.scope}: {one.message}",
+            "fingerprint": fingerprint,
+            "location": {"path": path(one.file), "lines": {"begin": one.line}},
+            "severity": SEVERITIES[one.level],
+        }
+        for one, fingerprint in zip(report.broken, fingerprints(report.broken), strict=True)
+    ]
     stream.write(json.dumps(issues, indent=1) + "\n")

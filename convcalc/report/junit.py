@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TextIO
 
 from convcalc.report import Finding, Report
+from convcalc.report._findings import path
+
+OF_FINDINGS = True
 
 
 def write(report: Report, stream: TextIO) -> None:
     """Write test suites. Only findings of level error are failures."""
     suites: dict[str, list[Finding]] = {}
     for one in report.findings:
-        suites.setdefault(f"{one.scope} ({one.file})", []).append(one)
+        suites.setdefault(f"{one.scope} ({path(one.file)})", []).append(one)
     stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="convcalc">\n')
     for name, found in suites.items():
         failures = sum(one.level == "error" for one in found)
@@ -19,7 +22,9 @@ def write(report: Report, stream: TextIO) -> None:
         for one in found:
             stream.write(f'  <testcase name="{_escaped(one.rule)}" classname="{_escaped(one.scope)}">')
             if one.level == "error":
-                stream.write(f'<failure message="{_escaped(one.message)}">{_escaped(one.file)}:{one.line}</failure>')
+                stream.write(
+                    f'<failure message="{_escaped(one.message)}">{_escaped(path(one.file))}:{one.line}</failure>'
+                )
             elif one.message:
                 stream.write(f"<system-out>{_escaped(f'{one.level}: {one.message}')}</system-out>")
             stream.write("</testcase>\n")

@@ -54,15 +54,14 @@ def catalogue_files() -> dict[str, Path]:
 
 
 def family(name: str) -> tuple[str, str]:
-    """The network of the catalogue and its variant that are written together as one name; ("", "") for any other.
+    """The network of the catalogue and its variant that are written together as one name; any other, and no variant.
 
     >>> family("resnet18"), family("efficientnet_b0"), family("nosuch")
-    (('resnet', '18'), ('efficientnet', 'b0'), ('', ''))
+    (('resnet', '18'), ('efficientnet', 'b0'), ('nosuch', ''))
     """
-    known = _catalogue("networks")
-    stems = [stem for stem in known if name.startswith(stem) and name.strip("_") != stem]
-    stem = "" if name in known else max(stems, key=len, default="")
-    return stem, name.removeprefix(stem).removeprefix("_") if stem else ""
+    stems = [stem for stem in _catalogue("networks") if name.startswith(stem)]
+    stem = max(stems, key=len, default=name)
+    return (stem, name[len(stem) :].removeprefix("_")) if stem != name.rstrip("_") else (name, "")
 
 
 def without_variant(spec: str) -> str:

@@ -147,7 +147,7 @@ def opened(
         return load(spec, files or Files(root), is_strict), variant
     if at:
         spec, variant = base, own
-    elif not variant and family(spec)[0]:
+    elif not variant:
         spec, variant = family(spec)
     return load(spec, files or Files(root), is_strict), variant
 

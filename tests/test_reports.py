@@ -171,6 +171,6 @@ def test_the_map_of_networks_is_xml_with_a_place_for_each():
     root = ElementTree.fromstring(svg("a & b", families))
     circles = root.findall("{http://www.w3.org/2000/svg}circle")
     assert len(circles) == 3
-    assert all(0 < float(circle.get("cx")) < 860 and 0 < float(circle.get("cy")) < 560 for circle in circles)
+    assert all(0 < float(circle.get("cx")) < 1000 and 0 < float(circle.get("cy")) < 720 for circle in circles)
     assert {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")} >= {"a<b", "one", "1 M", "MACs"}
     ElementTree.fromstring(svg("one", {"one": [(1, 1)]}))

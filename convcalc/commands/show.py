@@ -30,7 +30,7 @@ def command(name: str, output: Path | None, inline: bool) -> None:
 
     known = catalogue_files()
     base, _, variant = name.partition("@")
-    if base not in known and family(name)[0]:
+    if base not in known:
         base, variant = family(name)
     if base not in known:
         raise SpecError(f"no catalogue network {quoted(name)}", did_you_mean(name, known) or "convcalc list has all")

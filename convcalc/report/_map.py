@@ -9,10 +9,12 @@ from math import ceil, floor, log10
 from convcalc.report._text import human
 
 Point = tuple[int, int]
+Spot = tuple[float, float]  # on the page
 COLORS = ("#1b6ca8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#be185d", "#4d7c0f", "#475569")
-WIDTH, HEIGHT = 860, 560
+WIDTH, HEIGHT = 1000, 720
 LEFT, TOP, RIGHT, BOTTOM = 64, 24, 130, 56
-LINE = 12
+LINE = 13
+LETTER = 6.3  # about as wide as a letter is
 
 
 class Scale:
@@ -50,7 +52,8 @@ def svg(title: str, families: Mapping[str, Sequence[Point]]) -> str:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         lines.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-opacity="0.5"/>')
         lines += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{color}"/>' for x, y in places]
-    lines += _names({name: (across(max(family)[0]), up(max(family)[1])) for name, family in families.items()})
+    places = [(across(macs), up(params)) for macs, params in points]
+    lines += _names({name: (across(max(family)[0]), up(max(family)[1])) for name, family in families.items()}, places)
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -73,14 +76,39 @@ def _tick(value: int) -> str:
     return f"{digits.rstrip('0').rstrip('.') if '.' in digits else digits} {unit}".rstrip()
 
 
-def _names(ends: Mapping[str, tuple[float, float]]) -> Iterator[str]:
-    """Each name right of its place, moved down or up where another stands there already."""
-    taken: list[tuple[float, float, float]] = []
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def _names(ends: Mapping[str, Spot], points: Sequence[Spot]) -> Iterator[str]:
+    """Each name beside its place, or where there is room, with a line to it; it covers no point and no other name."""
+    taken: list[Box] = [(x - 3, y - 3, x + 3, y + 3) for x, y in points]
     for number, name in enumerate(ends):
         x, y = ends[name]
-        width = 6.2 * len(name)
-        beside = [place for left, right, place in taken if x < right and left < x + width]
-        moves = (sign * step for step in range(0, HEIGHT, LINE // 2) for sign in (1, -1))
-        y = next(y + move for move in moves if all(abs(y + move - other) >= LINE for other in beside))
-        taken.append((x, x + width, y))
-        yield f'<text x="{x + 6:.1f}" y="{y + 4:.1f}" fill="{COLORS[number % len(COLORS)]}">{escape(name)}</text>'
+        color = COLORS[number % len(COLORS)]
+        left, top, right, bottom = box = next(_free(x, y, LETTER * len(name), taken))
+        taken.append(box)
+        middle = (top + bottom) / 2
+        if abs(middle - y) > LINE or right < x - 9 or left > x + 9:
+            end = min(max(x, left), right)
+            ends_at = f'x2="{end:.1f}" y2="{middle:.1f}"'
+            yield f'<line x1="{x:.1f}" y1="{y:.1f}" {ends_at} stroke="{color}" stroke-width="0.5"/>'
+        yield (
+            f'<text x="{left:.1f}" y="{middle + 4:.1f}" fill="{color}" stroke="white" stroke-width="3" '
+            f'paint-order="stroke">{escape(name)}</text>'
+        )
+
+
+def _free(x: float, y: float, width: float, taken: Sequence[Box]) -> Iterator[Box]:
+    """Places for a name, the nearest first: right of its point, left of it, then further off."""
+    steps = range(0, HEIGHT, LINE // 2)
+    moves = [(abs(up) + abs(aside) / 3 + (aside < 0), aside, sign * up) for up in steps for sign in (1, -1) for aside in
+             (6.0, -6.0 - width, 40.0, -40.0 - width, -width / 2)]  # fmt: skip
+    for _, aside, up in sorted(moves):
+        left, top = x + aside, y + up - LINE / 2
+        box = (left, top, left + width, top + LINE)
+        inside = left > LEFT and box[2] < WIDTH and top > TOP and box[3] < HEIGHT - BOTTOM
+        if inside and not any(
+            box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in taken
+        ):
+            yield box
+    yield (x, y - LINE / 2, x + width, y + LINE / 2)  # there is room nowhere

@@ -85,6 +85,7 @@ def short_tasks() -> dict[str, Task]:
         "import yaml, click": lambda: piped([sys.executable, "-c", "import yaml, click"]),
         "params, ResNet-50, JSON": lambda: piped([*params, "--format", "json"]),
         "params, ResNet-50, on a terminal": lambda: on_a_terminal(params),
+        "list: the whole catalogue counted": lambda: piped([*CONVCALC, "list", "--folder", "networks"]),
     }
     if find_spec("rich"):
         libraries = "import yaml, click, rich.console, rich.table"

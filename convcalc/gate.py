@@ -25,10 +25,10 @@ from convcalc.analysis.count import Count, count
 from convcalc.analysis.expect import compare
 from convcalc.config import Config, config
 from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, printable, quoted
-from convcalc.files import Files, without_variant
+from convcalc.files import without_variant
 from convcalc.kinds import shape_text
 from convcalc.report import Column, Finding, Table
-from convcalc.request import asked, graph
+from convcalc.request import graph, graph_at
 from convcalc.shapes import parse_shape
 from convcalc.tables import title
 
@@ -226,16 +226,7 @@ def _base(spec: str, base: str, options: Mapping[str, Any]) -> tuple[Count | Non
     """The same spec at the revision, counted under the same options; None with the reason where there is none."""
     if not base:
         return None, []
-    if spec == "-" or spec.lower().endswith(".onnx"):
-        return None, [f"limits on growth were not checked: {quoted(spec)} is no spec with a history"]
-    from convcalc.build import build
-    from convcalc.revision import Revision
-
-    try:
-        files = Revision(base, spec, options["root"])
-    except Misfit as misfit:
-        raise SpecError(misfit.message, misfit.hint) from None
-    path = without_variant(spec)
-    if Files().exists(path) and not files.exists(path):
+    before = graph_at(base, spec, options)
+    if before is None:
         return None, [f"new: there is none at {base}; limits on growth do not apply"]
-    return count(build(*asked(spec, **options, is_strict=False, files=files))), []
+    return count(before), []

@@ -113,6 +113,29 @@ def graph(
     return build(*asked(spec, sets, variant, inputs, batch, root, deploy, is_strict=False))
 
 
+def graph_at(revision: str, spec: str, options: Mapping[str, Any]) -> Graph | None:
+    """The graph of a spec as it was at a git revision, under the same options; None where there was none yet.
+
+    Raises SpecError.
+    """
+    from convcalc.build import build
+    from convcalc.errors import Misfit, SpecError, quoted
+    from convcalc.files import Files, without_variant
+    from convcalc.revision import Revision
+
+    if spec == "-" or _reader(spec) is not None:
+        raise SpecError(f"--base: {quoted(spec)} is no spec with a history", "name a file of the repository")
+    try:
+        files = Revision(revision, spec, options.get("root"))
+    except Misfit as misfit:
+        raise SpecError(misfit.message, misfit.hint) from None
+    path = without_variant(spec)
+    if Files().exists(path) and not files.exists(path):
+        return None
+    known = {key: value for key, value in options.items() if key != "strict"}
+    return build(*asked(spec, **known, is_strict=False, files=files))
+
+
 def asked(
     spec: str,
     sets: tuple[str, ...] = (),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from math import prod
 from typing import NamedTuple
 
 from convcalc.amounts import NUMBER, UNITS, amount, pattern
+from convcalc.analysis.align import align
 from convcalc.analysis.count import Count, Row, figure
 from convcalc.errors import Misfit, Place, Problem, SpecError, did_you_mean, printable, quoted
 from convcalc.kinds import shape_text
@@ -270,6 +271,8 @@ def check(counted: Count, wanted: Sequence[Limit], base: Count | None = None) ->
     """
     found: list[Checked] = []
     problems: list[Problem] = []
+    pairs = align(base.rows, counted.rows) if base else []
+    was = {pair.new.path: pair.old for pair in pairs if pair.old and pair.new}
     for limit in wanted:
         if limit.metric in SHAPES:
             found.append(_shape(counted, limit))
@@ -281,7 +284,7 @@ def check(counted: Count, wanted: Sequence[Limit], base: Count | None = None) ->
             hint = did_you_mean(name, sorted(known))
             problems.append(Problem(f"budget: {quoted(name)} matches no layer", limit.place, (), hint))
             continue
-        found += _measure(counted, limit, rows, base)
+        found += _measure(counted, limit, rows, base, was)
     if problems:
         raise SpecError(problems)
     return found
@@ -311,7 +314,9 @@ def measured(counted: Count, metric: str, rows: Sequence[Row], bits: int = 32) -
     return join([of(row, bits) for row in rows])
 
 
-def _measure(counted: Count, limit: Limit, rows: list[Row], base: Count | None) -> list[Checked]:
+def _measure(
+    counted: Count, limit: Limit, rows: list[Row], base: Count | None, became: Mapping[str, Row]
+) -> list[Checked]:
     value = measured(counted, limit.metric, rows, limit.bits)
     before: dict[str, int] = {}
     was = None
@@ -319,7 +324,7 @@ def _measure(counted: Count, limit: Limit, rows: list[Row], base: Count | None) 
     if base is not None:
         old = _rows(base, limit.scope)
         was = measured(base, limit.metric, old, limit.bits) if old else 0
-        before = {row.path: of(row, limit.bits) for row in old}
+        before = {path: of(row, limit.bits) for path, row in became.items()}
     what = f"{limit.metric} of {limit.scope.partition(' ')[2]}" if limit.scope else limit.metric
     found = []
     for rule, bound, is_growth in _bounds(limit, was):

@@ -77,6 +77,8 @@ def text(value: Any, holds: str, exact: bool = True) -> str:
         return ""
     if isinstance(value, int) and holds in ("count", "exact"):
         return f"{value:,}" if exact or holds == "exact" else human(value)
+    if holds == "change":
+        return f"{value:+,}" if value else "0"
     if holds == "share":
         return f"{100 * value:.1f}%"
     if holds == "ratio":

@@ -51,7 +51,7 @@ def _groups(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
 
 
 def _type(pyarrow: Any, column: Column, rows: Sequence[Sequence[Any]], at: int) -> Any:
-    if column.holds == "count":
+    if column.holds in ("count", "change"):
         return pyarrow.float64() if any(isinstance(row[at], Decimal) for row in rows) else pyarrow.int64()
     return pyarrow.float64() if column.holds in ("share", "ratio", "bar") else pyarrow.string()
 
@@ -61,4 +61,4 @@ def _cell(value: Any, column: Column) -> Any:
         return float(value)
     if isinstance(value, (tuple, list)):
         return shape_text(value)
-    return value if column.holds == "count" or value is None or isinstance(value, float) else str(value)
+    return value if column.holds in ("count", "change") or value is None or isinstance(value, float) else str(value)

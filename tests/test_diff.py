@@ -126,6 +126,18 @@ def test_a_layer_that_reads_another():
     assert found == [("changed", "conv1", "reads input, not a")]
 
 
+def test_an_activation_that_passes_a_shape_on_is_no_cause():
+    old = "input: 8x8x8\nlayers: [conv: {name: a, filters: 4, kernel: 1}, relu, conv: {name: b, filters: 4, kernel: 1}]"
+    new = old.replace("filters: 4, kernel: 1}, relu", "filters: 6, kernel: 1}, relu6")
+    assert changes(new, old) == [
+        ("changed", "a", "4 -> 6 filters"),
+        ("changed", "relu6_1", "relu -> relu6"),
+        ("behind", "b", "because of a"),
+    ]
+    put_in = "conv: {name: r, filters: 2, kernel: 1}, tanh, conv: {name: b"
+    assert changes(old.replace("conv: {name: b", put_in), old)[-1] == ("behind", "b", "because of r")
+
+
 def test_a_removed_layer_is_the_cause_of_what_is_behind_it():
     found = changes(changed(("  - max_pool: 2\n", "")))
     assert ("removed", "max_pool1", "removed (max_pool)") in found

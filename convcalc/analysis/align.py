@@ -38,7 +38,7 @@ class Seen(NamedTuple):
 
 def look(row: Row) -> Seen:
     last = row.path.rpartition("/")[2]
-    is_automatic = re.fullmatch(rf"{re.escape(row.kind)}[0-9]+", last) is not None
+    is_automatic = re.fullmatch(rf"{re.escape(row.kind)}_?[0-9]+", last) is not None
     fields = tuple(map(repr, values(row.layer).values()))
     return Seen(row, row.kind, fields, "" if is_automatic else last)
 

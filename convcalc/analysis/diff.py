@@ -130,6 +130,7 @@ class _Causes:
         self.kept = set(was)
         self.texts: dict[int, str] = {}
         self.causes: dict[int, tuple[str, ...]] = {}
+        self.passed: dict[int, tuple[str, ...]] = {}  # the causes of a layer's shape, for those that read it
         for layer in new.graph.all:
             before = old.graph.all[was[layer.index]] if layer.index in was else None
             self.texts[layer.index] = self._own(before, layer)
@@ -137,6 +138,9 @@ class _Causes:
                 self.causes[layer.index] = (layer.path,)
             elif before is not None:
                 self.causes[layer.index] = tuple(dict.fromkeys(self._from(before, layer)))
+            above = self.passed.get(layer.inputs[0].layer) if layer.inputs else None
+            keeps = bool(layer.inputs) and layer.output == layer.shapes[0]
+            self.passed[layer.index] = above if keeps and above else self.causes.get(layer.index, ())
 
     def _own(self, before: Layer | None, layer: Layer) -> str:
         """What is different in a layer itself."""
@@ -174,9 +178,9 @@ class _Causes:
         for number, (ref, shape) in enumerate(zip(layer.inputs, layer.shapes, strict=True)):
             if shape == before.shapes[number]:
                 continue
-            yield from self.causes.get(ref.layer, ())
+            yield from self.passed.get(ref.layer, ())
             gone = before.inputs[number].layer
-            if not self.causes.get(ref.layer) and gone in self.removed:
+            if not self.passed.get(ref.layer) and gone in self.removed:
                 yield self.old.graph.all[gone].path
 
     def change(self, pair: Pair) -> Change | None:

@@ -23,6 +23,7 @@ from convcalc.analysis.budget import (
 from convcalc.analysis.budget import check as check_limits
 from convcalc.analysis.count import Count, count
 from convcalc.analysis.expect import compare
+from convcalc.baseline import Baseline
 from convcalc.config import Config, config
 from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, printable, quoted
 from convcalc.files import without_variant
@@ -142,19 +143,34 @@ def given(most: Mapping[str, Any], option: str) -> list[Limit]:
 
 
 def judge(
-    spec: str, outside: Sequence[Limit], settings: Config | None, base: str, options: Mapping[str, Any]
+    spec: str,
+    outside: Sequence[Limit],
+    settings: Config | None,
+    base: str,
+    options: Mapping[str, Any],
+    baseline: Baseline | None = None,
+    update: str | None = None,
 ) -> Verdict:
-    """Every limit of a network, as a table and as findings. Raises SpecError where there is none to check."""
+    """Every limit of a network, as a table and as findings. Raises SpecError where there is none to check.
+
+    With `update` the figures are recorded in the baseline first, higher ones only where it is a reason.
+    """
     counted = count(graph(spec, **options))
+    updated = baseline.update(spec, counted, update) if baseline is not None and update is not None else []
     wanted = _gathered(counted, spec, outside, settings)
     expected = compare(counted)
-    if not wanted and not expected:
+    if not wanted and not expected and baseline is None:
         raise SpecError(f"{quoted(spec)} has no limits to check", "write a budget: in it, or give --max-params N")
+    if not base and needs_base(wanted):
+        first = next(limit for limit in wanted if needs_base([limit]))
+        text = "a limit on growth needs to know what it was"
+        raise SpecError(Problem(text, first.place, hint="give --base REV, the revision to compare with"))
     before, notes = _base(spec, base, options)
     name = title(counted.graph)
     rows: list[list[Any]] = []
     findings = []
-    for one in check_limits(counted, wanted, before):
+    recorded = baseline.check(spec, counted) if baseline is not None else []
+    for one in [*check_limits(counted, wanted, before), *recorded]:
         level = "ok" if one.ok else one.limit.level
         rows.append([one.rule, one.value, one.bound, one.headroom, level, _heaviest(one), one.limit.origin])
         place = one.limit.place
@@ -167,8 +183,7 @@ def judge(
         rows.append([rule, figure.actual, figure.stated, None, level, "", str(place).rpartition(":")[0]])
         text = "" if figure.ok else f"{figure.key} is {figure.actual}, expect: says {figure.stated}"
         findings.append(Finding(level, rule, text, place.source.name, place.line, place.column, name))
-    if not base and needs_base(wanted):
-        notes.append("limits on growth were not checked: give --base REV")
+    notes += updated
     return Verdict(Table(name, COLUMNS, rows, None, [*_said(findings), *notes, *_looser(wanted)]), findings)
 
 
@@ -218,7 +233,7 @@ def _is_looser(limit: Limit, other: Limit) -> bool:
 
 
 def _heaviest(one: Checked) -> str:
-    sign = "+" if one.rule.endswith(("increase", "ratchet")) else ""
+    sign = "+" if one.rule.endswith(("increase", "ratchet", "baseline")) else ""
     return ", ".join(f"{path} {sign}{value:,}" for path, value in one.heaviest)
 
 

@@ -10,6 +10,7 @@ from convcalc.commands._options import SPEC, emit, output_options, spec_options
 from convcalc.errors import Problem, SpecError, did_you_mean, quoted
 
 if TYPE_CHECKING:
+    from convcalc.baseline import Baseline
     from convcalc.config import Config
     from convcalc.gate import Verdict
     from convcalc.report import Finding, Report
@@ -27,6 +28,9 @@ FLAGS = {"params": "max_params", "macs": "max_macs", "flops": "max_flops", "weig
 @click.option(
     "--base", default="", metavar="REV", help="Limits on growth: against where the branch left this revision."
 )
+@click.option("--baseline", "recorded", default="", metavar="FILE", help="Figures recorded there may not rise.")
+@click.option("--update-baseline", is_flag=True, help="Record what fell, and what is new, in the --baseline FILE.")
+@click.option("--allow-increase", "reason", default="", metavar="REASON", help="Record what rose too, and why.")
 @click.option(
     "--config",
     "settings",
@@ -42,6 +46,9 @@ FLAGS = {"params": "max_params", "macs": "max_macs", "flops": "max_flops", "weig
 def command(
     specs: tuple[str, ...],
     base: str,
+    recorded: str,
+    update_baseline: bool,
+    reason: str,
     settings: str | None,
     no_config: bool,
     max_warnings: int | None,
@@ -69,19 +76,22 @@ def command(
     limits = given({metric: text for metric, flag in FLAGS.items() if (text := options.pop(flag))}, "--max-{}")
     targets = [(form, output, exact, color), *(_target(text) for text in reports)]
     own = None if no_config else config(settings or "")
+    baseline = _baseline(recorded, update_baseline, reason, options)
+    update = reason if update_baseline else None
     verdicts: list[Verdict] = []
     problems: list[Problem] = []
     unusable: list[Finding] = []
     for spec in _specs(specs, own, problems):
         try:
-            verdicts.append(judge(spec, limits, own, base, options))
+            verdicts.append(judge(spec, limits, own, base, options, baseline, update))
         except SpecError as error:
             problems += error.problems
             unusable += [as_finding(problem, spec) for problem in error.problems]
+    said = _write(baseline) if baseline is not None and update_baseline else []
     findings = [finding for verdict in verdicts for finding in verdict.findings]
     facts = {"error": SpecError(problems).plain()} if problems else {}
     tables = [verdict.table for verdict in verdicts]
-    report = Report("check", tables, (summary(verdicts),), facts, findings=[*findings, *unusable])
+    report = Report("check", tables, (summary(verdicts), *said), facts, findings=[*findings, *unusable])
     for name, path, digits, colors in targets:
         if verdicts or is_of_findings(name):
             emit(report, name, path, digits, colors)
@@ -106,6 +116,38 @@ def _specs(named: tuple[str, ...], settings: Config | None, problems: list[Probl
         return found
     hint = "name one, or list them under specs: in convcalc.yaml"
     raise SpecError(f"{settings.name} lists no specs" if settings else "no SPEC is named", hint)
+
+
+def _baseline(path: str, is_updated: bool, reason: str, options: dict[str, Any]) -> Baseline | None:
+    """The file of --baseline. Raises SpecError for options that would record something else than the spec."""
+    from convcalc.baseline import Baseline
+
+    if not path:
+        if is_updated or reason:
+            raise SpecError(f"--{'update-baseline' if is_updated else 'allow-increase'} needs --baseline FILE")
+        return None
+    if reason and not is_updated:
+        raise SpecError("--allow-increase needs --update-baseline")
+    changed = {"sets": "--set", "variant": "--variant", "inputs": "--input", "deploy": "--deploy"}
+    used = [flag for name, flag in changed.items() if options.get(name)]
+    used += ["--batch"] if options.get("batch", 1) != 1 else []
+    if used:
+        raise SpecError(f"--baseline records specs as they are, not with {used[0]}", "SPEC@VARIANT names a variant")
+    return Baseline(path, must_exist=not is_updated)
+
+
+def _write(baseline: Baseline) -> list[str]:
+    """Write the baseline's file anew, where anything in it is different; what became of old entries."""
+    from pathlib import Path
+
+    said = baseline.forget()
+    path, text = Path(baseline.path), baseline.text()
+    try:
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8", newline="")
+    except OSError as error:
+        raise SpecError(f"{quoted(baseline.path)} cannot be written: {error.strerror}") from None
+    return said
 
 
 def _summarise(report: Report) -> None:

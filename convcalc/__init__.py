@@ -28,12 +28,25 @@ if TYPE_CHECKING:
     from convcalc.analysis.count import Count, count
     from convcalc.analysis.explain import explain_layer as explain
     from convcalc.errors import SpecError
+    from convcalc.exchange.torch_module import from_torch
     from convcalc.gate import OverBudget, check
     from convcalc.graph import Graph
     from convcalc.request import load, read
 
 __version__ = "0.1.0"
-__all__ = ["Count", "Graph", "OverBudget", "SpecError", "check", "compare", "count", "explain", "load", "read"]
+__all__ = [
+    "Count",
+    "Graph",
+    "OverBudget",
+    "SpecError",
+    "check",
+    "compare",
+    "count",
+    "explain",
+    "from_torch",
+    "load",
+    "read",
+]
 
 # each is imported when first asked for, so that a command line loads no more than it uses
 _HOMES = {
@@ -45,6 +58,7 @@ _HOMES = {
     "compare": "analysis.compare:compare",
     "count": "analysis.count:count",
     "explain": "analysis.explain:explain_layer",
+    "from_torch": "exchange.torch_module:from_torch",
     "load": "request:load",
     "read": "request:read",
 }

@@ -99,7 +99,7 @@ def graph(
     strict: bool = False,
     deploy: bool = False,
 ) -> Graph:
-    """The graph that a command line asks for; `spec` may be SPEC@VARIANT, or a model.onnx. Raises SpecError."""
+    """The graph that a command line asks for: SPEC, SPEC@VARIANT, a model.onnx, module:attribute. Raises SpecError."""
     reader = _reader(spec)
     if reader is not None:
         model = _model(reader, spec, sets, variant, inputs, batch, strict)
@@ -148,14 +148,19 @@ def asked(
     files: Files | None = None,
 ) -> tuple[Document, Settings]:
     """The document that a command line names, and what its options change about it. Raises SpecError."""
-    document, variant = opened(spec, variant, root, is_strict, files)
+    document, variant = opened(spec, variant, root, is_strict, files, inputs)
     return document, settings(sets, variant, inputs, batch, document, deploy)
 
 
 def opened(
-    spec: str, variant: str = "", root: Path | None = None, is_strict: bool = True, files: Files | None = None
+    spec: str,
+    variant: str = "",
+    root: Path | None = None,
+    is_strict: bool = True,
+    files: Files | None = None,
+    inputs: tuple[str, ...] = (),
 ) -> tuple[Document, str]:
-    """The document of SPEC or SPEC@VARIANT, and the variant; of a model.onnx its spec. Raises SpecError."""
+    """The document of SPEC or SPEC@VARIANT, and the variant; of another tool's model its spec. Raises SpecError."""
     from convcalc.document import load, parse
     from convcalc.files import File, Files, family
 
@@ -163,7 +168,9 @@ def opened(
     if reader is not None:
         from importlib import import_module
 
-        text = import_module("convcalc.exchange.write_spec").write_spec(_model(reader, spec, (), variant, (), 1, False))
+        text = import_module("convcalc.exchange.write_spec").write_spec(
+            _model(reader, spec, (), variant, inputs, 1, False)
+        )
         return parse(File(f"spec of {spec}", text.encode(), None)), ""
     base, at, own = spec.rpartition("@")
     if Files().exists(spec):
@@ -176,11 +183,24 @@ def opened(
 
 
 def _reader(spec: str) -> str | None:
-    """The module that reads a file of another tool, found by the file's suffix; None for a spec."""
+    """The module that reads another tool's model: a file by its suffix, `module:attribute`; None for a spec."""
+    if is_code(spec):
+        return "convcalc.exchange.torch_module"
     suffix = splitext(spec)[1][1:].lower()
     if not suffix.isidentifier() or not isfile(join(dirname(__file__), "exchange", f"read_{suffix}.py")):
         return None
     return f"convcalc.exchange.read_{suffix}"
+
+
+def is_code(spec: str) -> bool:
+    """Whether a spec names something in Python code.
+
+    >>> [is_code(spec) for spec in ("torchvision.models:resnet50", "nets/mine.py:Net", "net.yaml", "a:1")]
+    [True, True, False, False]
+    """
+    module, colon, name = spec.rpartition(":")
+    names = name.split(".") if module.endswith(".py") else [*module.split("."), *name.split(".")]
+    return bool(colon) and all(part.isidentifier() for part in names) and not isfile(spec)
 
 
 def _model(
@@ -195,7 +215,7 @@ def _model(
     if len(shapes) < len(sets) or variant:
         what = "variants" if variant else "variables"
         raise SpecError(f"{quoted(spec)} is a model and has no {what}", "convcalc import writes a spec of it to change")
-    if not isfile(spec):
+    if not isfile(spec) and not is_code(spec):
         raise SpecError(f"no file {quoted(spec)}")
     found: Graph = import_module(reader).load(spec, (*inputs, *shapes), batch, strict)
     return found

@@ -15,7 +15,9 @@ from convcalc.commands._options import strict_option, write_text
 @strict_option
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
 def command(model: str, inputs: tuple[str, ...], strict: bool, output: Path | None) -> None:
-    """Write the spec of a model: a .onnx file.
+    """Write the spec of a model: a .onnx file, or a PyTorch module as package.module:attribute.
+
+    Importing a module runs its code, as python does. No weights are read or allocated.
 
     What repeats becomes blocks, residuals become add, branches concat. The spec is built again and counted before it
     is written: its totals are the model's.
@@ -23,6 +25,8 @@ def command(model: str, inputs: tuple[str, ...], strict: bool, output: Path | No
     \b
     convcalc import model.onnx -o net.yaml
     convcalc import model.onnx --input 3x224x224 | convcalc params -
+    convcalc import torchvision.models:resnet50 --input 3x224x224
+    convcalc import nets/mine.py:Net --input image=3x64x64 --input words=12
     """
     from convcalc.exchange.write_spec import write_spec
     from convcalc.request import graph

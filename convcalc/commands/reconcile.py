@@ -56,7 +56,7 @@ def command(
         read = [read_claim(text) for text in claims]
     except Misfit as misfit:
         raise SpecError([Problem(f"--claim: {misfit.message}", hint=misfit.hint)]) from None
-    document, variant = opened(spec, variant, root, is_strict=False)
+    document, variant = opened(spec, variant, root, is_strict=False, inputs=inputs)
 
     def at(size: str, folded: bool) -> Graph | None:
         given = (size,) if size else inputs

@@ -69,7 +69,7 @@ def command(
     from convcalc.request import opened
     from convcalc.tables import NOTES
 
-    document, variant = opened(spec, variant, root)
+    document, variant = opened(spec, variant, root, inputs=inputs)
     grid = Grid(tuple(solve.vary(text, document) for text in vary))
     names = [axis.name for axis in grid.axes]
     if len(set(names)) < len(names):

@@ -79,7 +79,7 @@ def command(
     from convcalc.request import opened
     from convcalc.tables import NOTES
 
-    document, variant = opened(spec, variant, root)
+    document, variant = opened(spec, variant, root, inputs=inputs)
     grid = read_axes(sets, variant, document)
     if not grid.axes:
         raise SpecError("nothing varies", "for example --set NAME=4:64:4 or --set input=128,160,192,224")

@@ -48,6 +48,11 @@ def read_model(path: Path, shown: str = "") -> Model:
         raise SpecError(f"{quoted(name)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
+def read_bytes(data: bytes, shown: str) -> Model:
+    """Read an ONNX model that was written into memory. Raises SpecError."""
+    return _Reader(data, shown).model(data[:64])
+
+
 class _Reader:
     """Walks the messages of one file."""
 

@@ -159,6 +159,13 @@ def given(inputs: list[Value | None], at: int) -> Value:
     return found
 
 
+def bias_of(inputs: list[Value | None], at: int) -> Value | None:
+    """A bias, if there is one; zeros that stand in for none, as one of PyTorch's exporters writes them, are none."""
+    found = inputs[at] if at < len(inputs) else None
+    is_made_up = found is not None and found.ref is None and not found.origins and not any(found.data or ())
+    return None if is_made_up else found
+
+
 def optional(inputs: list[Value | None], at: int, default: list[int]) -> list[int]:
     """The whole numbers of an input that may be missing."""
     found = inputs[at] if at < len(inputs) else None

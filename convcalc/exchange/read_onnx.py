@@ -40,7 +40,7 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     Weights are not read, and need not be there. With `strict` an operator without a rule is an error.
     """
     model = read_model(Path(spec), spec)
-    graph = Walk(model, inputs).run()
+    graph = graph_of(model, inputs, spec, strict)
     graph.batch = batch
     graph.name = Path(spec).stem
     graph.about["source"] = f"imported from {printable(Path(spec).name)}"
@@ -51,6 +51,12 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     }
     if _has_folded_norm(model):
         graph.about["note"] = "batch norm was folded into the convolutions when the model was exported"
+    return graph
+
+
+def graph_of(model: Model, inputs: Sequence[str], spec: str, strict: bool) -> Graph:
+    """The graph of a model that has been read; with `strict` an operator without a rule is an error."""
+    graph = Walk(model, inputs).run()
     if strict:
         _refuse_opaque(graph, spec)
     return graph
@@ -99,6 +105,7 @@ class Walk:
         self.readers: dict[str, list[Node]] = {}
         self.scopes: dict[str, str] = {}  # learned tensor -> the module that asked for it first
         self.concats: dict[tuple[Any, ...], Ref] = {}  # what is side by side already
+        self.sequences: dict[str, list[Value]] = {}  # the parts that a name stands for
         self.symbols: dict[str, int] = {}
         self.asking = Node()  # the node whose rule is at work
         self.skip: set[int] = set()  # nodes that an earlier one has taken in

@@ -58,7 +58,7 @@ def cut_axis(walk: Walk, node: Node, value: Value, axis: int, start: int, stop: 
     return walk.layer(node, "slice", [value], shape, value.batch, **fields)
 
 
-@rule("Split", "SplitToSequence")
+@rule("Split")
 def split(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
     axis = axis_at(node.get("axis", 0), len(value.sizes))
@@ -67,7 +67,38 @@ def split(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     if not parts:
         each = -(-size // count)
         parts = [min(each, size - each * number) for number in range(count)]
-    if sum(parts) != size or len(parts) != count:
+    if len(parts) != count:
+        raise NoRule("its parts do not add up")
+    return _parts(walk, node, value, axis, parts)
+
+
+@rule("SplitToSequence")
+def split_to_sequence(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    value = given(inputs, 0)
+    axis = axis_at(node.get("axis", 0), len(value.sizes))
+    size = value.sizes[axis]
+    parts = optional(inputs, 1, [])
+    if len(inputs) < 2 or inputs[1] is None:
+        if not node.get("keepdims", 1):
+            raise NoRule("it takes an axis away")
+        parts = [1] * size
+    elif len(inputs[1].sizes) == 0:
+        each = parts[0]
+        parts = [min(each, size - start) for start in range(0, size, max(1, each))]
+    walk.sequences[node.outputs[0]] = _parts(walk, node, value, axis, parts)
+    return [Value(None)]
+
+
+@rule("SequenceAt")
+def sequence_at(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    (index,) = given(inputs, 1).ints()
+    return [walk.sequences[node.inputs[0]][index]]
+
+
+def _parts(walk: Walk, node: Node, value: Value, axis: int, parts: list[int]) -> list[Value]:
+    """A value cut along an axis."""
+    size, count = value.sizes[axis], len(parts)
+    if sum(parts) != size or min(parts, default=0) < 1:
         raise NoRule("its parts do not add up")
     shapes = [(*value.sizes[:axis], part, *value.sizes[axis + 1 :]) for part in parts]
     if value.ref is None:

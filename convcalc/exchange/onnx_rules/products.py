@@ -13,6 +13,7 @@ from convcalc.exchange.onnx_values import (
     NoRule,
     Shape,
     Value,
+    bias_of,
     broadcast,
     checked,
     given,
@@ -49,7 +50,7 @@ def bias_after(walk: Walk, node: Node, bias: Value | None, features: int, behind
 @rule("Gemm")
 def gemm(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value, weight = given(inputs, 0), given(inputs, 1)
-    bias = inputs[2] if len(inputs) > 2 else None
+    bias = bias_of(inputs, 2)
     if node.get("transA", 0) or weight.ref is not None:
         raise NoRule("a product that is not by weights")
     features, entries = weight.sizes if node.get("transB", 0) else weight.sizes[::-1]
@@ -204,7 +205,7 @@ def _einsum_linear(walk: Walk, node: Node, value: Value, weight: Value, rows: in
 def attention(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     """The fused operator as two products and a softmax; com.microsoft's first projects its input by packed weights."""
     if node.domain == "com.microsoft" and node.operator == "Attention":
-        value, weight, bias = given(inputs, 0), given(inputs, 1), inputs[2] if len(inputs) > 2 else None
+        value, weight, bias = given(inputs, 0), given(inputs, 1), bias_of(inputs, 2)
         packed = _linear(walk, node, value, weight.sizes[1], weight, bias)
         third = weight.sizes[1] // 3
         parts = [cut_axis(walk, node, packed, 2, at * third, (at + 1) * third) for at in range(3)]

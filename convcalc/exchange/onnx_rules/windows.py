@@ -12,6 +12,7 @@ from convcalc.exchange.onnx_rules.products import bias_after
 from convcalc.exchange.onnx_values import (
     NoRule,
     Value,
+    bias_of,
     given,
 )
 from convcalc.kinds import KINDS
@@ -60,7 +61,7 @@ def conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     elif node.operator == "ConvInteger":
         inputs = inputs[:2]
     value, weight = given(inputs, 0), given(inputs, 1)
-    bias = inputs[2] if len(inputs) > 2 else None
+    bias = bias_of(inputs, 2)
     filters, _, *kernel = weight.sizes
     groups = node.get("group", 1)
     channels = value.sizes[1]
@@ -106,7 +107,7 @@ def _conv_frames(
 @rule("ConvTranspose")
 def transposed_conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value, weight = given(inputs, 0), given(inputs, 1)
-    bias = inputs[2] if len(inputs) > 2 else None
+    bias = bias_of(inputs, 2)
     value = channels_first(walk, node, value)
     groups = node.get("group", 1)
     _, per_group, *kernel = weight.sizes

@@ -1,0 +1,42 @@
+"""convcalc export: a network in another tool's language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from convcalc.commands._options import SPEC, graph, spec_options, strict_option, write_text
+from convcalc.folders import modules
+
+PREFIX = "export_"
+
+
+def _formats() -> list[str]:
+    """What can be written: a file of the folder `exchange` each."""
+    return [name.removeprefix(PREFIX) for name in modules(__file__, "../exchange") if name.startswith(PREFIX)]
+
+
+@click.command("export")
+@click.argument("spec", type=SPEC)
+@click.option("--to", "language", type=click.Choice(_formats()), required=True, help="The language.")
+@click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one box each.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file, not stdout.")
+@spec_options
+@strict_option
+def command(spec: str, language: str, depth: int | None, output: Path | None, **options: Any) -> None:
+    """Write a network in another tool's language.
+
+    mermaid and dot are drawings: a box a layer, with its shape and costs, folded to --depth.
+
+    \b
+    convcalc export googlenet --to mermaid --depth 1
+    convcalc export resnet18 --to dot --depth 2 | dot -Tsvg > resnet18.svg
+    """
+    from importlib import import_module
+
+    from convcalc.analysis.count import count
+
+    counted = count(graph(spec, **options))
+    write_text(import_module(f"convcalc.exchange.{PREFIX}{language}").write(counted, depth), output)

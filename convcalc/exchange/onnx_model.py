@@ -118,6 +118,7 @@ class Model:
         self.outputs: list[str] = []
         self.stated: dict[str, ValueType] = {}
         self.functions: dict[tuple[str, str, str], Function] = {}
+        self.buffers: frozenset[str] = frozenset()  # tensors that are known not to be learned
 
 
 class Reference(str):

@@ -117,7 +117,7 @@ class Walk:
 
     def _is_learned(self, name: str, element: int, shape: Shape) -> bool:
         """Whether an initialiser is a trained one: floats (or quantised), and a lone number only by its name."""
-        if element not in (*FLOATS, 2, 3):
+        if element not in (*FLOATS, 2, 3) or name in self.model.buffers:
             return False
         if prod(shape) > 1:
             return not name.startswith(("val_", "c_lifted", "lifted_", "_tensor_constant", "const_fold"))

@@ -181,7 +181,9 @@ def _graph(module: Any, positional: tuple[Any, ...], named: Mapping[str, Any], s
     finally:
         for part, mode in modes.items():
             part.training = mode
-    return graph_of(read_bytes(data, spec), (), spec, strict)
+    model = read_bytes(data, spec)
+    model.buffers = frozenset(name for name, _ in module.named_buffers())
+    return graph_of(model, (), spec, strict)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,10 @@ import subprocess
 
 import pytest
 
+from convcalc.analysis.budget import METRICS, measured
+from convcalc.analysis.count import count
 from convcalc.cli import BAD, FINE, run
+from convcalc.request import read
 
 BROKEN = 1
 # 280 params (3*10*3*3 + 10), 243,000 MACs (270 * 30*30), output of 9,000 elements
@@ -40,6 +43,42 @@ def test_each_limit_fires_one_past_the_value(limit, holds, breaks, tmp_path, cap
     assert run(["check", write(tmp_path / "n.yaml", f"  {limit.format(holds)}\n")]) == FINE
     assert run(["check", write(tmp_path / "n.yaml", f"  {limit.format(breaks)}\n")]) == BROKEN
     assert "head" in capsys.readouterr().out or "output" in limit
+
+
+NET = "input: 3x16x16\nlayers:\n  - conv: {name: head, filters: FILTERS, kernel: 3}\n"
+SCOPES = ("", "layers: {head: {LIMIT}}", "layers: {'h*': {LIMIT}}", "kinds: {conv: {LIMIT}}")
+RULES = {"at_most": "1", "max_increase": "1%", "ratchet": "true"}
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """A repository whose last commit holds the network with fewer filters."""
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / "n.yaml").write_text(NET.replace("FILTERS", "10"))
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_in_every_scope_by_every_rule_fires(metric, scope, rule, committed, monkeypatch):
+    """The same limit holds for the network that it was written for, and is broken by a larger one."""
+    monkeypatch.chdir(committed)
+    bound = {"at_most": count(read(NET.replace("FILTERS", "10"))), "max_increase": None, "ratchet": None}[rule]
+    value = RULES[rule] if bound is None else measured(bound, metric, bound.rows)
+    limit = f"{metric}: {{{rule}: {value}}}"
+    budget = f"budget: {{{scope.replace('LIMIT', limit) if scope else limit}}}\n"
+    base = [] if rule == "at_most" else ["--base", "HEAD"]
+    for filters, ends in ((10, FINE), (12, BROKEN)):
+        larger = NET.replace("FILTERS", str(filters))
+        if metric == "depth" and ends == BROKEN:  # more filters are no deeper
+            larger += "  - conv: {name: head2, filters: 12, kernel: 1}\n"
+            if "head:" in scope:
+                continue
+        (committed / "n.yaml").write_text(larger + budget)
+        assert run(["check", "n.yaml", "--no-config", *base]) == ends, (filters, budget)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How the installed program ends: 0 fine, 2 bad usage or spec, 3 a bug, 130 Ctrl-C, 141 closed pipe.
+"""How the installed program ends: 0 fine, 1 a broken budget, 2 bad usage or spec, 3 a bug, 130 Ctrl-C, 141 closed pipe.
 
 1 is a broken budget and nothing else. Data is on stdout, messages on stderr, and JSON alone on stdout.
 """
@@ -18,7 +18,8 @@ import pytest
 SPEC = "input: 3x8x8\nlayers:\n" + "  - conv: {filters: 8, kernel: 3, padding: same}\n" * 3_000
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 ENVIRONMENT.pop("PYTHONUNBUFFERED", None)  # it makes Python itself forget what a closed pipe did not take
-PROGRAM = [sys.executable, "-m", "convcalc"]
+INSTALLED = Path(sys.executable).with_name("convcalc")
+PROGRAM = [str(INSTALLED)] if INSTALLED.exists() else [sys.executable, "-m", "convcalc"]
 PIPE = subprocess.PIPE
 
 
@@ -42,6 +43,26 @@ def test_fine(spec):
     code, out, err = end(start("params", spec))
     assert (code, err) == (0, "")
     assert out
+
+
+@pytest.mark.parametrize(
+    ("words", "ends"),
+    [
+        (["check", "NET", "--max-params", "1"], 1),
+        (["check", "NET", "--max-params", "1G"], 0),
+        (["check", "NET", "--max-params", "1", "--exit-zero"], 0),
+        (["check", "NET", "--max-params", "1", "-f", "json"], 1),
+        (["check", "NET", "--max-params", "1", "-f", "sarif"], 1),
+        (["check", "NET", "nosuch.yaml", "--max-params", "1"], 2),
+        (["diff", "NET", "resnet18", "--exit-code", "--totals"], 1),
+        (["diff", "NET", "NET", "--exit-code"], 0),
+        (["diff", "NET", "resnet18", "--totals"], 0),
+    ],
+)
+def test_one_is_a_broken_budget_and_what_was_asked_for(spec, words, ends):
+    code, _, err = end(start(*(spec if word == "NET" else word for word in words)))
+    assert code == ends
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(

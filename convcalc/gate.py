@@ -37,7 +37,7 @@ COLUMNS = (
     Column("rule", "limit on", "text"),
     Column("value", "value", "exact"),
     Column("limit", "limit", "exact"),
-    Column("headroom", "headroom", "exact"),
+    Column("headroom", "headroom", "exact", optional=True),
     Column("level", "", "text"),
     Column("heaviest", "most of it", "text"),
     Column("source", "from", "text", optional=True),

@@ -202,6 +202,20 @@ def test_the_command(tmp_path, capsys):
         assert "stem" in capsys.readouterr().out
 
 
+def test_reports_beside_the_text_and_the_summary_of_a_step(tmp_path, monkeypatch, capsys):
+    old, new, summary = (tmp_path / name for name in ("old.yaml", "new.yaml", "summary"))
+    old.write_text(OLD)
+    new.write_text(changed(("filters: 64", "filters: 96")))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    words = ["--report", f"json={tmp_path / 'd.json'}", "--report", f"github={tmp_path / 'd.txt'}"]
+    assert run(["diff", str(old), str(new), *words]) == 0
+    assert capsys.readouterr().out.startswith("small\n")
+    assert json.loads((tmp_path / "d.json").read_text())["command"] == "diff"
+    assert (tmp_path / "d.txt").read_text().startswith("::notice title=convcalc (diff/changed)")
+    assert "| stem " in summary.read_text()
+    assert run(["diff", str(old), str(new), "--report", "nothing"]) == 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

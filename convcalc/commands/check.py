@@ -74,7 +74,7 @@ def command(
     from convcalc.report import Report, is_of_findings
 
     limits = given({metric: text for metric, flag in FLAGS.items() if (text := options.pop(flag))}, "--max-{}")
-    targets = [(form, output, exact, color), *(_target(text) for text in reports)]
+    targets = [(form, output, exact, color), *(target(text) for text in reports)]
     own = None if no_config else config(settings or "")
     baseline = _baseline(recorded, update_baseline, reason, options)
     update = reason if update_baseline else None
@@ -96,7 +96,7 @@ def command(
         if verdicts or is_of_findings(name):
             emit(report, name, path, digits, colors)
     if verdicts and any(name == "github" for name, *_ in targets):
-        _summarise(report)
+        summarise(report)
     if problems:
         if verdicts:
             click.get_current_context().meta.pop("convcalc.format")  # where JSON was asked for, stdout has it already
@@ -150,7 +150,7 @@ def _write(baseline: Baseline) -> list[str]:
     return said
 
 
-def _summarise(report: Report) -> None:
+def summarise(report: Report) -> None:
     """Append the tables to the summary of a workflow's step, where there is one."""
     import os
     from pathlib import Path
@@ -163,7 +163,7 @@ def _summarise(report: Report) -> None:
             write(report._replace(exact=True), "markdown", stream)
 
 
-def _target(text: str) -> tuple[str, Any, bool, str]:
+def target(text: str) -> tuple[str, Any, bool, str]:
     """FMT=FILE as what `emit` takes."""
     from pathlib import Path
 

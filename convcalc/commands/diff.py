@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--base", default="", metavar="REV", help="One SPEC, against itself at this git revision.")
 @click.option("--exit-code", is_flag=True, help="Exit 1 where anything is different.")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N changes that cost or save the most MACs.")
+@click.option("--report", "reports", multiple=True, metavar="FMT=FILE", help="Write the report to a file as well.")
 @click.option("--totals", is_flag=True, help="Leave out the rows of the layers.")
 @spec_options
 @strict_option
@@ -28,6 +29,7 @@ def command(
     base: str,
     exit_code: bool,
     top: int | None,
+    reports: tuple[str, ...],
     totals: bool,
     form: str,
     output: Any,
@@ -48,18 +50,24 @@ def command(
     convcalc diff resnet50 resnet101 --top 5
     """
     from convcalc.analysis.diff import diff
+    from convcalc.commands.check import summarise, target
     from convcalc.report import Report, is_of_findings
     from convcalc.tables import CONVENTIONS, facts, notes
 
+    targets = [(form, output, exact, color), *map(target, reports)]
     old, new = _counts(specs, base, options)
     found = diff(old, new)
     tables = [_totals(old, new, found)]
     if not totals and found.changes:
         tables.append(_changes(found, top))
     networks = [facts(one) for one in (old, new)]
-    findings = _findings(found, new, specs[-1]) if is_of_findings(form) else []
+    findings = _findings(found, new, specs[-1]) if any(is_of_findings(name) for name, *_ in targets) else []
     about = {"conventions": CONVENTIONS, "networks": networks}
-    emit(Report("diff", tables, notes(tables), about, findings=findings), form, output, exact, color)
+    report = Report("diff", tables, notes(tables), about, findings=findings)
+    for name, path, digits, colors in targets:
+        emit(report, name, path, digits, colors)
+    if any(name == "github" for name, *_ in targets):
+        summarise(report)
     return int(exit_code and bool(found.changes))
 
 

@@ -100,7 +100,10 @@ def points_table(
         if len(kept) > MOST_ROWS:
             raise SpecError(f"more than {MOST_ROWS:,} rows are too many for -f {form}; {_NARROW}")
     invalid = sum(bool(row[-1]) for row in kept)
-    notes = [*notes, f"{len(kept):,} rows" + (f", {invalid:,} of them no network" if invalid else "")]
+    notes = [
+        *notes,
+        f"{len(kept):,} row{'s'[: len(kept) != 1]}" + (f", {invalid:,} of them no network" if invalid else ""),
+    ]
     if form != "json" and not invalid:
         columns, kept = columns[:-1], [row[:-1] for row in kept]
     return Table(title(document), columns, kept, None, notes, facts)

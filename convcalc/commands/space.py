@@ -54,7 +54,11 @@ def _ends(heading: str, found: Space, headings: dict[str, str]) -> Table:
     from convcalc.report import Column, Table
 
     summary, rows = found.summary, []
-    notes = [f"{summary.networks:,} networks of {len(found.choices)} choices; means are rounded down"]
+    many = (
+        f"{number:,} {word}{'s'[: number != 1]}"
+        for number, word in ((summary.networks, "network"), (len(found.choices), "choice"))
+    )
+    notes = [f"{' of '.join(many)}; means are rounded down"]
     if summary.networks < found.written:
         notes.append(f"{found.written - summary.networks:,} further combinations are no network: {found.reason}")
     for name, word in headings.items():

@@ -55,7 +55,7 @@ def fetched(branch: str) -> str:
     depth = ["--depth=1"] if is_shallow else []
     ran = subprocess.run(["git", "fetch", "--quiet", *depth, "origin", f"refs/heads/{branch}"], check=False)
     if ran.returncode:
-        say("warning", f"the base branch {branch} could not be fetched: limits on growth are not checked")
+        say("warning", f"the base branch {branch} could not be fetched: limits on growth cannot be checked")
         return ""
     head = subprocess.run(["git", "rev-parse", "FETCH_HEAD"], capture_output=True, check=True)
     return head.stdout.decode().strip()

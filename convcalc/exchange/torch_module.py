@@ -24,6 +24,7 @@ from convcalc.graph import Graph
 from convcalc.shapes import parse_shape
 
 MOST_KEPT = 4096  # elements of a constant that is written with its values
+_PURPOSE = "reading PyTorch modules"
 INSTALL = 'pip install "convcalc[torch]"'
 
 
@@ -73,13 +74,18 @@ def from_torch(module: Any, example: Any) -> Graph:
     return graph
 
 
-def _torch() -> Any:
+def need(name: str, purpose: str) -> Any:
+    """A library of the extra. Raises SpecError where it is missing."""
     try:
-        import_module("onnxscript")
-        return import_module("torch")
+        return import_module(name)
     except ImportError as error:
         missing = printable(str(error.name or error))
-        raise SpecError(f"reading PyTorch modules needs {missing}, which is not installed", INSTALL) from None
+        raise SpecError(f"{purpose} needs {missing}, which is not installed", INSTALL) from None
+
+
+def _torch() -> Any:
+    need("onnxscript", _PURPOSE)
+    return need("torch", _PURPOSE)
 
 
 def _device(module: Any) -> Any:
@@ -162,11 +168,11 @@ def _user_code(spec: str, what: str) -> Iterator[None]:
         ]
         where = f"{own[-1].filename}:{own[-1].lineno}" if own else ""
         raise SpecError(
-            f"{quoted(spec)} {what}: {_said(error)}", f"raised at {printable(where)}" if where else ""
+            f"{quoted(spec)} {what}: {said(error)}", f"raised at {printable(where)}" if where else ""
         ) from None
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     """The kind of an error and the first line of what it says."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return printable(f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__)
@@ -176,7 +182,7 @@ def _graph(module: Any, positional: tuple[Any, ...], named: Mapping[str, Any], s
     modes = {part: part.training for part in module.modules()}
     try:
         module.eval()
-        with _quiet():
+        with quiet():
             data = _written(module, positional, dict(named), spec)
     finally:
         for part, mode in modes.items():
@@ -187,7 +193,7 @@ def _graph(module: Any, positional: tuple[Any, ...], named: Mapping[str, Any], s
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the warnings that exporters write."""
     before = logging.root.manager.disable
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
@@ -208,12 +214,12 @@ def _written(module: Any, positional: tuple[Any, ...], named: dict[str, Any], sp
         with torch.no_grad():
             program = torch.export.export(module, positional, named, strict=False)
     except Exception as error:
-        raise SpecError(f"{quoted(spec)} cannot be exported by torch.export: {_said(error)}", advice) from None
+        raise SpecError(f"{quoted(spec)} cannot be exported by torch.export: {said(error)}", advice) from None
     try:
         found = torch.onnx.export(program, dynamo=True, optimize=False, verbose=False, verify=False)
     except Exception as error:
         cause = error.__cause__ or error
-        raise SpecError(f"{quoted(spec)} has an operator that PyTorch cannot write: {_said(cause)}", advice) from None
+        raise SpecError(f"{quoted(spec)} has an operator that PyTorch cannot write: {said(cause)}", advice) from None
     graph = found.model.graph
     for name, value in graph.initializers.items():
         tensor = value.const_value

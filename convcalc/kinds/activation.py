@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from convcalc.kinds.base import Kind, Shape, Tally, axis_of, elements
+from convcalc.kinds.code import Code
 from convcalc.kinds.fields import Choice, Integer, Number
 
 
@@ -23,6 +24,9 @@ class _Activation(Kind):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         for name, times in self.costs.items():
             yield name, {**({str(times): times} if times > 1 else {}), **elements(output)}
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code(f"nn.{self.torch.split()[0]}")
 
 
 class Relu(_Activation, name="relu"):
@@ -69,6 +73,9 @@ class LeakyRelu(_Activation, name="leaky_relu"):
     keras = "LeakyReLU"
     onnx = "LeakyRelu"
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("nn.LeakyReLU", {}, {"negative_slope": (self.slope, 0.01)})
+
 
 class Prelu(_Activation, name="prelu"):
     """x where x > 0, else a learned slope times x: one slope a channel, or one for all.
@@ -92,6 +99,9 @@ class Prelu(_Activation, name="prelu"):
         yield from super().tally(inputs, output)
         yield "other_params", {"C": output[0]} if self.slopes == "channels" else {"1": 1}
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("nn.PReLU", {}, {"num_parameters": (output[0] if self.slopes == "channels" else 1, 1)})
+
 
 class Elu(_Activation, name="elu"):
     """x where x > 0, else alpha * (exp(x) - 1).
@@ -109,6 +119,9 @@ class Elu(_Activation, name="elu"):
     torch = "ELU CELU"
     keras = "ELU"
     onnx = "Elu Celu"
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("nn.ELU", {}, {"alpha": (self.alpha, 1)})
 
 
 class Selu(_Activation, name="selu"):
@@ -204,6 +217,9 @@ class Gelu(_Activation, name="gelu"):
     torch = "GELU"
     onnx = "Gelu"
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("nn.GELU", {}, {"approximate": (self.approximate, "none")})
+
 
 class Mish(_Activation, name="mish"):
     """x * tanh(log(1 + exp(x))).
@@ -265,6 +281,9 @@ class HardTanh(_Activation, name="hard_tanh"):
     costs = {"comparisons": 2}
     torch = "Hardtanh"
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("nn.Hardtanh", {}, {"min_val": (self.low, -1), "max_val": (self.high, 1)})
+
 
 class Softplus(_Activation, name="softplus"):
     """log(1 + exp(x)).
@@ -304,6 +323,9 @@ class _Softmax(Kind):
     def output(self, *inputs: Shape) -> Shape:
         axis_of(self.axis, inputs[0])
         return inputs[0]
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code(f"nn.{self.torch.split()[0]}", {}, {"dim": (axis_of(self.axis, output) + 1, None)})
 
 
 class Softmax(_Softmax, name="softmax"):

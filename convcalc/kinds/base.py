@@ -11,6 +11,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from convcalc.errors import Misfit, collectors, did_you_mean
+from convcalc.kinds.code import Code
 from convcalc.kinds.fields import Field, shown
 
 Size = int
@@ -168,6 +169,10 @@ class Kind:
         """What one output element sees of an input of this shape, along each axis of the grid: how many elements, the
         step from one output element to the next, and how many stand before the first. () for its own place alone."""
         return ()
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        """How PyTorch makes and calls the layer. Raises Misfit where it cannot."""
+        raise Misfit(f"{self.name} has no counterpart in PyTorch")
 
     def values(self) -> dict[str, Any]:
         """The fields that were given, in the order of declaration.

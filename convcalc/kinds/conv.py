@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, require_groups, spread
+from convcalc.kinds.code import PLAIN, Code, one, padded
 from convcalc.kinds.fields import Flag, Integer, Sizes
-from convcalc.kinds.window import pairs, reach, slide, split
+from convcalc.kinds.window import borders, pairs, reach, slide, split
 
 _GROUPS = "groups that the channels are cut into; 'channels' for depthwise"
 
@@ -62,6 +63,25 @@ class _Convolution(Kind):
         groups, filters = self.count_of(channels)
         return {"C/g": channels // groups, "K": filters, **axes("TRS", spread(self.kernel, len(grid), "kernel"))}
 
+    def _code(self, module: str, shape: Shape, padding: Any, call: str, output_padding: Any = 0) -> Code:
+        """The module in as many dimensions as the input has."""
+        axes = len(shape) - 1
+        groups, filters = self.count_of(shape[0])
+        kernel, stride, dilation = (
+            one(spread(getattr(self, name), axes, name)) for name in ("kernel", "stride", "dilation")
+        )
+        needs = {"in_channels": shape[0], "out_channels": filters}
+        options = {
+            "kernel_size": (kernel, None),
+            "stride": (stride, 1),
+            "padding": (padding, 0),
+            "output_padding": (output_padding, 0),
+            "dilation": (dilation, 1),
+            "groups": (groups, 1),
+            "bias": (self.bias, True),
+        }
+        return Code(f"nn.{module}{axes}d", needs, options, call)
+
     def mixes(self, inputs: tuple[Shape, ...]) -> str:
         channels, grid = split(inputs[0])
         if all(size == 1 for size in spread(self.kernel, len(grid), "kernel")):
@@ -95,6 +115,19 @@ class Conv(_Convolution, name="conv"):
         channels, grid = split(shape)
         _, filters = self.count_of(channels)
         return (filters, *slide(grid, self.kernel, self.stride, self.padding, self.dilation))
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        shape, axes = inputs[0], len(inputs[0]) - 1
+        if self.padding == "same" and all(step == 1 for step in spread(self.stride, axes, "stride")):
+            return self._code("Conv", shape, "same", PLAIN)
+        if self.padding == "same":
+            sides = borders(shape, output, self.kernel, self.stride, self.padding, self.dilation)
+            sides = tuple((before, max(after, 0)) for before, after in sides)
+        else:
+            sides = pairs(self.padding, axes)
+        if all(before == after for before, after in sides):
+            return self._code("Conv", shape, one(before for before, _ in sides), PLAIN)
+        return self._code("Conv", shape, 0, f"{{module}}({padded(sides)})")
 
     def window(self, shape: Shape) -> tuple[tuple[Size, Size, Size], ...]:
         return reach(shape[1:], self.kernel, self.stride, self.padding, self.dilation)
@@ -166,3 +199,20 @@ class TransposedConv(_Convolution, name="transposed_conv"):
         if self.bias:
             yield "biases", {"K": filters}
             yield "bias_adds", {"K": filters, **axes("ZPQ", places)}
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        axes = len(output) - 1
+        sizes = (spread(getattr(self, name), axes, name) for name in ("kernel", "stride", "dilation", "output_padding"))
+        borders, extras, rests = [], [], []
+        for at, (window, step, apart, extra) in enumerate(zip(*sizes, strict=True)):
+            if self.padding == "same":
+                over = apart * (window - 1) + 1 - step
+                before, after, extra = max(over // 2, 0), max(over - over // 2, 0), extra + max(-over, 0)
+            else:
+                before, after = pairs(self.padding, axes)[at]
+            is_plain = before == after and extra < max(step, apart)  # what the module does by itself
+            borders.append(min(before, after))
+            extras.append(extra if is_plain else 0)
+            rests.append((borders[-1] - before, borders[-1] - after + extra - extras[-1]))
+        code = self._code("ConvTranspose", inputs[0], one(borders), PLAIN, one(extras))
+        return code._replace(call=padded(rests).replace("{0}", PLAIN)) if any(map(any, rests)) else code

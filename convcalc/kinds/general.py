@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import reduce
+from math import prod
 from typing import Any
 
+from convcalc.errors import Misfit
 from convcalc.kinds.base import Kind, Shape, Tally, axis_of, broadcast, elements
+from convcalc.kinds.code import BUFFER, Code, chained, expression
 from convcalc.kinds.fields import Choice, Flag, Integer, ShapeField, Sizes, Text
 
 _WORK = ("comparisons", "additions", "multiplications", "divisions", "exponentials")
+_ONE_OF = "one of the functions that count as {}"
 
 
 class Elementwise(Kind, name="elementwise"):
@@ -37,6 +41,21 @@ class Elementwise(Kind, name="elementwise"):
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield self.operation, elements(output)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        note = _ONE_OF.format(self.operation)
+        if len(inputs) > 1:
+            signs = {"additions": " + ", "multiplications": " * ", "divisions": " / "}
+            functions = {"comparisons": "torch.maximum", "exponentials": "torch.pow"}
+            return chained(len(inputs), signs.get(self.operation, ""), functions.get(self.operation, ""), note)
+        calls = {
+            "comparisons": "torch.sign({0})",
+            "additions": "{0} + 1",
+            "multiplications": "{0} * 2",
+            "divisions": "1 / {0}",
+            "exponentials": "torch.exp({0})",
+        }
+        return expression(calls[self.operation], note)
 
 
 class Reduce(Kind, name="reduce"):
@@ -64,6 +83,21 @@ class Reduce(Kind, name="reduce"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield self.operation, elements(inputs[0])
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        axes = self.axes if isinstance(self.axes, tuple) else (self.axes,)
+        over = tuple(sorted(axis_of(axis, inputs[0]) + 1 for axis in axes))
+        calls = {
+            "comparisons": "{{0}}.amax({over}, keepdim={keep})",
+            "additions": "{{0}}.sum({over}, keepdim={keep})",
+            "multiplications": "{{0}}.square().sum({over}, keepdim={keep})",
+            "divisions": "{{0}}.mean({over}, keepdim={keep})",
+            "exponentials": "{{0}}.logsumexp({over}, keepdim={keep})",
+        }
+        call = calls[self.operation].format(over=over, keep=self.keep).replace(", keepdim=False", "")
+        if len(over) == len(inputs[0]) and not self.keep:
+            call += ".unsqueeze(1)"
+        return expression(call, "" if self.operation == "additions" else _ONE_OF.format(self.operation))
+
 
 class Gather(Kind, name="gather"):
     """Elements of the inputs in a stated shape: looked up, tiled, rolled, sorted out. It moves, and computes nothing.
@@ -81,6 +115,17 @@ class Gather(Kind, name="gather"):
     def output(self, *inputs: Shape) -> Shape:
         return tuple(self.shape)
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        every = (
+            "{0}"
+            if len(inputs) == 1
+            else f"torch.cat([{', '.join(f'{{{i}}}.flatten(1)' for i in range(len(inputs)))}], 1)"
+        )
+        taken = f"torch.arange({prod(output)}, device={{0}}.device) % {sum(map(prod, inputs))}"
+        flat = ".flatten(1)" if len(inputs) == 1 else ""
+        call = f"{every}{flat}[:, {taken}].reshape(-1, {', '.join(map(str, output))})"
+        return expression(call, "the spec does not say which elements: the first ones, again and again")
+
 
 class Constant(Kind, name="constant"):
     """Values that stand for themselves and were never learned: zeros, a mask, sine positions. It has no input.
@@ -95,6 +140,9 @@ class Constant(Kind, name="constant"):
 
     def output(self, *inputs: Shape) -> Shape:
         return tuple(self.shape)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code(BUFFER, {"shape": output}, call=f"{{module}}.expand({{batch}}{', -1' * len(output)})")
 
 
 class Opaque(Kind, name="opaque"):
@@ -120,3 +168,6 @@ class Opaque(Kind, name="opaque"):
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "other_params", {"n": self.params}
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        raise Misfit(f"nobody knows what {self.operator} computes")

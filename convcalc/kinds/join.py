@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any, ClassVar
 
 from convcalc.kinds.base import Kind, Shape, Tally, axis_of, broadcast, elements, require
+from convcalc.kinds.code import Code, chained, expression
 from convcalc.kinds.fields import Integer
 
 
@@ -48,11 +49,16 @@ class Concat(Kind, name="concat"):
                 )
         return (*first[:axis], sum(shape[axis] for shape in inputs), *first[axis + 1 :])
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        parts = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
+        return expression(f"torch.cat([{parts}], {axis_of(self.axis, inputs[0]) + 1})")
+
 
 class _Elementwise(Kind):
     """Element by element, with an axis of size 1 stretched to the other branch's size."""
 
     operation: ClassVar[str] = ""
+    sign: ClassVar[str] = ""  # in Python, between two tensors
     inputs = (2, None)
     has_branches = True
     example = ("64x28x28 64x28x28", {})
@@ -63,6 +69,9 @@ class _Elementwise(Kind):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         times = len(inputs) - 1
         yield self.operation, {**({"(n-1)": times} if times > 1 else {}), **elements(output)}
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return chained(len(inputs), self.sign, "" if self.sign else f"torch.{self.torch}")
 
 
 class Add(_Elementwise, name="add"):
@@ -76,6 +85,7 @@ class Add(_Elementwise, name="add"):
     """
 
     operation = "additions"
+    sign = " + "
     torch = "add"
     keras = "Add"
     onnx = "Add Sum"
@@ -90,6 +100,7 @@ class Subtract(_Elementwise, name="subtract"):
     """
 
     operation = "additions"
+    sign = " - "
     torch = "sub"
     keras = "Subtract"
     onnx = "Sub"
@@ -106,6 +117,7 @@ class Multiply(_Elementwise, name="multiply"):
     """
 
     operation = "multiplications"
+    sign = " * "
     example = ("64x28x28 64x1x1", {})
     torch = "mul"
     keras = "Multiply"
@@ -121,6 +133,7 @@ class Divide(_Elementwise, name="divide"):
     """
 
     operation = "divisions"
+    sign = " / "
     torch = "div"
     onnx = "Div"
 

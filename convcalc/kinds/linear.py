@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, axis_of, broadcast, elements, rank, require
+from convcalc.kinds.code import ATTENTION, PARAMETER, Code, expression, on_last
 from convcalc.kinds.fields import Flag, Integer, ShapeField
 
 
@@ -67,6 +68,11 @@ class Linear(Kind, name="linear"):
     def mixes(self, inputs: tuple[Shape, ...]) -> str:
         return "fully connected" if len(inputs[0]) == 1 else "cross-channel (1x1)"
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        axis = self._axis(inputs[0])
+        needs = {"in_features": inputs[0][axis], "out_features": self.features}
+        return Code("nn.Linear", needs, {"bias": (self.bias, True)}, on_last(axis, output))
+
 
 class Embedding(Kind, name="embedding"):
     """A table of `entries` vectors, one looked up for each token: no multiplication.
@@ -94,6 +100,10 @@ class Embedding(Kind, name="embedding"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "weights", {"V": self.entries, "D": self.features}
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        needs = {"num_embeddings": self.entries, "embedding_dim": self.features}
+        return Code("nn.Embedding", needs, call="{module}({0}.long())")
+
 
 class Parameter(Kind, name="parameter"):
     """Learned values that stand for themselves: a class token, position embeddings. It has no input.
@@ -115,6 +125,9 @@ class Parameter(Kind, name="parameter"):
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "other_params", elements(output)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code(PARAMETER, {"shape": output}, call=f"{{module}}.expand({{batch}}{', -1' * len(output)})")
 
 
 class Matmul(Kind, name="matmul"):
@@ -159,6 +172,9 @@ class Matmul(Kind, name="matmul"):
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "matmul_macs", {"M": inputs[0][-1], **elements(output)}
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return expression("{0} @ {1}.transpose(-2, -1)" if self.transpose else "{0} @ {1}")
 
 
 class Attention(Kind, name="attention"):
@@ -231,3 +247,18 @@ class Attention(Kind, name="attention"):
             yield "matmul_macs", {**tokens, **others, "E": inner}
         for name in ("multiplications", "exponentials", "additions", "divisions"):
             yield name, {"h": self.heads, **tokens, **others}
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        query, key, value, inner = self._sizes(inputs)
+        three = ", ".join(("{0}", "{1}", "{2}")[min(at, len(inputs) - 1)] for at in range(3))
+        needs = {"embed_dim": query[1], "num_heads": self.heads}
+        options: dict[str, Any] = {
+            "bias": (self.bias, True),
+            "kdim": (key[1], query[1]),
+            "vdim": (value[1], query[1]),
+        }
+        if inner == query[1]:
+            options["batch_first"] = (True, False)
+            return Code("nn.MultiheadAttention", needs, options, f"{{module}}({three}, need_weights=False)[0]")
+        options["head_dim"] = (self.head_features, None)
+        return Code("Attention", needs, options, f"{{module}}({three})", helper=ATTENTION)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, axis_of, elements, rank, require_groups
+from convcalc.kinds.code import PLAIN, SCALE, Code, on_grid, on_last
 from convcalc.kinds.fields import Choice, Flag, Integer, Number
 
 _EPSILON = "added to the variance; does not change any count"
@@ -57,6 +58,14 @@ class BatchNorm(_Norm, name="batch_norm"):
         yield "multiplications", elements(output)
         yield "additions", elements(output)
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        options = {
+            "eps": (self.epsilon, self.fields["epsilon"].default),
+            "affine": (self.affine, True),
+            "track_running_stats": (self.statistic == "running", True),
+        }
+        return on_grid("BatchNorm", {"num_features": output[0]}, options, output)
+
 
 class LayerNorm(_Norm, name="layer_norm"):
     """Layer normalisation: over the last axis (tokens), over the channels at every pixel, or over everything.
@@ -90,6 +99,16 @@ class LayerNorm(_Norm, name="layer_norm"):
             yield "other_params", {"2": 2, **learned} if self.bias else learned
         yield from self.statistics(output)
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        options = {
+            "eps": (self.epsilon, self.fields["epsilon"].default),
+            "elementwise_affine": (self.affine, True),
+            "bias": (self.bias, True),
+        }
+        axis = 0 if self.over == "channels" else len(output) - 1
+        over = output if self.over == "all" else output[axis]
+        return Code("nn.LayerNorm", {"normalized_shape": over}, options, on_last(axis, output))
+
 
 class RmsNorm(Kind, name="rms_norm"):
     """Root mean square normalisation over the last axis: a scale, no shift, no mean.
@@ -116,6 +135,9 @@ class RmsNorm(Kind, name="rms_norm"):
         yield "norm_elements", elements(output)
         yield "additions", elements(output)
         yield "multiplications", {"3": 3, **elements(output)}
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("nn.RMSNorm", {"normalized_shape": output[-1]}, {"eps": (self.epsilon, None)})
 
 
 class GroupNorm(_Norm, name="group_norm"):
@@ -145,6 +167,10 @@ class GroupNorm(_Norm, name="group_norm"):
         yield from self.learned("C", output[0])
         yield from self.statistics(output)
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        options = {"eps": (self.epsilon, self.fields["epsilon"].default), "affine": (self.affine, True)}
+        return Code("nn.GroupNorm", {"num_groups": self.groups, "num_channels": output[0]}, options)
+
 
 class InstanceNorm(_Norm, name="instance_norm"):
     """Instance normalisation: each channel over its own grid; nothing is learned unless `affine` says so.
@@ -165,6 +191,10 @@ class InstanceNorm(_Norm, name="instance_norm"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield from self.learned("C", output[0])
         yield from self.statistics(output)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        options = {"eps": (self.epsilon, self.fields["epsilon"].default), "affine": (self.affine, False)}
+        return on_grid("InstanceNorm", {"num_features": output[0]}, options, output)
 
 
 class Lrn(Kind, name="lrn"):
@@ -196,6 +226,13 @@ class Lrn(Kind, name="lrn"):
         yield "exponentials", elements(output)
         yield "divisions", elements(output)
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        needs = {"size": self.size}
+        # PyTorch divides the sum by the neighbourhood, the paper and this kind do not
+        options = {"alpha": (self.alpha * self.size, None), "beta": (self.beta, 0.75), "k": (self.k, 1)}
+        call = PLAIN if len(output) > 1 else "{module}({0}.unsqueeze(2)).squeeze(2)"
+        return Code("nn.LocalResponseNorm", needs, options, call)
+
 
 class Scale(Kind, name="scale"):
     """A learned factor for each channel (or each of the last axis), and with `bias` a learned offset.
@@ -226,3 +263,8 @@ class Scale(Kind, name="scale"):
         if self.bias:
             yield "other_params", {letter: size}
             yield "additions", elements(output)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        axis = axis_of(self.axis, output)
+        shape = (output[axis], *(1 for _ in output[axis + 1 :]))
+        return Code("Scale", {"shape": shape}, {"bias": (self.bias, False)}, helper=SCALE)

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, spread
+from convcalc.kinds.code import PLAIN, Code, expression, one, padded
 from convcalc.kinds.fields import Flag, Sizes
-from convcalc.kinds.window import reach, slide, split
+from convcalc.kinds.window import borders, pairs, reach, slide, split
 
 
 class _SlidingPool(Kind):
@@ -40,6 +41,29 @@ class _SlidingPool(Kind):
         channels, grid = split(output)
         return {**axes("TRS", spread(self.kernel, len(grid), "kernel")), "C": channels, **axes("ZPQ", grid)}
 
+    def sides(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[tuple[int, int], ...]:
+        """The border that the windows reach into, before and after, along each axis."""
+        stride = self.kernel if self.stride is None else self.stride
+        found = borders(inputs[0], output, self.kernel, stride, self.padding, self.dilation)
+        return tuple((before, max(after, 0)) for before, after in found)
+
+    def framed(self, module: str, options: dict[str, Any], fill: str, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        """PyTorch's module, which knows a border as wide before as behind, up to half a window; any other is put
+        around its input."""
+        sides = self.sides(inputs, output)
+        axes = len(sides)
+        stated = sides if self.padding == "same" else pairs(self.padding, axes)
+        kernels = spread(self.kernel, axes, "kernel")
+        is_plain = all(before == after <= size // 2 for (before, after), size in zip(stated, kernels, strict=True))
+        kernel = one(kernels)
+        own = {
+            "stride": (kernel if self.stride is None else one(spread(self.stride, axes, "stride")), kernel),
+            "padding": (one(before for before, _ in stated) if is_plain else 0, 0),
+            "ceil_mode": (is_plain and self.ceil_mode and self.padding != "same", False),
+        }
+        call = PLAIN if is_plain else f"{{module}}({padded(sides, fill)})"
+        return Code(f"nn.{module}{axes}d", {"kernel_size": kernel}, {**own, **options}, call)
+
 
 class MaxPool(_SlidingPool, name="max_pool"):
     """Max pooling: the largest element of each R x S window.
@@ -60,6 +84,10 @@ class MaxPool(_SlidingPool, name="max_pool"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "window_elements", self.covered(output)
         yield "comparisons", self.covered(output)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        options = {"dilation": (one(spread(self.dilation, len(output) - 1, "dilation")), 1)}
+        return self.framed("MaxPool", options, ", value=-torch.inf", inputs, output)
 
 
 class AvgPool(_SlidingPool, name="avg_pool"):
@@ -86,6 +114,31 @@ class AvgPool(_SlidingPool, name="avg_pool"):
         yield "additions", self.covered(output)
         yield "divisions", {"C": channels, **axes("ZPQ", grid)}
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        axes = len(output) - 1
+        if any(apart != 1 for apart in spread(self.dilation, axes, "dilation")):
+            sides = self.sides(inputs, output)
+            code = self._spaced(axes)
+            code = code._replace(call=code.call.replace("{0}", padded(sides))) if any(map(any, sides)) else code
+        else:
+            code = self.framed("AvgPool", {"count_include_pad": (self.include_padding, True)}, "", inputs, output)
+        if self.include_padding or "F.pad" not in code.call:
+            return code
+        counted = code.call.replace("{0}", "torch.ones_like({0})")
+        return code._replace(
+            call=f"{code.call} / {counted}",
+            options={name: given for name, given in code.options.items() if name != "count_include_pad"},
+        )
+
+    def _spaced(self, axes: int) -> Code:
+        """The mean of a dilated window, which PyTorch has no module for."""
+        call = "{0}"
+        stride = self.kernel if self.stride is None else self.stride
+        sizes = zip(*(spread(value, axes, "") for value in (self.kernel, stride, self.dilation)), strict=True)
+        for axis, (size, step, apart) in enumerate(sizes, 2):
+            call += f".unfold({axis}, {apart * (size - 1) + 1}, {step})[..., ::{apart}]"
+        return expression(f"{call}.mean({tuple(range(-axes, 0))})")
+
 
 class _AdaptivePool(Kind):
     """Windows that cut the input into `output` parts an axis; neighbours overlap where it does not divide evenly."""
@@ -104,6 +157,9 @@ class _AdaptivePool(Kind):
         windows = [size + parts - common(size, parts) for size, parts in zip(grid, output[1:], strict=True)]
         return {"C": channels, **axes(("d", "h", "w"), windows)}
 
+    def adaptive(self, module: str, output: Shape) -> Code:
+        return Code(f"nn.{module}{len(output) - 1}d", {"output_size": one(output[1:])})
+
 
 class AdaptiveMaxPool(_AdaptivePool, name="adaptive_max_pool"):
     """Adaptive max pooling: the output size is given, the windows follow.
@@ -120,6 +176,9 @@ class AdaptiveMaxPool(_AdaptivePool, name="adaptive_max_pool"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "window_elements", self.covered(inputs[0], output)
         yield "comparisons", self.covered(inputs[0], output)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return self.adaptive("AdaptiveMaxPool", output)
 
 
 class AdaptiveAvgPool(_AdaptivePool, name="adaptive_avg_pool"):
@@ -141,6 +200,9 @@ class AdaptiveAvgPool(_AdaptivePool, name="adaptive_avg_pool"):
         yield "window_elements", self.covered(inputs[0], output)
         yield "additions", self.covered(inputs[0], output)
         yield "divisions", {"C": output[0], **axes("ZPQ", output[1:])}
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return self.adaptive("AdaptiveAvgPool", output)
 
 
 class _GlobalPool(Kind):
@@ -171,6 +233,9 @@ class GlobalMaxPool(_GlobalPool, name="global_max_pool"):
         yield "window_elements", self.covered(inputs[0])
         yield "comparisons", self.covered(inputs[0])
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code(f"nn.AdaptiveMaxPool{len(output) - 1}d", {"output_size": 1})
+
 
 class GlobalAvgPool(_GlobalPool, name="global_avg_pool"):
     """Global average pooling: the mean of each channel, in place of fully connected layers.
@@ -192,6 +257,9 @@ class GlobalAvgPool(_GlobalPool, name="global_avg_pool"):
         yield "window_elements", self.covered(inputs[0])
         yield "additions", self.covered(inputs[0])
         yield "divisions", {"C": output[0]}
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code(f"nn.AdaptiveAvgPool{len(output) - 1}d", {"output_size": 1})
 
 
 def common(first: Size, second: Size) -> Size:

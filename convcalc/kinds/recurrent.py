@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, rank
+from convcalc.kinds.code import Code
 from convcalc.kinds.fields import Flag, Integer
 
 
@@ -65,6 +66,19 @@ class _Recurrent(Kind):
             yield name, {str(times): times, **cells} if times > 1 else cells
 
     element_work: ClassVar[dict[str, int]] = {}
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        needs = {"input_size": inputs[0][-1], "hidden_size": self.features}
+        options = {
+            "num_layers": (self.layers, 1),
+            "bias": (self.bias, True),
+            "batch_first": (True, False),
+            "bidirectional": (self.bidirectional, False),
+        }
+        call = "{module}({0})[0]"
+        if len(output) == 3:
+            call = f"{{module}}({{0}}.flatten(0, 1))[0].unflatten(0, (-1, {output[0]}))"
+        return Code(f"nn.{self.torch}", needs, options, call)
 
 
 class Lstm(_Recurrent, name="lstm"):

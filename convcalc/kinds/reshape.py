@@ -8,6 +8,7 @@ from typing import Any
 
 from convcalc.errors import Misfit
 from convcalc.kinds.base import Kind, Shape, Tally, axis_of, elements, rank, require, require_groups, spread
+from convcalc.kinds.code import DROP_PATH, Code, expression, one, padded
 from convcalc.kinds.fields import Choice, Integer, Number, ShapeField, Sizes
 from convcalc.kinds.window import pairs, split
 
@@ -26,6 +27,9 @@ class Identity(Kind, name="identity"):
     keras = "Identity"
     onnx = "Identity"
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("nn.Identity")
+
 
 class Dropout(Kind, name="dropout"):
     """Sets a share of the elements to 0 in training; nothing at inference.
@@ -40,6 +44,9 @@ class Dropout(Kind, name="dropout"):
     keras = "Dropout SpatialDropout2D"
     onnx = "Dropout"
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("nn.Dropout", {"p": self.rate})
+
 
 class DropPath(Kind, name="drop_path"):
     """Drops a whole branch for a sample in training ("stochastic depth", arXiv:1603.09382); nothing at inference.
@@ -51,6 +58,9 @@ class DropPath(Kind, name="drop_path"):
     rate = Number[Any](0.1, at_least=0, at_most=1, bare=True, also="p", doc="share of samples that skip the branch")
     example = ("96x56x56", {"rate": 0.2})
     torch = "StochasticDepth"
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("DropPath", {"rate": self.rate}, helper=DROP_PATH)
 
 
 class Flatten(Kind, name="flatten"):
@@ -71,6 +81,9 @@ class Flatten(Kind, name="flatten"):
     def output(self, *inputs: Shape) -> Shape:
         start = axis_of(self.start, inputs[0])
         return (*inputs[0][:start], prod(inputs[0][start:]))
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return expression(f"{{0}}.flatten({axis_of(self.start, inputs[0]) + 1})")
 
 
 class Reshape(Kind, name="reshape"):
@@ -104,6 +117,9 @@ class Reshape(Kind, name="reshape"):
         )
         return tuple(sizes)
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return expression(f"{{0}}.reshape(-1, {', '.join(map(str, output))})")
+
 
 class Permute(Kind, name="permute"):
     """The axes in another order: `order` lists the old axes, counted from 0.
@@ -132,6 +148,10 @@ class Permute(Kind, name="permute"):
         )
         return tuple(inputs[0][axis] for axis in order)
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        order = self.order if isinstance(self.order, tuple) else (self.order,)
+        return expression(f"{{0}}.permute(0, {', '.join(str(axis + 1) for axis in order)})")
+
 
 class Pad(Kind, name="pad"):
     """Adds a border to the grid: one width for all sides, one an axis, or [before, after] pairs.
@@ -152,6 +172,10 @@ class Pad(Kind, name="pad"):
         channels, grid = split(inputs[0])
         borders = pairs(self.amount, len(grid), "amount")
         return (channels, *(size + before + after for size, (before, after) in zip(grid, borders, strict=True)))
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        mode = "" if self.mode == "zeros" else f', mode="{self.mode}"'
+        return expression(padded(pairs(self.amount, len(output) - 1, "amount"), mode))
 
 
 class Crop(Kind, name="crop"):
@@ -174,6 +198,10 @@ class Crop(Kind, name="crop"):
             require(left >= 1, "nothing is left of {grid}", "amount", "crop less", grid=grid)
             found.append(left)
         return (channels, *found)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        borders = pairs(self.amount, len(output) - 1, "amount")
+        return expression(padded((-before, -after) for before, after in borders))
 
 
 class CenterCrop(Kind, name="center_crop"):
@@ -201,6 +229,10 @@ class CenterCrop(Kind, name="center_crop"):
                 grid=grid,
             )
         return (channels, *sizes)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        cuts = [size - kept for size, kept in zip(inputs[0][1:], output[1:], strict=True)]
+        return expression(padded((-(cut // 2), -(cut - cut // 2)) for cut in cuts))
 
 
 class Slice(Kind, name="slice"):
@@ -235,6 +267,14 @@ class Slice(Kind, name="slice"):
         )
         return (*inputs[0][:axis], (stop - start + self.step - 1) // self.step, *inputs[0][axis + 1 :])
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        axis = axis_of(self.axis, inputs[0])
+        size = inputs[0][axis]
+        start, stop = (None if at in (None, edge) else at for at, edge in ((self.start, 0), (self.stop, size)))
+        part = f"{'' if start is None else start}:{'' if stop is None else stop}"
+        part += f":{self.step}" if self.step != 1 else ""
+        return expression(f"{{0}}[{':, ' * (axis + 1)}{part}]")
+
 
 class Split(Kind, name="split"):
     """Cuts one axis into equal `parts` (a number) or into parts of the sizes listed. It has several outputs.
@@ -268,6 +308,11 @@ class Split(Kind, name="split"):
 
     def output(self, *inputs: Shape) -> Shape:
         return self.outputs(*inputs)[0]
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        axis = axis_of(self.axis, inputs[0])
+        sizes = [shape[axis] for shape in self.outputs(*inputs)]
+        return expression(f"{{0}}.split({sizes[0] if len(set(sizes)) == 1 else sizes}, {axis + 1})")
 
 
 class Upsample(Kind, name="upsample"):
@@ -310,6 +355,19 @@ class Upsample(Kind, name="upsample"):
             yield "multiplications", {"t": taps, **letters}
             yield "additions", {"t": taps, **letters}
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        grid = len(output) - 1
+        modes = {
+            "nearest": "nearest",
+            "bilinear": ("linear", "bilinear", "trilinear")[grid - 1],
+            "bicubic": "bicubic",
+        }
+        require(self.mode != "bicubic" or grid == 2, "PyTorch has bicubic only for grids of two axes", "mode")
+        options = {"mode": (modes[self.mode], "nearest")}
+        if self.size is None:
+            return Code("nn.Upsample", {}, {"scale_factor": (one(spread(self.scale, grid, "scale")), None), **options})
+        return Code("nn.Upsample", {}, {"size": (one(output[1:]), None), **options})
+
 
 class PixelShuffle(Kind, name="pixel_shuffle"):
     """Turns r*r channels into an r times larger grid: C*r*r x H x W -> C x H*r x W*r.
@@ -341,6 +399,9 @@ class PixelShuffle(Kind, name="pixel_shuffle"):
         )
         return (channels // area, height * self.factor, width * self.factor)
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("nn.PixelShuffle", {"upscale_factor": self.factor})
+
 
 class PixelUnshuffle(Kind, name="pixel_unshuffle"):
     """Turns r x r pixels into r*r channels: C x H*r x W*r -> C*r*r x H x W.
@@ -367,6 +428,9 @@ class PixelUnshuffle(Kind, name="pixel_unshuffle"):
         )
         return (channels * self.factor * self.factor, height // self.factor, width // self.factor)
 
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return Code("nn.PixelUnshuffle", {"downscale_factor": self.factor})
+
 
 class ChannelShuffle(Kind, name="channel_shuffle"):
     """Takes the channels of g groups in turn, so that the next grouped convolution sees all of them.
@@ -384,6 +448,9 @@ class ChannelShuffle(Kind, name="channel_shuffle"):
     def output(self, *inputs: Shape) -> Shape:
         require_groups(inputs[0][0], self.groups)
         return inputs[0]
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return expression(f"{{0}}.unflatten(1, ({self.groups}, -1)).transpose(1, 2).flatten(1, 2)")
 
 
 class Mean(Kind, name="mean"):
@@ -408,3 +475,6 @@ class Mean(Kind, name="mean"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "additions", elements(inputs[0])
         yield "divisions", elements(output)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        return expression(f"{{0}}.mean({axis_of(self.axis, inputs[0]) + 1})")

@@ -1,0 +1,70 @@
+"""A layer as lines of PyTorch: what its kind says, put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convcalc.errors import Misfit, Problem, SpecError
+from convcalc.graph import Layer
+from convcalc.kinds.code import BUFFER, PARAMETER, Code, literal
+
+
+def code(layer: Layer) -> Code:
+    """How PyTorch makes and calls a layer. Raises SpecError where it cannot."""
+    try:
+        return layer.kind.to_torch(layer.shapes, layer.output)
+    except Misfit as misfit:
+        what = f"'{layer.path}' cannot be written in PyTorch: {misfit.message}"
+        raise SpecError([Problem(what, layer.place, (), misfit.hint)]) from None
+
+
+def codes(layers: Sequence[Layer]) -> dict[int, Code]:
+    """The code of each layer by its index. Raises SpecError for all that have none."""
+    found, problems = {}, []
+    for layer in layers:
+        try:
+            found[layer.index] = code(layer)
+        except SpecError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def made(code: Code) -> str:
+    """The expression that makes a module.
+
+    >>> made(Code("nn.Conv2d", {"in_channels": 3, "out_channels": 64}, {"kernel_size": (7, None), "stride": (1, 1)}))
+    'nn.Conv2d(3, 64, kernel_size=7)'
+    """
+    name, values = parts(code)
+    return f"{name}({', '.join(values)})"
+
+
+def parts(code: Code) -> tuple[str, list[str]]:
+    """What makes a module, and its arguments."""
+    values = [literal(value) for value in code.needs.values()]
+    if code.module == PARAMETER:
+        return "nn.Parameter", [f"torch.zeros(1, {_bare(values[0])})"]
+    if code.module == BUFFER:
+        return "torch.zeros", ["1", _bare(values[0])]
+    given = code.options.items()
+    return code.module, [*values, *(f"{name}={literal(value)}" for name, (value, default) in given if value != default)]
+
+
+def _bare(shape: str) -> str:
+    """The sizes of a shape, or the name of one, spread out.
+
+    >>> _bare("(3, 4)"), _bare("(3,)"), _bare("shape")
+    ('3, 4', '3', '*shape')
+    """
+    return shape.strip("(),") if shape.startswith("(") else f"*{shape}"
+
+
+def called(code: Code, module: str, inputs: Sequence[str], batch: str) -> str:
+    """The expression for a layer's output.
+
+    >>> called(Code("nn.ReLU"), "self.relu", ["x"], "x.shape[0]")
+    'self.relu(x)'
+    """
+    return code.call.format(*inputs, module=module, batch=batch)

@@ -173,15 +173,21 @@ def emit(report: Report, form: str, output: Path | None, exact: bool | None, col
     write(report._replace(exact=exact is not False), form, sys.stdout)
 
 
-def write_text(text: str, output: Path | None = None) -> None:
-    """Write text as it is, to a file or stdout, in UTF-8."""
+def write_text(text: str | bytes, output: Path | None = None) -> None:
+    """Write text as it is, in UTF-8, or bytes: to a file or stdout, but no bytes to a terminal."""
     from convcalc.errors import SpecError, quoted
 
     if output is not None and str(output) != "-":
         try:
-            output.write_text(text, encoding="utf-8", newline="")
+            output.write_bytes(text.encode() if isinstance(text, str) else text)
         except OSError as error:
             raise SpecError(f"{quoted(output)} cannot be written: {error.strerror}") from None
+        return
+    if isinstance(text, bytes):
+        if sys.stdout.isatty():
+            raise SpecError("this is not text for a terminal", "name a file with -o, or redirect it")
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text)
         return
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")

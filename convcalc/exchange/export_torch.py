@@ -147,7 +147,8 @@ class Writer:
             code, name = self.codes[item.index], part.names[item.index]
             owner = self._owner(item)
             home = part.names[owner.index] if owner is not item and self._same_home(item, owner) else name
-            if code.module and home == name:
+            is_tied = part is self.root and owner is not item and owner.kind.name == item.kind.name
+            if code.module and home == name and not is_tied:
                 lines.append(Line(name, code))
             reads = list(item.inputs)
             steps.append((name, reads, [Ref(item.index, port) for port in range(len(item.outputs))]))

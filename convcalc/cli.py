@@ -1,6 +1,7 @@
 """The command line: commands are found by file name, errors become exit codes.
 
-0 fine, 1 a budget broken (nothing else), 2 bad usage or spec, 3 a bug in convcalc, 130 Ctrl-C, 141 closed pipe.
+0 fine, 1 a budget broken or a difference that verify found, 2 bad usage or spec, 3 a bug in convcalc, 130 Ctrl-C,
+141 closed pipe.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ NEEDED = {
     "solve": ["--vary", "width", "--max-macs", "1G"],
     "reconcile": ["--claim", "1G"],
     "check": ["--max-params", "1G"],
+    "verify": ["--all"],
 }
 
 

@@ -28,15 +28,22 @@ def _formats() -> list[str]:
 def command(spec: str, language: str, depth: int | None, output: Path | None, **options: Any) -> None:
     """Write a network in another tool's language.
 
-    mermaid and dot are drawings: a box a layer, with its shape and costs, folded to --depth.
+    torch is a file of PyTorch, a class for each block; onnx that network as a file with weights as PyTorch draws them,
+    which needs PyTorch. mermaid and dot are drawings: a box a layer, with its shape and costs, folded to --depth.
 
     \b
+    convcalc export resnet18 --to torch -o resnet18.py
+    convcalc export net.yaml --to onnx -o net.onnx
     convcalc export googlenet --to mermaid --depth 1
     convcalc export resnet18 --to dot --depth 2 | dot -Tsvg > resnet18.svg
     """
     from importlib import import_module
 
     from convcalc.analysis.count import count
+    from convcalc.errors import SpecError
 
+    writer = import_module(f"convcalc.exchange.{PREFIX}{language}")
+    if depth is not None and not getattr(writer, "FOLDS", False):
+        raise SpecError("--depth folds drawings", f"leave it out: {language} has every layer")
     counted = count(graph(spec, **options))
-    write_text(import_module(f"convcalc.exchange.{PREFIX}{language}").write(counted, depth), output)
+    write_text(writer.write(counted, depth), output)

@@ -65,7 +65,7 @@ def table(counted: Count, is_all: bool) -> Table:
         f"{len(different):,} differ" if different else "shapes, params and MACs are the same"
     )
     version = import_module("torch").__version__
-    notes = [f"{said} in PyTorch {version}", conditions(counted)]
+    notes = [f"{said} in PyTorch", conditions(counted)]
     return Table(name, columns, rows, whole, notes, {**facts(counted), "torch": version, "different": len(different)})
 
 

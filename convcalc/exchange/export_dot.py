@@ -5,6 +5,8 @@ from __future__ import annotations
 from convcalc.analysis.count import Count
 from convcalc.exchange.drawing import draw
 
+FOLDS = True  # to --depth
+
 
 def write(counted: Count, depth: int | None) -> str:
     """The text of a directed graph, from the top down."""

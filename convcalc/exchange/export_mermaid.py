@@ -7,6 +7,8 @@ import re
 from convcalc.analysis.count import Count
 from convcalc.exchange.drawing import draw
 
+FOLDS = True  # to --depth
+
 
 def write(counted: Count, depth: int | None) -> str:
     """The text of a flowchart, from the top down."""

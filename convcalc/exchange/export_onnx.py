@@ -58,6 +58,10 @@ def write(counted: Count, depth: int | None) -> bytes:
             optimizer.remove_unused_nodes(found.model)
     except Exception as error:
         raise SpecError(f"PyTorch cannot write the network as ONNX: {said(error.__cause__ or error)}") from None
+    learned = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    for value in list(found.model.graph.initializers.values()):
+        if value.name not in learned and not value.name.startswith("val_") and "running_" not in value.name:
+            value.name = f"lifted_{value.name}"  # what the exporter calls a constant that was never learned
     found.model.graph.name = graph.name
     found.model.producer_name = "convcalc"
     return bytes(import_module("onnx_ir").to_proto(found.model).SerializeToString())

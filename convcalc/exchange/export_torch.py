@@ -72,7 +72,7 @@ class Writer:
         self.homes: dict[int, str] = {}  # of a layer, the path of its module from the root
         self._find(self.root, "self")
         parts = sorted(self.root.walk(), key=lambda part: part.height)
-        self.name = identifier(camel(graph.name), "Net", self.used)
+        self.name = identifier(camel(graph.name, "Net"), "Net", self.used)
         for _, level in groupby((part for part in parts if part is not self.root), key=lambda part: part.height):
             alike: dict[Any, list[Draft]] = {}
             for part in level:
@@ -177,7 +177,7 @@ class Writer:
 
     def _class(self, drafts: Sequence[Draft]) -> None:
         """One class for all uses; arguments that are not the same everywhere are arguments of the class."""
-        name = identifier(camel(drafts[0].part.label), "Block", self.used)
+        name = identifier(camel(drafts[0].part.label, "Block"), "Block", self.used)
         columns = [
             tuple(zip(*(draft.lines[at].values for draft in drafts), strict=True)) for at in range(len(drafts[0].lines))
         ]
@@ -253,11 +253,12 @@ def wrapped(head: str, items: Sequence[str], tail: str) -> list[str]:
     return [head, *([inner] if len(inner) <= WIDTH else [f"{margin}    {item}," for item in items]), f"{margin}{tail}"]
 
 
-def camel(text: str) -> str:
-    """A text as the name of a class.
+def camel(text: str, prefix: str) -> str:
+    """A text as the name of a class, with a prefix where it begins with a digit.
 
-    >>> camel("inverted_residual"), camel("ResNet 18, width x2")
-    ('InvertedResidual', 'ResNet18WidthX2')
+    >>> camel("inverted_residual", "Block"), camel("1x1 before 5x5", "Net")
+    ('InvertedResidual', 'Net1x1Before5x5')
     """
     words = "".join(letter if letter.isalnum() and letter.isascii() else " " for letter in text).split()
-    return "".join(word[0].upper() + word[1:] for word in words)
+    name = "".join(word[0].upper() + word[1:] for word in words)
+    return prefix + name if name[:1].isdigit() else name

@@ -211,8 +211,8 @@ class TransposedConv(_Convolution, name="transposed_conv"):
             else:
                 before, after = pairs(self.padding, axes)[at]
             is_plain = before == after and extra < max(step, apart)  # what the module does by itself
-            borders.append(min(before, after))
+            borders.append(before if is_plain else 0)
             extras.append(extra if is_plain else 0)
-            rests.append((borders[-1] - before, borders[-1] - after + extra - extras[-1]))
+            rests.append((0, 0) if is_plain else (-before, extra - after))
         code = self._code("ConvTranspose", inputs[0], one(borders), PLAIN, one(extras))
         return code._replace(call=padded(rests).replace("{0}", PLAIN)) if any(map(any, rests)) else code

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from convcalc.errors import Place, Problem, Source, SpecError, printable, quoted
-from convcalc.syntax import syntax_problem
+from convcalc.syntax import MOST_DEEP, syntax_problem
 from convcalc.text import decode, refuse_characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_DEEP = 40
 MOST_NODES = 4_000_000
 MOST_DIGITS = 30
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from convcalc.errors import Place, Problem, Source, printable, quoted
 
+# levels that a spec may be nested; a parser has a limit of its own far above
+MOST_DEEP = 40
+
 _EXPRESSION = "write a computation as ${...}, in quotes inside { } or [ ]"
 
 
@@ -35,6 +38,8 @@ def syntax_problem(error: Any, source: Source) -> Problem:
         what = "alias" if "alias" in context else "anchor"
         place = opened._replace(end=opened.column + len(word))
         return Problem(f"{quoted(word)} is not the name of an {what}", place, hint=_EXPRESSION)
+    if "nesting depth" in complaint:  # libyaml, looking ahead of the level at which the reader stops
+        return Problem(f"nested deeper than {MOST_DEEP} levels", place)
     if "flow" in context:
         return _unclosed(opened, place, here)
     if "mapping values" in complaint:

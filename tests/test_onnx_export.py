@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 from convcalc.analysis.count import count
 from convcalc.cli import run
 from convcalc.exchange.export_onnx import write
-from convcalc.exchange.export_torch import Writer
+from convcalc.exchange.export_torch import TorchWriter
 from convcalc.exchange.onnx_file import read_bytes
 from convcalc.exchange.read_onnx import graph_of
 from convcalc.request import load, read
@@ -67,7 +67,7 @@ def test_it_computes_what_the_written_module_computes():
     counted = count(read(SMALL))
     model = onnx.load_from_string(write(counted, None))
     assert [node.name for node in model.graph.input] == ["input"]
-    writer = Writer(counted.graph)
+    writer = TorchWriter(counted.graph)
     scope = {}
     exec(writer.file(counted), scope)
     module = scope[writer.name]().eval()

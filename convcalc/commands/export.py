@@ -28,11 +28,13 @@ def _formats() -> list[str]:
 def command(spec: str, language: str, depth: int | None, output: Path | None, **options: Any) -> None:
     """Write a network in another tool's language.
 
-    torch is a file of PyTorch, a class for each block; onnx that network as a file with weights as PyTorch draws them,
-    which needs PyTorch. mermaid and dot are drawings: a box a layer, with its shape and costs, folded to --depth.
+    torch is a file of PyTorch, a class for each block; keras one of Keras 3, a function for each block. onnx is the
+    network of the former as a file with weights as PyTorch draws them, which needs PyTorch. mermaid and dot are
+    drawings: a box a layer, with its shape and costs, folded to --depth.
 
     \b
     convcalc export resnet18 --to torch -o resnet18.py
+    convcalc export resnet18 --to keras -o resnet18.py
     convcalc export net.yaml --to onnx -o net.onnx
     convcalc export googlenet --to mermaid --depth 1
     convcalc export resnet18 --to dot --depth 2 | dot -Tsvg > resnet18.svg

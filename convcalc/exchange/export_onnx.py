@@ -10,10 +10,9 @@ from typing import Any
 
 from convcalc.analysis.count import Count
 from convcalc.errors import SpecError
-from convcalc.exchange.export_torch import Writer
+from convcalc.exchange.export_torch import TorchWriter
 from convcalc.exchange.torch_module import need, quiet, said
-from convcalc.graph import Graph
-from convcalc.kinds.linear import Embedding
+from convcalc.exchange.units import is_of_tokens
 
 MOST = 2**31 - 2**20  # bytes of one file: what a protobuf can hold, less some for the graph
 PER_PARAMETER = 4
@@ -29,13 +28,13 @@ def write(counted: Count, depth: int | None) -> bytes:
     need("onnxscript", "writing ONNX")
     torch = need("torch", "writing ONNX")
     graph = counted.graph
-    writer = Writer(graph)
+    writer = TorchWriter(graph)
     scope: dict[str, Any] = {}
     exec(compile(writer.file(counted), "<export>", "exec"), scope)
     torch.manual_seed(0)
     module = scope[writer.name]().eval()
     inputs = tuple(
-        torch.zeros(graph.batch, *shape, dtype=torch.int64 if _is_of_tokens(graph, name) else torch.float32)
+        torch.zeros(graph.batch, *shape, dtype=torch.int64 if is_of_tokens(graph, name) else torch.float32)
         for name, shape in graph.inputs.items()
     )
     names = [layer.path for layer in graph.outputs for _ in layer.outputs]
@@ -65,10 +64,3 @@ def write(counted: Count, depth: int | None) -> bytes:
     found.model.graph.name = graph.name
     found.model.producer_name = "convcalc"
     return bytes(import_module("onnx_ir").to_proto(found.model).SerializeToString())
-
-
-def _is_of_tokens(graph: Graph, name: str) -> bool:
-    """Whether an input holds numbers of tokens: nothing but embeddings reads it."""
-    own = next(layer.index for layer in graph.all if layer.path == name)
-    readers = [layer for layer in graph.layers if any(ref.layer == own for ref in layer.inputs)]
-    return bool(readers) and all(isinstance(layer.kind, Embedding) for layer in readers)

@@ -39,11 +39,11 @@ class Part:
                 yield from item.walk()
 
 
-def cut(graph: Graph, taken: frozenset[str]) -> Part:
-    """The whole network as a part of parts; no name in them is one of `taken`."""
+def cut(graph: Graph, taken: frozenset[str], is_flat: bool = False) -> Part:
+    """The whole network as a part of parts, or with `is_flat` as one; no name in them is one of `taken`."""
     root = Part("", graph.name, 0, len(graph.all))
     groups = [group for group in graph.groups if group.label not in ("", "repeat")]
-    groups = [group for group in groups if group.stop - group.start >= FEWEST]
+    groups = [group for group in groups if group.stop - group.start >= FEWEST and not is_flat]
     waiting = sorted(groups, key=lambda group: (group.start, -group.stop, len(group.path)), reverse=True)
     open_parts = [root]
     for layer in graph.layers:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import Count
-from convcalc.exchange.export_torch import Writer
+from convcalc.exchange.code_text import called, codes, made
+from convcalc.exchange.export_torch import TorchWriter
 from convcalc.exchange.torch_module import need, quiet, said
-from convcalc.exchange.torch_text import called, codes, made
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Shape
 from convcalc.kinds.code import Code
@@ -97,7 +97,7 @@ class _Builder:
 
     def whole(self, counted: Count) -> Seen:
         """The file, run once."""
-        writer = Writer(self.graph)
+        writer = TorchWriter(self.graph)
         scope: dict[str, Any] = {}
         try:
             exec(compile(writer.file(counted), "<export>", "exec"), scope)

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from convcalc.kinds.base import Kind, Shape, Tally, axis_of, elements
-from convcalc.kinds.code import Code
+from convcalc.kinds.code import Code, expression, literal
+from convcalc.kinds.code_keras import EITHER, activation, place
 from convcalc.kinds.fields import Choice, Integer, Number
 
 
@@ -28,6 +29,12 @@ class _Activation(Kind):
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return Code(f"nn.{self.torch.split()[0]}")
 
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return EITHER
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return activation(self.name)
+
 
 class Relu(_Activation, name="relu"):
     """Rectified linear unit: max(x, 0).
@@ -42,6 +49,9 @@ class Relu(_Activation, name="relu"):
     keras = "ReLU"
     onnx = "Relu"
 
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return Code("layers.ReLU")
+
 
 class Relu6(_Activation, name="relu6"):
     """min(max(x, 0), 6).
@@ -54,6 +64,9 @@ class Relu6(_Activation, name="relu6"):
     costs = {"comparisons": 2}
     torch = "ReLU6"
     onnx = "Clip"
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return Code("layers.ReLU", {"max_value": 6})
 
 
 class LeakyRelu(_Activation, name="leaky_relu"):
@@ -75,6 +88,9 @@ class LeakyRelu(_Activation, name="leaky_relu"):
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return Code("nn.LeakyReLU", {}, {"negative_slope": (self.slope, 0.01)})
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return Code("layers.LeakyReLU", {}, {"negative_slope": (self.slope, None)})
 
 
 class Prelu(_Activation, name="prelu"):
@@ -102,6 +118,11 @@ class Prelu(_Activation, name="prelu"):
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return Code("nn.PReLU", {}, {"num_parameters": (output[0] if self.slopes == "channels" else 1, 1)})
 
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        own = place(0, is_behind) % (len(output) + 1) if self.slopes == "channels" else 0
+        shared = [axis for axis in range(1, len(output) + 1) if axis != own]
+        return Code("layers.PReLU", {}, {"shared_axes": (shared, [])})
+
 
 class Elu(_Activation, name="elu"):
     """x where x > 0, else alpha * (exp(x) - 1).
@@ -122,6 +143,9 @@ class Elu(_Activation, name="elu"):
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return Code("nn.ELU", {}, {"alpha": (self.alpha, 1)})
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return Code("layers.ELU", {}, {"alpha": (self.alpha, 1)})
 
 
 class Selu(_Activation, name="selu"):
@@ -220,6 +244,9 @@ class Gelu(_Activation, name="gelu"):
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return Code("nn.GELU", {}, {"approximate": (self.approximate, "none")})
 
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return activation("gelu") if self.approximate == "none" else expression("ops.gelu({0}, approximate=True)")
+
 
 class Mish(_Activation, name="mish"):
     """x * tanh(log(1 + exp(x))).
@@ -284,6 +311,9 @@ class HardTanh(_Activation, name="hard_tanh"):
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return Code("nn.Hardtanh", {}, {"min_val": (self.low, -1), "max_val": (self.high, 1)})
 
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return expression(f"ops.clip({{0}}, {literal(self.low)}, {literal(self.high)})")
+
 
 class Softplus(_Activation, name="softplus"):
     """log(1 + exp(x)).
@@ -326,6 +356,16 @@ class _Softmax(Kind):
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return Code(f"nn.{self.torch.split()[0]}", {}, {"dim": (axis_of(self.axis, output) + 1, None)})
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return EITHER
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        axis = place(axis_of(self.axis, output), is_behind)
+        axis = -1 if axis == len(output) else axis
+        if self.name == "softmax":
+            return Code("layers.Softmax", {}, {"axis": (axis, -1)})
+        return expression(f"ops.log_softmax({{0}}, axis={axis})")
 
 
 class Softmax(_Softmax, name="softmax"):

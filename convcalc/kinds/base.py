@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from convcalc.errors import Misfit, collectors, did_you_mean
 from convcalc.kinds.code import Code
+from convcalc.kinds.code_keras import AS_IN_SPEC
 from convcalc.kinds.fields import Field, shown
 
 Size = int
@@ -173,6 +174,15 @@ class Kind:
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         """How PyTorch makes and calls the layer. Raises Misfit where it cannot."""
         raise Misfit(f"{self.name} has no counterpart in PyTorch")
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        """The order of axes in which Keras' layer wants its inputs, and gives its outputs."""
+        return AS_IN_SPEC
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        """How Keras makes and calls the layer; `is_behind` says that the channels come behind the grid. Raises Misfit
+        where it cannot."""
+        raise Misfit(f"{self.name} has no counterpart in Keras")
 
     def values(self) -> dict[str, Any]:
         """The fields that were given, in the order of declaration.

@@ -7,6 +7,7 @@ from typing import Any
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, require_groups, spread
 from convcalc.kinds.code import PLAIN, Code, one, padded
+from convcalc.kinds.code_keras import BEHIND, zeros_around
 from convcalc.kinds.fields import Flag, Integer, Sizes
 from convcalc.kinds.window import borders, pairs, reach, slide, split
 
@@ -82,6 +83,20 @@ class _Convolution(Kind):
         }
         return Code(f"nn.{module}{axes}d", needs, options, call)
 
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return BEHIND
+
+    def _keras(self, module: str, needs: dict[str, Any], axes: int, **more: tuple[Any, Any]) -> Code:
+        """Keras' layer, but for its border."""
+        strides, kernels = spread(self.stride, axes, "stride"), spread(self.kernel, axes, "kernel")
+        apart = spread(self.dilation, axes, "dilation")
+        apart = tuple(1 if window == 1 else step for window, step in zip(kernels, apart, strict=True))
+        require(
+            max(strides) == 1 or max(apart) == 1, "Keras has no convolution with both a stride and a dilation", "stride"
+        )
+        options = {"strides": (one(strides), 1), "dilation_rate": (one(apart), 1), "use_bias": (self.bias, True)}
+        return Code(f"layers.{module}", {**needs, "kernel_size": one(kernels)}, {**options, **more})
+
     def mixes(self, inputs: tuple[Shape, ...]) -> str:
         channels, grid = split(inputs[0])
         if all(size == 1 for size in spread(self.kernel, len(grid), "kernel")):
@@ -116,15 +131,34 @@ class Conv(_Convolution, name="conv"):
         _, filters = self.count_of(channels)
         return (filters, *slide(grid, self.kernel, self.stride, self.padding, self.dilation))
 
+    def _sides(self, shape: Shape, output: Shape, padding: Any) -> tuple[tuple[Size, Size], ...]:
+        """The border before and after along each axis, `same` worked out."""
+        if padding != "same":
+            return pairs(padding, len(shape) - 1)
+        sides = borders(shape, output, self.kernel, self.stride, "same", self.dilation)
+        return tuple((before, max(after, 0)) for before, after in sides)
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        (channels, *grid), axes = inputs[0], len(output) - 1
+        groups, filters = self.count_of(channels)
+        if axes < 3 and groups == channels and channels > 1:
+            code = self._keras(f"DepthwiseConv{axes}D", {}, axes, depth_multiplier=(filters // channels, 1))
+        else:
+            code = self._keras(f"Conv{axes}D", {"filters": filters}, axes, groups=(groups, 1))
+        sides = self._sides(inputs[0], output, self.padding)
+        steps = spread(self.stride, axes, "stride")
+        rounded = tuple(-(-size // step) for size, step in zip(grid, steps, strict=True))
+        if not any(map(any, sides)):
+            return code
+        if rounded == output[1:] and sides == self._sides(inputs[0], output, "same"):
+            return code._replace(options={**code.options, "padding": ("same", "valid")})
+        return code._replace(call=f"{{module}}({zeros_around(sides)})")
+
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         shape, axes = inputs[0], len(inputs[0]) - 1
         if self.padding == "same" and all(step == 1 for step in spread(self.stride, axes, "stride")):
             return self._code("Conv", shape, "same", PLAIN)
-        if self.padding == "same":
-            sides = borders(shape, output, self.kernel, self.stride, self.padding, self.dilation)
-            sides = tuple((before, max(after, 0)) for before, after in sides)
-        else:
-            sides = pairs(self.padding, axes)
+        sides = self._sides(shape, output, self.padding)
         if all(before == after for before, after in sides):
             return self._code("Conv", shape, one(before for before, _ in sides), PLAIN)
         return self._code("Conv", shape, 0, f"{{module}}({padded(sides)})")
@@ -215,4 +249,32 @@ class TransposedConv(_Convolution, name="transposed_conv"):
             extras.append(extra if is_plain else 0)
             rests.append((0, 0) if is_plain else (-before, extra - after))
         code = self._code("ConvTranspose", inputs[0], one(borders), PLAIN, one(extras))
-        return code._replace(call=padded(rests).replace("{0}", PLAIN)) if any(map(any, rests)) else code
+        if not any(map(any, rests)):
+            return code
+        # what is added comes first: what is cut off may be all there was
+        more, less = ([(edge(before, 0), edge(after, 0)) for before, after in rests] for edge in (max, min))
+        call = padded(more).replace("{0}", PLAIN) if any(map(any, more)) else PLAIN
+        return code._replace(call=padded(less).replace("{0}", call) if any(map(any, less)) else call)
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        (channels, *grid), axes = inputs[0], len(output) - 1
+        groups, filters = self.count_of(channels)
+        require(groups == 1, "Keras has no transposed convolution in groups", "groups")
+        code = self._keras(f"Conv{axes}DTranspose", {"filters": filters}, axes)
+        steps = spread(self.stride, axes, "stride")
+        if self.padding == "same" and output[1:] == tuple(size * step for size, step in zip(grid, steps, strict=True)):
+            return code._replace(options={**code.options, "padding": ("same", "valid")})
+        spans = (
+            apart * (window - 1) + 1
+            for window, apart in zip(
+                spread(self.kernel, axes, "kernel"), spread(self.dilation, axes, "dilation"), strict=True
+            )
+        )
+        cuts, rests = [], []
+        for at, (size, step, span, wanted) in enumerate(zip(grid, steps, spans, output[1:], strict=True)):
+            before = max(span - step, 0) // 2 if self.padding == "same" else pairs(self.padding, axes)[at][0]
+            after = size * step + max(span - step, 0) - before - wanted  # of what Keras gives without a border
+            cuts.append((before, max(after, 0)))
+            rests.append((0, max(-after, 0)))
+        call = zeros_around(rests).replace("{0}", PLAIN)
+        return code._replace(call=zeros_around(cuts, "Cropping").replace("{0}", call))

@@ -13,10 +13,12 @@ from typing import Any
 from convcalc.errors import Misfit
 from convcalc.kinds.base import Kind, Shape, Tally, axis_of, broadcast, elements
 from convcalc.kinds.code import BUFFER, Code, chained, expression
+from convcalc.kinds.code_keras import CONSTANT, EITHER, reshaped
 from convcalc.kinds.fields import Choice, Flag, Integer, ShapeField, Sizes, Text
 
 _WORK = ("comparisons", "additions", "multiplications", "divisions", "exponentials")
 _ONE_OF = "one of the functions that count as {}"
+_FIRST = "the spec does not say which elements: the first ones, again and again"
 
 
 class Elementwise(Kind, name="elementwise"):
@@ -56,6 +58,13 @@ class Elementwise(Kind, name="elementwise"):
             "exponentials": "torch.exp({0})",
         }
         return expression(calls[self.operation], note)
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return EITHER
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        code = self.to_torch(inputs, output)
+        return code._replace(call=code.call.replace("torch.pow(", "ops.power(").replace("torch.", "ops."))
 
 
 class Reduce(Kind, name="reduce"):
@@ -98,6 +107,22 @@ class Reduce(Kind, name="reduce"):
             call += ".unsqueeze(1)"
         return expression(call, "" if self.operation == "additions" else _ONE_OF.format(self.operation))
 
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        axes = self.axes if isinstance(self.axes, tuple) else (self.axes,)
+        over = tuple(sorted(axis_of(axis, inputs[0]) + 1 for axis in axes))
+        functions = {
+            "comparisons": "ops.max({{0}}, {over})",
+            "additions": "ops.sum({{0}}, {over})",
+            "multiplications": "ops.sum(ops.square({{0}}), {over})",
+            "divisions": "ops.mean({{0}}, {over})",
+            "exponentials": "ops.logsumexp({{0}}, {over})",
+        }
+        is_alone = len(over) == len(inputs[0]) and not self.keep
+        more = ", keepdims=True" if self.keep else ""
+        call = functions[self.operation].format(over=f"axis={over}{more}")
+        note = "" if self.operation == "additions" else _ONE_OF.format(self.operation)
+        return expression(f"ops.expand_dims({call}, 1)" if is_alone else call, note)
+
 
 class Gather(Kind, name="gather"):
     """Elements of the inputs in a stated shape: looked up, tiled, rolled, sorted out. It moves, and computes nothing.
@@ -124,7 +149,13 @@ class Gather(Kind, name="gather"):
         taken = f"torch.arange({prod(output)}, device={{0}}.device) % {sum(map(prod, inputs))}"
         flat = ".flatten(1)" if len(inputs) == 1 else ""
         call = f"{every}{flat}[:, {taken}].reshape(-1, {', '.join(map(str, output))})"
-        return expression(call, "the spec does not say which elements: the first ones, again and again")
+        return expression(call, _FIRST)
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        flat = [f"layers.Flatten()({{{number}}})" if len(s) > 1 else f"{{{number}}}" for number, s in enumerate(inputs)]
+        every = flat[0] if len(flat) == 1 else f"layers.Concatenate()([{', '.join(flat)}])"
+        taken = f"ops.take({every}, ops.arange({prod(output)}) % {sum(map(prod, inputs))}, axis=1)"
+        return (reshaped(taken, output) if len(output) > 1 else expression(taken))._replace(note=_FIRST)
 
 
 class Constant(Kind, name="constant"):
@@ -143,6 +174,9 @@ class Constant(Kind, name="constant"):
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return Code(BUFFER, {"shape": output}, call=f"{{module}}.expand({{batch}}{', -1' * len(output)})")
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return Code("Constant", {"shape": output}, call="{module}({batch})", helper=CONSTANT)
 
 
 class Opaque(Kind, name="opaque"):
@@ -171,3 +205,6 @@ class Opaque(Kind, name="opaque"):
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         raise Misfit(f"nobody knows what {self.operator} computes")
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return self.to_torch(inputs, output)

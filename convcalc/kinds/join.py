@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from convcalc.kinds.base import Kind, Shape, Tally, axis_of, broadcast, elements, require
 from convcalc.kinds.code import Code, chained, expression
+from convcalc.kinds.code_keras import EITHER, joined, place
 from convcalc.kinds.fields import Integer
 
 
@@ -53,6 +54,14 @@ class Concat(Kind, name="concat"):
         parts = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
         return expression(f"torch.cat([{parts}], {axis_of(self.axis, inputs[0]) + 1})")
 
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return EITHER
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        axis = place(axis_of(self.axis, output), is_behind)
+        is_last = axis in (-1, len(output))
+        return joined("Concatenate", len(inputs), "" if is_last else f"axis={axis}")
+
 
 class _Elementwise(Kind):
     """Element by element, with an axis of size 1 stretched to the other branch's size."""
@@ -72,6 +81,14 @@ class _Elementwise(Kind):
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return chained(len(inputs), self.sign, "" if self.sign else f"torch.{self.torch}")
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return EITHER
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        if self.keras and (self.name != "subtract" or len(inputs) == 2):  # Keras subtracts one
+            return joined(self.keras, len(inputs))
+        return chained(len(inputs), self.sign)
 
 
 class Add(_Elementwise, name="add"):

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, axis_of, broadcast, elements, rank, require
-from convcalc.kinds.code import ATTENTION, PARAMETER, Code, expression, on_last
+from convcalc.kinds.code import ATTENTION, PARAMETER, PLAIN, Code, expression, on_last
+from convcalc.kinds.code_keras import AS_IN_SPEC, BEHIND
+from convcalc.kinds.code_keras import PARAMETER as PARAMETER_IN_KERAS
 from convcalc.kinds.fields import Flag, Integer, ShapeField
 
 
@@ -73,6 +75,16 @@ class Linear(Kind, name="linear"):
         needs = {"in_features": inputs[0][axis], "out_features": self.features}
         return Code("nn.Linear", needs, {"bias": (self.bias, True)}, on_last(axis, output))
 
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return BEHIND if self._axis(inputs[0]) == 0 else AS_IN_SPEC
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        axis = self._axis(inputs[0])
+        call = PLAIN
+        if 0 < axis < len(output) - 1:
+            call = f"ops.moveaxis({{module}}(ops.moveaxis({{0}}, {axis + 1}, -1)), -1, {axis + 1})"
+        return Code("layers.Dense", {"units": self.features}, {"use_bias": (self.bias, True)}, call)
+
 
 class Embedding(Kind, name="embedding"):
     """A table of `entries` vectors, one looked up for each token: no multiplication.
@@ -104,6 +116,9 @@ class Embedding(Kind, name="embedding"):
         needs = {"num_embeddings": self.entries, "embedding_dim": self.features}
         return Code("nn.Embedding", needs, call="{module}({0}.long())")
 
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return Code("layers.Embedding", {"input_dim": self.entries, "output_dim": self.features})
+
 
 class Parameter(Kind, name="parameter"):
     """Learned values that stand for themselves: a class token, position embeddings. It has no input.
@@ -128,6 +143,9 @@ class Parameter(Kind, name="parameter"):
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return Code(PARAMETER, {"shape": output}, call=f"{{module}}.expand({{batch}}{', -1' * len(output)})")
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return Code("Parameter", {"shape": output}, call="{module}({batch})", helper=PARAMETER_IN_KERAS)
 
 
 class Matmul(Kind, name="matmul"):
@@ -175,6 +193,9 @@ class Matmul(Kind, name="matmul"):
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return expression("{0} @ {1}.transpose(-2, -1)" if self.transpose else "{0} @ {1}")
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return expression(f"ops.matmul({{0}}, {'ops.swapaxes({1}, -2, -1)' if self.transpose else '{1}'})")
 
 
 class Attention(Kind, name="attention"):
@@ -262,3 +283,11 @@ class Attention(Kind, name="attention"):
             return Code("nn.MultiheadAttention", needs, options, f"{{module}}({three}, need_weights=False)[0]")
         options["head_dim"] = (self.head_features, None)
         return Code("Attention", needs, options, f"{{module}}({three})", helper=ATTENTION)
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        *_, inner = self._sizes(inputs)
+        query, key, value = (f"{{{min(at, len(inputs) - 1)}}}" for at in range(3))
+        given = [query, value] if key == value else [query, value, key]
+        needs = {"num_heads": self.heads, "key_dim": inner // self.heads}
+        call = f"{{module}}({', '.join(given)})"
+        return Code("layers.MultiHeadAttention", needs, {"use_bias": (self.bias, True)}, call)

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, axis_of, elements, rank, require_groups
-from convcalc.kinds.code import PLAIN, SCALE, Code, on_grid, on_last
+from convcalc.kinds.code import PLAIN, SCALE, Code, expression, literal, on_grid, on_last
+from convcalc.kinds.code_keras import AS_IN_SPEC, BEHIND, EITHER, NEIGHBOURS, place
+from convcalc.kinds.code_keras import SCALE as SCALE_IN_KERAS
 from convcalc.kinds.fields import Choice, Flag, Integer, Number
 
 _EPSILON = "added to the variance; does not change any count"
@@ -18,6 +20,19 @@ class _Norm(Kind):
     affine = Flag(True, also="elementwise_affine scale center", doc="a learned scale and shift for each channel")
     epsilon = Number[Any](1e-5, at_least=0, at_most=1, also="eps", doc=_EPSILON)
     example = ("64x8x8", {})
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return EITHER
+
+    def keras_options(self, output: Shape, axis: Any) -> dict[str, tuple[Any, Any]]:
+        """Arguments that all of Keras' norms take; their epsilon is another than PyTorch's."""
+        axis = -1 if axis == len(output) else axis
+        return {
+            "axis": (axis, -1),
+            "epsilon": (self.epsilon, 1e-3),
+            "center": (self.affine, True),
+            "scale": (self.affine, True),
+        }
 
     def learned(self, letter: str, features: Size) -> Iterable[Tally]:
         if self.affine:
@@ -66,6 +81,10 @@ class BatchNorm(_Norm, name="batch_norm"):
         }
         return on_grid("BatchNorm", {"num_features": output[0]}, options, output)
 
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        call = PLAIN if self.statistic == "running" else "{module}({0}, training=True)"
+        return Code("layers.BatchNormalization", {}, self.keras_options(output, place(0, is_behind)), call)
+
 
 class LayerNorm(_Norm, name="layer_norm"):
     """Layer normalisation: over the last axis (tokens), over the channels at every pixel, or over everything.
@@ -109,6 +128,16 @@ class LayerNorm(_Norm, name="layer_norm"):
         over = output if self.over == "all" else output[axis]
         return Code("nn.LayerNorm", {"normalized_shape": over}, options, on_last(axis, output))
 
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return {"last": AS_IN_SPEC, "channels": BEHIND, "all": EITHER}[self.over]
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        axis: Any = place(0 if self.over == "channels" else len(output) - 1, is_behind)
+        if self.over == "all" and len(output) > 1:
+            axis = [*range(1, len(output) + 1)]
+        options = self.keras_options(output, axis)
+        return Code("layers.LayerNormalization", {}, {**options, "center": (self.affine and self.bias, True)})
+
 
 class RmsNorm(Kind, name="rms_norm"):
     """Root mean square normalisation over the last axis: a scale, no shift, no mean.
@@ -138,6 +167,9 @@ class RmsNorm(Kind, name="rms_norm"):
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return Code("nn.RMSNorm", {"normalized_shape": output[-1]}, {"eps": (self.epsilon, None)})
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return Code("layers.RMSNormalization", {}, {"epsilon": (self.epsilon, None)})
 
 
 class GroupNorm(_Norm, name="group_norm"):
@@ -171,6 +203,10 @@ class GroupNorm(_Norm, name="group_norm"):
         options = {"eps": (self.epsilon, self.fields["epsilon"].default), "affine": (self.affine, True)}
         return Code("nn.GroupNorm", {"num_groups": self.groups, "num_channels": output[0]}, options)
 
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        options = self.keras_options(output, place(0, is_behind))
+        return Code("layers.GroupNormalization", {}, {"groups": (self.groups, 32), **options})
+
 
 class InstanceNorm(_Norm, name="instance_norm"):
     """Instance normalisation: each channel over its own grid; nothing is learned unless `affine` says so.
@@ -195,6 +231,10 @@ class InstanceNorm(_Norm, name="instance_norm"):
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         options = {"eps": (self.epsilon, self.fields["epsilon"].default), "affine": (self.affine, False)}
         return on_grid("InstanceNorm", {"num_features": output[0]}, options, output)
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        options = self.keras_options(output, place(0, is_behind))
+        return Code("layers.GroupNormalization", {}, {"groups": (-1, 32), **options})
 
 
 class Lrn(Kind, name="lrn"):
@@ -233,6 +273,13 @@ class Lrn(Kind, name="lrn"):
         call = PLAIN if len(output) > 1 else "{module}({0}.unsqueeze(2)).squeeze(2)"
         return Code("nn.LocalResponseNorm", needs, options, call)
 
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return BEHIND
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        values = ", ".join(literal(value) for value in (self.size, self.alpha, self.beta, self.k))
+        return expression(f"local_response_norm({{0}}, {values})")._replace(helper=NEIGHBOURS)
+
 
 class Scale(Kind, name="scale"):
     """A learned factor for each channel (or each of the last axis), and with `bias` a learned offset.
@@ -268,3 +315,11 @@ class Scale(Kind, name="scale"):
         axis = axis_of(self.axis, output)
         shape = (output[axis], *(1 for _ in output[axis + 1 :]))
         return Code("Scale", {"shape": shape}, {"bias": (self.bias, False)}, helper=SCALE)
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return EITHER
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        axis = place(axis_of(self.axis, output), is_behind)
+        options = {"axis": (-1 if axis == len(output) else axis, -1), "bias": (self.bias, False)}
+        return Code("Scale", {}, options, helper=SCALE_IN_KERAS)

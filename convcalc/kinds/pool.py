@@ -8,13 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, spread
+from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, spread
 from convcalc.kinds.code import PLAIN, Code, expression, one, padded
+from convcalc.kinds.code_keras import BEHIND, filled_around, zeros_around
 from convcalc.kinds.fields import Flag, Sizes
 from convcalc.kinds.window import borders, pairs, reach, slide, split
 
 
-class _SlidingPool(Kind):
+class _OnGrid(Kind):
+    """In Keras the channels come behind the grid."""
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return BEHIND
+
+
+class _SlidingPool(_OnGrid):
     """A window that slides over each channel; the stride is the window unless given."""
 
     kernel = Sizes[Any](letters="TRS", bare=True, also="kernel_size kernel_shape pool_size size", doc="window")
@@ -64,6 +72,14 @@ class _SlidingPool(Kind):
         call = PLAIN if is_plain else f"{{module}}({padded(sides, fill)})"
         return Code(f"nn.{module}{axes}d", {"kernel_size": kernel}, {**own, **options}, call)
 
+    def keras_pool(self, module: str, output: Shape) -> Code:
+        """Keras' layer, but for its border."""
+        axes = len(output) - 1
+        require(max(spread(self.dilation, axes, "dilation")) == 1, "Keras has no pooling with dilation", "dilation")
+        kernel = one(spread(self.kernel, axes, "kernel"))
+        stride = kernel if self.stride is None else one(spread(self.stride, axes, "stride"))
+        return Code(f"layers.{module}{axes}D", {"pool_size": kernel}, {"strides": (stride, kernel)})
+
 
 class MaxPool(_SlidingPool, name="max_pool"):
     """Max pooling: the largest element of each R x S window.
@@ -88,6 +104,15 @@ class MaxPool(_SlidingPool, name="max_pool"):
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         options = {"dilation": (one(spread(self.dilation, len(output) - 1, "dilation")), 1)}
         return self.framed("MaxPool", options, ", value=-torch.inf", inputs, output)
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        code, sides = self.keras_pool("MaxPooling", output), self.sides(inputs, output)
+        if not any(map(any, sides)):
+            return code
+        if self.padding == "same":
+            return code._replace(options={**code.options, "padding": ("same", "valid")})
+        around = filled_around(sides, 'constant_values=-float("inf")')
+        return code._replace(call=f"{{module}}({around})")
 
 
 class AvgPool(_SlidingPool, name="avg_pool"):
@@ -130,6 +155,18 @@ class AvgPool(_SlidingPool, name="avg_pool"):
             options={name: given for name, given in code.options.items() if name != "count_include_pad"},
         )
 
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        code, sides = self.keras_pool("AveragePooling", output), self.sides(inputs, output)
+        if not any(map(any, sides)):
+            return code
+        windows = zip(inputs[0][1:], spread(self.kernel, len(sides), "kernel"), strict=True)
+        if self.padding == "same" and not self.include_padding and all(size >= window for size, window in windows):
+            return code._replace(options={**code.options, "padding": ("same", "valid")})
+        call = f"{{module}}({zeros_around(sides)})"
+        if not self.include_padding:
+            call += f" / {call.replace('{0}', 'ops.ones_like({0})')}"
+        return code._replace(call=call)
+
     def _spaced(self, axes: int) -> Code:
         """The mean of a dilated window, which PyTorch has no module for."""
         call = "{0}"
@@ -140,7 +177,7 @@ class AvgPool(_SlidingPool, name="avg_pool"):
         return expression(f"{call}.mean({tuple(range(-axes, 0))})")
 
 
-class _AdaptivePool(Kind):
+class _AdaptivePool(_OnGrid):
     """Windows that cut the input into `output` parts an axis; neighbours overlap where it does not divide evenly."""
 
     size = Sizes[Any](letters="ZPQ", bare=True, also="output_size output", doc="size of the output grid")
@@ -159,6 +196,13 @@ class _AdaptivePool(Kind):
 
     def adaptive(self, module: str, output: Shape) -> Code:
         return Code(f"nn.{module}{len(output) - 1}d", {"output_size": one(output[1:])})
+
+    def adaptive_keras(self, module: str, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        """A sliding window where the input can be cut into equal parts."""
+        axes, sizes = len(output) - 1, list(zip(inputs[0][1:], output[1:], strict=True))
+        if all(size % parts == 0 for size, parts in sizes):
+            return Code(f"layers.{module}{axes}D", {"pool_size": one(size // parts for size, parts in sizes)})
+        return Code(f"layers.Adaptive{module}{axes}D", {"output_size": one(output[1:])})
 
 
 class AdaptiveMaxPool(_AdaptivePool, name="adaptive_max_pool"):
@@ -179,6 +223,9 @@ class AdaptiveMaxPool(_AdaptivePool, name="adaptive_max_pool"):
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return self.adaptive("AdaptiveMaxPool", output)
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return self.adaptive_keras("MaxPooling", inputs, output)
 
 
 class AdaptiveAvgPool(_AdaptivePool, name="adaptive_avg_pool"):
@@ -204,8 +251,11 @@ class AdaptiveAvgPool(_AdaptivePool, name="adaptive_avg_pool"):
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         return self.adaptive("AdaptiveAvgPool", output)
 
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return self.adaptive_keras("AveragePooling", inputs, output)
 
-class _GlobalPool(Kind):
+
+class _GlobalPool(_OnGrid):
     """One window over the whole grid: C x H x W -> C x 1 x 1. Put `flatten` behind it for C."""
 
     def output(self, *inputs: Shape) -> Shape:
@@ -214,6 +264,9 @@ class _GlobalPool(Kind):
 
     def covered(self, shape: Shape) -> dict[str, Size]:
         return {"C": shape[0], **axes("DHW", shape[1:])}
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return Code(f"layers.{self.keras.split()[len(output) - 2]}", {}, {"keepdims": (True, False)})
 
 
 class GlobalMaxPool(_GlobalPool, name="global_max_pool"):

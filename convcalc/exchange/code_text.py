@@ -1,31 +1,28 @@
-"""A layer as lines of PyTorch: what its kind says, put into words."""
+"""A layer as lines of source: what its kind says, put into words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from convcalc.errors import Misfit, Problem, SpecError
 from convcalc.graph import Layer
 from convcalc.kinds.code import BUFFER, PARAMETER, Code, literal
 
 
-def code(layer: Layer) -> Code:
-    """How PyTorch makes and calls a layer. Raises SpecError where it cannot."""
-    try:
-        return layer.kind.to_torch(layer.shapes, layer.output)
-    except Misfit as misfit:
-        what = f"'{layer.path}' cannot be written in PyTorch: {misfit.message}"
-        raise SpecError([Problem(what, layer.place, (), misfit.hint)]) from None
-
-
 def codes(layers: Sequence[Layer]) -> dict[int, Code]:
     """The code of each layer by its index. Raises SpecError for all that have none."""
+    return coded(layers, lambda layer: layer.kind.to_torch(layer.shapes, layer.output), "PyTorch")
+
+
+def coded(layers: Sequence[Layer], rule: Callable[[Layer], Code], language: str) -> dict[int, Code]:
+    """What a rule gives for each layer, by its index. Raises SpecError for all that it refuses."""
     found, problems = {}, []
     for layer in layers:
         try:
-            found[layer.index] = code(layer)
-        except SpecError as error:
-            problems.extend(error.problems)
+            found[layer.index] = rule(layer)
+        except Misfit as misfit:
+            what = f"'{layer.path}' cannot be written in {language}: {misfit.message}"
+            problems.append(Problem(what, layer.place, (), misfit.hint))
     if problems:
         raise SpecError(problems)
     return found

@@ -1,0 +1,218 @@
+"""Kinds that add to their input or take parts of it: pad, crop, slice, split. They compute nothing."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+from convcalc.kinds.base import Kind, Shape, axis_of, rank, require, spread
+from convcalc.kinds.code import Code, expression, padded
+from convcalc.kinds.code_keras import BEHIND, EITHER, filled_around, place, zeros_around
+from convcalc.kinds.fields import Choice, Integer, Sizes
+from convcalc.kinds.window import pairs, split
+
+_AXIS = ("channels", "last")
+
+
+class Pad(Kind, name="pad"):
+    """Adds a border to the grid: one width for all sides, one an axis, or [before, after] pairs.
+
+    >>> worked(Pad(amount=[[0, 1], [2, 2]]), "64x7x7")
+    64x8x11
+    """
+
+    amount = Sizes[Any](at_least=0, pairs=True, bare=True, also="padding pads", doc="width of the border")
+    mode = Choice("zeros", "reflect", "replicate", "circular", default="zeros", doc="what the border holds")
+    example = ("64x7x7", {"amount": 1})
+    torch = "ZeroPad2d ReflectionPad2d ReplicationPad2d ConstantPad2d pad"
+    keras = "ZeroPadding1D ZeroPadding2D ZeroPadding3D"
+    onnx = "Pad"
+
+    def output(self, *inputs: Shape) -> Shape:
+        rank(inputs[0], 2, 4, "pad")
+        channels, grid = split(inputs[0])
+        borders = pairs(self.amount, len(grid), "amount")
+        return (channels, *(size + before + after for size, (before, after) in zip(grid, borders, strict=True)))
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        mode = "" if self.mode == "zeros" else f', mode="{self.mode}"'
+        return expression(padded(pairs(self.amount, len(output) - 1, "amount"), mode))
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return BEHIND
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        sides = pairs(self.amount, len(output) - 1, "amount")
+        require(self.mode in ("zeros", "reflect"), f"Keras has no border that is '{self.mode}'", "mode")
+        return expression(zeros_around(sides) if self.mode == "zeros" else filled_around(sides, 'mode="reflect"'))
+
+
+class Crop(Kind, name="crop"):
+    """Takes a border off the grid: one width for all sides, one an axis, or [before, after] pairs.
+
+    >>> worked(Crop(amount=4), "64x64x64")
+    64x56x56
+    """
+
+    amount = Sizes[Any](at_least=0, pairs=True, bare=True, also="cropping border", doc="width of what is cut off")
+    example = ("64x64x64", {"amount": 4})
+    keras = "Cropping1D Cropping2D Cropping3D"
+
+    def output(self, *inputs: Shape) -> Shape:
+        rank(inputs[0], 2, 4, "crop")
+        channels, grid = split(inputs[0])
+        found = []
+        for size, (before, after) in zip(grid, pairs(self.amount, len(grid), "amount"), strict=True):
+            left = size - before - after
+            require(left >= 1, "nothing is left of {grid}", "amount", "crop less", grid=grid)
+            found.append(left)
+        return (channels, *found)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        borders = pairs(self.amount, len(output) - 1, "amount")
+        return expression(padded((-before, -after) for before, after in borders))
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return BEHIND
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        return expression(zeros_around(pairs(self.amount, len(output) - 1, "amount"), "Cropping"))
+
+
+class CenterCrop(Kind, name="center_crop"):
+    """The middle of the grid, in a given size (U-Net's copy and crop).
+
+    >>> worked(CenterCrop(size=56), "64x64x64")
+    64x56x56
+    """
+
+    size = Sizes[Any](bare=True, also="output_size", doc="size of what is kept")
+    example = ("64x64x64", {"size": 56})
+    torch = "CenterCrop"
+    keras = "CenterCrop"
+
+    def output(self, *inputs: Shape) -> Shape:
+        rank(inputs[0], 2, 4, "center_crop")
+        channels, grid = split(inputs[0])
+        sizes = spread(self.size, len(grid), "size")
+        for ours, theirs in zip(sizes, grid, strict=True):
+            require(
+                ours <= theirs,
+                "a {size} crop does not fit the {grid} input",
+                "size",
+                size=sizes,
+                grid=grid,
+            )
+        return (channels, *sizes)
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        cuts = [size - kept for size, kept in zip(inputs[0][1:], output[1:], strict=True)]
+        return expression(padded((-(cut // 2), -(cut - cut // 2)) for cut in cuts))
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return BEHIND
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        cuts = [size - kept for size, kept in zip(inputs[0][1:], output[1:], strict=True)]
+        return expression(zeros_around([(cut // 2, cut - cut // 2) for cut in cuts], "Cropping"))
+
+
+class Slice(Kind, name="slice"):
+    """Part of one axis: from `start` up to, not including, `stop`; negative numbers count from the end.
+
+    >>> worked(Slice(stop=58), "116x28x28")
+    58x28x28
+    >>> worked(Slice(axis=0, start=0, stop=1), "197x768")
+    1x768
+    """
+
+    axis = Integer[Any]("channels", at_least=-6, words=_AXIS, also="dim", doc="the axis")
+    start = Integer[int](0, at_least=-(10**9), doc="first element")
+    stop = Integer[Any](None, at_least=-(10**9), also="end", doc="behind the last element; to the end if left out")
+    step = Integer[int](1, doc="every how many")
+    example = ("116x28x28", {"stop": 58})
+    torch = "narrow index_select select"
+    onnx = "Slice"
+
+    def output(self, *inputs: Shape) -> Shape:
+        axis = axis_of(self.axis, inputs[0])
+        size = inputs[0][axis]
+        start = self.start + size * (self.start < 0)
+        stop = size if self.stop is None else self.stop + size * (self.stop < 0)
+        require(
+            (start >= 0) & (start < stop) & (stop <= size),
+            "{start} to {stop} is not a part of {size} elements",
+            "stop" if self.stop is not None else "start",
+            start=start,
+            stop=stop,
+            size=size,
+        )
+        return (*inputs[0][:axis], (stop - start + self.step - 1) // self.step, *inputs[0][axis + 1 :])
+
+    def _part(self, size: int) -> str:
+        """What Python takes of so many elements."""
+        start, stop = (None if at in (None, edge) else at for at, edge in ((self.start, 0), (self.stop, size)))
+        part = f"{'' if start is None else start}:{'' if stop is None else stop}"
+        part += f":{self.step}" if self.step != 1 else ""
+        return part
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        axis = axis_of(self.axis, inputs[0])
+        return expression(f"{{0}}[{':, ' * (axis + 1)}{self._part(inputs[0][axis])}]")
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return EITHER
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        axis = axis_of(self.axis, inputs[0])
+        at = place(axis, is_behind)
+        before = "..., " if at == -1 else ":, " * at
+        return expression(f"{{0}}[{before}{self._part(inputs[0][axis])}]")
+
+
+class Split(Kind, name="split"):
+    """Cuts one axis into equal `parts` (a number) or into parts of the sizes listed. It has several outputs.
+
+    A later layer names the one it reads: `from: halves.0`.
+
+    >>> worked(Split(parts=2), "116x28x28")
+    58x28x28 and 58x28x28
+    """
+
+    parts = Sizes[Any](
+        most=64, bare=True, also="chunks split_size sections num_outputs", doc="how many, or their sizes: [24, 92]"
+    )
+    axis = Integer[Any]("channels", at_least=-6, words=_AXIS, also="dim", doc="the axis")
+    example = ("116x28x28", {"parts": 2})
+    torch = "chunk split tensor_split"
+    onnx = "Split"
+
+    def outputs(self, *inputs: Shape) -> tuple[Shape, ...]:
+        shape = inputs[0]
+        axis = axis_of(self.axis, shape)
+        facts: dict[str, Any] = {"size": shape[axis], "parts": self.parts}
+        if isinstance(self.parts, tuple):
+            require(sum(self.parts) == shape[axis], "parts {parts} do not add up to {size}", "parts", **facts)
+            sizes = self.parts
+        else:
+            require(shape[axis] % self.parts == 0, "{size} cannot be cut into {parts} parts", "parts", **facts)
+            require(self.parts <= 1024, "more than 1024 parts", "parts")
+            sizes = (shape[axis] // self.parts,) * self.parts
+        return tuple((*shape[:axis], size, *shape[axis + 1 :]) for size in sizes)
+
+    def output(self, *inputs: Shape) -> Shape:
+        return self.outputs(*inputs)[0]
+
+    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
+        axis = axis_of(self.axis, inputs[0])
+        sizes = [shape[axis] for shape in self.outputs(*inputs)]
+        return expression(f"{{0}}.split({sizes[0] if len(set(sizes)) == 1 else sizes}, {axis + 1})")
+
+    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
+        return EITHER
+
+    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        axis = axis_of(self.axis, inputs[0])
+        sizes = [shape[axis] for shape in self.outputs(*inputs)]
+        parts = len(sizes) if len(set(sizes)) == 1 else [*accumulate(sizes[:-1])]
+        return expression(f"ops.split({{0}}, {parts}, axis={place(axis, is_behind)})")

@@ -37,6 +37,10 @@ OTHER_FIELDS = """
     parameter [2, 3, 4]; embedding {entries: 9, features: 2} 3x4; max_pool {kernel: 2, padding: same} 8x5x5
     max_pool {kernel: 3, stride: 1, padding: same} 8x5; leaky_relu 0.2 8
     avg_pool {kernel: 3, padding: 1, include_padding: false} 8x9; avg_pool {kernel: 3, dilation: 2} 8x9x9
+    conv {kernel: 3, groups: channels, learned: 0, bias: false, padding: [[0, 1], [2, 2]]} 8x9x9
+    conv {filters: 4, kernel: 3, groups: 2, stride: 2, learned: 0, bias: false} 8x9
+    transposed_conv {filters: 4, kernel: 3, stride: 2, padding: [[0, 1]], learned: 0, bias: false} 8x9
+    transposed_conv {filters: 4, kernel: 2, stride: 3, output_padding: 1, learned: 0, bias: false} 8x4x5
     gelu {approximate: tanh} 8; avg_pool {kernel: 3, padding: [[0, 1]], include_padding: false} 8x9
     hard_tanh {low: 0, high: 6.5} 8; elu {alpha: 0.5} 8
 """

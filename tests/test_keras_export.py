@@ -81,6 +81,11 @@ def same(graph):
         module = module_of(graph)
         for name, weight in module.named_parameters():
             weight.fill_(worth(name))
+        fixed = [weight for weight in model.non_trainable_weights if "kernel" in weight.name]
+        for weight in fixed:
+            weight.assign(weight * 0 + 0.1)
+        for buffer in module.buffers() if fixed else ():
+            buffer.fill_(0.1)
         theirs = listed(module(*inputs))
         ours = turned(listed(model(turned(inputs, writer.root.takes, writer, True))), outputs_of(graph), writer, False)
     for one, other in zip(ours, theirs, strict=True):

@@ -111,6 +111,33 @@ class Two(nn.Module):
         return self.seen(image) * self.other(vector)[:, :, None, None]
 
 
+class Blurred(nn.Module):
+    """Values that are not learned: a blur, what undoes it, and a product."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(8, 6, 3)
+        self.register_buffer("blur", torch.ones(6, 1, 3, 3))
+        self.register_buffer("back", torch.ones(6, 4, 2, 2))
+        self.register_buffer("mix", torch.ones(12, 5))
+
+    def forward(self, x):
+        x = F.conv2d(self.conv(x), self.blur, stride=2, groups=6)
+        return F.conv_transpose2d(x, self.back, stride=2) @ self.mix
+
+
+class Windows(nn.Module):
+    """Attention with an axis of windows before the heads, which PyTorch's ONNX writer does not know."""
+
+    def __init__(self):
+        super().__init__()
+        self.project = nn.Linear(8, 24)
+
+    def forward(self, x):
+        query, key, value = self.project(x).reshape(1, 2, 6, 3, 2, 4).permute(3, 0, 4, 1, 2, 5)
+        return F.scaled_dot_product_attention(query, key, value)
+
+
 def meta(*shape, **options):
     return torch.empty(shape, device="meta", **options)
 
@@ -122,6 +149,8 @@ MODELS = {
     "unet": (UNet, (meta(1, 8, 16, 16),)),
     "encoder": (Encoder, (meta(1, 8, 16, 16),)),
     "tied": (Tied, (meta(1, 7, dtype=torch.int64),)),
+    "blurred": (Blurred, (meta(1, 8, 16, 16),)),
+    "windows": (Windows, (meta(1, 2, 6, 8),)),
     "two inputs": (Two, (meta(1, 3, 8, 8), meta(1, 5))),
 }
 
@@ -155,7 +184,9 @@ def test_the_written_spec_counts_the_same(imported):
 def test_layers_keep_the_path_of_their_module(imported):
     module, _, graph = imported
     paths = {name.replace(".", "/") for name, _ in module.named_modules()}
-    weighted = [layer.path for layer in graph.layers if layer.kind.name in ("conv", "transposed_conv")]
+    weighted = [
+        layer.path for layer in graph.layers if layer.kind.weighted and layer.kind.name in ("conv", "transposed_conv")
+    ]
     assert all(path in paths for path in weighted), weighted
 
 
@@ -233,7 +264,7 @@ def test_commands_take_what_python_code_names(code, capsys, spec, size, params):
     [
         ("my_nets:Net", [], "does not say what it is called with"),
         ("my_nets:Nett", ["--input", "3x8x8"], "'my_nets' has no 'Nett'"),
-        ("my_nets:number", ["--input", "3x8x8"], "is a int, not a module"),
+        ("my_nets:number", ["--input", "3x8x8"], "is of type int, not a module"),
         ("my_nets:makes_nothing", ["--input", "3x8x8"], "gives a int, not a torch.nn.Module"),
         ("my_nets:Broken", ["--input", "3x8x8"], "RuntimeError: no luck\n   hint: raised at "),
         ("my_nets:Branches", ["--input", "3x8x8"], "cannot be exported by torch.export"),
@@ -259,3 +290,18 @@ def test_without_the_extra(code, monkeypatch, capsys):
 def test_something_else_is_no_module():
     with pytest.raises(SpecError, match=r"a torch.nn.Module was expected, found int"):
         convcalc.from_torch(3, "3x8x8")
+
+
+def test_an_error_is_one_and_without_the_program_that_pytorch_prints(tmp_path, monkeypatch, capfd):
+    (tmp_path / "branching.py").write_text(
+        "from torch import nn\nclass Net(nn.Module):\n    def forward(self, x):\n        print('seen')\n"
+        "        return x if x.sum() > 0 else -x\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert run(["params", "branching.py:Net", "--input", "3x8x8"]) == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    seen, error, hint = captured.err.splitlines()
+    assert seen == "seen"
+    assert error.startswith("error: 'branching.py:Net' cannot be exported by torch.export: ")
+    assert hint.startswith("   hint: ")

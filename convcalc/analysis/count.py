@@ -110,7 +110,7 @@ def count(graph: Graph) -> Count:
     rows = [_row(layer, graph) for layer in graph.all if not layer.is_input]
     longest = [0] * len(graph.all)
     for layer in graph.all:
-        weight = layer.kind.depth
+        weight = layer.kind.weighted
         longest[layer.index] = weight + max((longest[ref.layer] for ref in layer.inputs), default=0)
     return Count(
         graph,
@@ -129,7 +129,9 @@ def _row(layer: Layer, graph: Graph) -> Row:
     shares = "" if layer.shares is None else graph.all[layer.shares].path
     kind = layer.kind
     mixing = kind.mixes(layer.shapes)
-    return Row(layer.path, kind.name, layer.output, tallies, kind.depth, kind.nonlinearities, mixing, layer, 1, shares)
+    return Row(
+        layer.path, kind.name, layer.output, tallies, kind.weighted, kind.nonlinearities, mixing, layer, 1, shares
+    )
 
 
 def add_up(many: Iterable[Tallies]) -> dict[str, int]:

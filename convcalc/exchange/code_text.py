@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from convcalc.errors import Misfit, Problem, SpecError
 from convcalc.graph import Layer
-from convcalc.kinds.code import BUFFER, PARAMETER, Code, literal
+from convcalc.kinds.code import BUFFER, PARAMETER, Code, arguments
 
 
 def codes(layers: Sequence[Layer]) -> dict[int, Code]:
@@ -29,24 +29,19 @@ def coded(layers: Sequence[Layer], rule: Callable[[Layer], Code], language: str)
 
 
 def made(code: Code) -> str:
-    """The expression that makes a module.
-
-    >>> made(Code("nn.Conv2d", {"in_channels": 3, "out_channels": 64}, {"kernel_size": (7, None), "stride": (1, 1)}))
-    'nn.Conv2d(3, 64, kernel_size=7)'
-    """
+    """The expression that makes what a layer calls."""
     name, values = parts(code)
     return f"{name}({', '.join(values)})"
 
 
 def parts(code: Code) -> tuple[str, list[str]]:
     """What makes a module, and its arguments."""
-    values = [literal(value) for value in code.needs.values()]
+    values = arguments(code)
     if code.module == PARAMETER:
         return "nn.Parameter", [f"torch.zeros(1, {_bare(values[0])})"]
     if code.module == BUFFER:
         return "torch.zeros", ["1", _bare(values[0])]
-    given = code.options.items()
-    return code.module, [*values, *(f"{name}={literal(value)}" for name, (value, default) in given if value != default)]
+    return code.module, values
 
 
 def _bare(shape: str) -> str:

@@ -242,6 +242,16 @@ class Walk:
         is_vector = all(prod(self.stored(name)) == max(self.stored(name), default=1) for name in origins)
         return is_vector or origins[0].startswith("onnx::")
 
+    def learned(self, node: Node, weight: Value) -> dict[str, int]:
+        """The field that says how many learned values a layer's weights come from, where it is not one for each."""
+        if any(name in self.model.buffers and self.values.get(name) is weight for name in node.inputs):
+            return {"learned": 0}
+        fresh = [name for name in weight.origins if name not in self.owners]
+        if not fresh or any(name not in self.model.tensors for name in fresh):
+            return {}
+        found = sum(prod(self.stored(name)) for name in fresh)
+        return {} if found == prod(weight.sizes) else {"learned": found}
+
     def stored(self, name: str) -> Shape:
         """The shape of a learned tensor of the file."""
         tensor = self.model.tensors.get(name)

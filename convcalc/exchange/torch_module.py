@@ -7,6 +7,7 @@ there. The only importer of torch.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import sys
 import traceback
@@ -140,7 +141,7 @@ def _made(found: Any, spec: str, torch: Any) -> Any:
     if isinstance(found, torch.nn.Module):
         return found
     if not callable(found):
-        what = f"{quoted(spec)} is a {type(found).__name__}, not a module"
+        what = f"{quoted(spec)} is of type {type(found).__name__}, not a module"
         raise SpecError(what, "name a torch.nn.Module, or a function or class that gives one")
     module = None
     with contextlib.suppress(Exception), torch.device("meta"):
@@ -194,9 +195,10 @@ def _graph(module: Any, positional: tuple[Any, ...], named: Mapping[str, Any], s
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the warnings that exporters write."""
+    """Without the warnings that exporters write, and the programs that they print; what user code prints is kept."""
     before = logging.root.manager.disable
-    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+    kept, dropped = contextlib.redirect_stdout(sys.stderr), contextlib.redirect_stderr(io.StringIO())
+    with warnings.catch_warnings(), kept, dropped:
         warnings.simplefilter("ignore")
         logging.disable(logging.CRITICAL)
         try:
@@ -216,7 +218,7 @@ def _written(module: Any, positional: tuple[Any, ...], named: dict[str, Any], sp
     except Exception as error:
         raise SpecError(f"{quoted(spec)} cannot be exported by torch.export: {said(error)}", advice) from None
     try:
-        found = torch.onnx.export(program, dynamo=True, optimize=False, verbose=False, verify=False)
+        found = _as_onnx(torch, program)
     except Exception as error:
         cause = error.__cause__ or error
         raise SpecError(f"{quoted(spec)} has an operator that PyTorch cannot write: {said(cause)}", advice) from None
@@ -229,3 +231,20 @@ def _written(module: Any, positional: tuple[Any, ...], named: dict[str, Any], sp
                 "left-out", 0, tensor.nbytes, tensor.dtype, shape=tensor.shape, name=name
             )
     return bytes(ir.to_proto(found.model).SerializeToString())
+
+
+def _as_onnx(torch: Any, program: Any) -> Any:
+    """What PyTorch's own writer makes of a program; attention that it does not know, as its matrix products."""
+    options = {"dynamo": True, "optimize": False, "verbose": False, "verify": False}
+    try:
+        return torch.onnx.export(program, **options)
+    except Exception as error:
+        try:
+            aten = torch.ops.aten
+            table = torch.export.default_decompositions()
+            table[aten.scaled_dot_product_attention.default] = lambda *given, **named: (
+                aten._scaled_dot_product_attention_math(*given, **named)[0]
+            )
+            return torch.onnx.export(program.run_decompositions(table), **options)
+        except Exception:
+            raise error from None

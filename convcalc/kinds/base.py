@@ -166,6 +166,11 @@ class Kind:
         """Which of MIXING the layer's weights and multiply-accumulates belong to; "" for a layer with neither."""
         return self.mixing
 
+    @property
+    def weighted(self) -> int:
+        """How many weighted layers this one is."""
+        return self.depth
+
     def window(self, shape: Shape) -> tuple[tuple[Size, Size, Size], ...]:
         """What one output element sees of an input of this shape, along each axis of the grid: how many elements, the
         step from one output element to the next, and how many stand before the first. () for its own place alone."""
@@ -212,6 +217,23 @@ class Input(Kind, name="input"):
 
 
 del KINDS["input"]  # a spec names its inputs at the top, not among its layers
+
+
+LEARNED = (
+    "learned values that the weights are worked out from: 'all' of them, 0 where they are fixed (a blur), another "
+    "number with weight normalisation and the like"
+)
+
+
+def learned_weights(learned: int | str, weights: Product) -> Tally:
+    """What is stored for weights that are learned, fixed, or worked out from so many learned values.
+
+    >>> learned_weights("all", {"C/g": 4, "K": 8}), learned_weights(0, {"K": 8}), learned_weights(40, {"K": 8})
+    (('weights', {'C/g': 4, 'K': 8}), ('buffers', {'K': 8}), ('weights', {'n': 40}))
+    """
+    if isinstance(learned, str):
+        return "weights", weights
+    return ("buffers", weights) if isinstance(learned, int) and learned == 0 else ("weights", {"n": learned})
 
 
 def total(products: Iterable[Product]) -> Size:

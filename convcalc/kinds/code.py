@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from convcalc.errors import Misfit
+
 PLAIN = "{module}({0})"
 
 
@@ -28,6 +30,35 @@ class Code(NamedTuple):
 
 class Name(str):
     """A variable that stands in the place of a value."""
+
+
+def worked_out(code: Code, learned: int | str, weights: int, filters: int) -> Code:
+    """A layer whose weights come from so many learned values: PyTorch has one more for each filter.
+
+    >>> worked_out(Code("nn.Linear", {"in_features": 4, "out_features": 3}), 15, 12, 3).needs
+    {'module': 'nn.Linear(4, 3)'}
+    """
+    if learned == "all":
+        return code
+    if learned != weights + filters:
+        raise Misfit("the spec does not say how its weights are worked out from what is learned", "learned")
+    return Code("nn.utils.parametrizations.weight_norm", {"module": Name(made(code))}, {}, code.call)
+
+
+def made(code: Code) -> str:
+    """The expression that makes a module.
+
+    >>> made(Code("nn.Conv2d", {"in_channels": 3, "out_channels": 64}, {"kernel_size": (7, None), "stride": (1, 1)}))
+    'nn.Conv2d(3, 64, kernel_size=7)'
+    """
+    return f"{code.module}({', '.join(arguments(code))})"
+
+
+def arguments(code: Code) -> list[str]:
+    """What a module is made from, as source; what is the default anyway is left out."""
+    given = code.options.items()
+    values = [literal(value) for value in code.needs.values()]
+    return [*values, *(f"{name}={literal(value)}" for name, (value, default) in given if value != default)]
 
 
 def expression(call: str, note: str = "") -> Code:

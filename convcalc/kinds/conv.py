@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
-from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, require_groups, spread
-from convcalc.kinds.code import PLAIN, Code, one, padded
+from convcalc.kinds.base import (
+    LEARNED,
+    Kind,
+    Shape,
+    Size,
+    Tally,
+    axes,
+    learned_weights,
+    rank,
+    require,
+    require_groups,
+    spread,
+)
+from convcalc.kinds.code import BUFFER, PLAIN, Code, literal, one, padded, worked_out
 from convcalc.kinds.code_keras import BEHIND, zeros_around
 from convcalc.kinds.fields import Flag, Integer, Sizes
 from convcalc.kinds.window import borders, pairs, reach, slide, split
@@ -41,6 +54,7 @@ class _Convolution(Kind):
     )
     groups = Integer[Any](1, letter="g", words=("channels",), also="group num_groups", doc=_GROUPS)
     bias = Flag(True, also="use_bias", doc="one offset for each filter")
+    learned = Integer[Any]("all", at_least=0, words=("all",), also="trainable requires_grad", doc=LEARNED)
     depth = 1
 
     def check(self) -> None:
@@ -59,12 +73,16 @@ class _Convolution(Kind):
         require_groups(filters, groups, "filters")
         return groups, filters
 
+    @property
+    def weighted(self) -> int:
+        return 0 if isinstance(self.learned, int) and self.learned == 0 else self.depth
+
     def weights(self, shape: Shape) -> dict[str, Size]:
         channels, grid = split(shape)
         groups, filters = self.count_of(channels)
         return {"C/g": channels // groups, "K": filters, **axes("TRS", spread(self.kernel, len(grid), "kernel"))}
 
-    def _code(self, module: str, shape: Shape, padding: Any, call: str, output_padding: Any = 0) -> Code:
+    def _code(self, module: str, shape: Shape, padding: Any, value: str = "{0}", output_padding: Any = 0) -> Code:
         """The module in as many dimensions as the input has."""
         axes = len(shape) - 1
         groups, filters = self.count_of(shape[0])
@@ -81,7 +99,16 @@ class _Convolution(Kind):
             "groups": (groups, 1),
             "bias": (self.bias, True),
         }
-        return Code(f"nn.{module}{axes}d", needs, options, call)
+        code = Code(f"nn.{module}{axes}d", needs, options, f"{{module}}({value})")
+        if self.learned != 0:
+            return worked_out(code, self.learned, prod(self.weights(shape).values()), filters)
+        require(not self.bias, "weights that are fixed beside a bias that is learned are no layer of PyTorch's", "bias")
+        del options["kernel_size"], options["bias"]
+        function = "F.conv_transpose" if module == "ConvTranspose" else "F.conv"
+        given = "".join(f", {key}={literal(value)}" for key, (value, usual) in options.items() if value != usual)
+        ends = (shape[0], filters // groups) if module == "ConvTranspose" else (filters, shape[0] // groups)
+        call = f"{function}{axes}d({value}, {{module}}[0]{given})"
+        return Code(BUFFER, {"shape": (*ends, *spread(self.kernel, axes, "kernel"))}, {}, call)
 
     def keras_order(self, inputs: tuple[Shape, ...]) -> str:
         return BEHIND
@@ -95,6 +122,10 @@ class _Convolution(Kind):
             max(strides) == 1 or max(apart) == 1, "Keras has no convolution with both a stride and a dilation", "stride"
         )
         options = {"strides": (one(strides), 1), "dilation_rate": (one(apart), 1), "use_bias": (self.bias, True)}
+        if self.learned == 0:
+            require(not self.bias, "Keras' layer learns all it has or nothing: not only a bias", "bias")
+            options["trainable"] = (False, True)
+        require(self.learned in (0, "all"), "Keras has no layer that works its weights out from others", "learned")
         return Code(f"layers.{module}", {**needs, "kernel_size": one(kernels)}, {**options, **more})
 
     def mixes(self, inputs: tuple[Shape, ...]) -> str:
@@ -157,11 +188,11 @@ class Conv(_Convolution, name="conv"):
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         shape, axes = inputs[0], len(inputs[0]) - 1
         if self.padding == "same" and all(step == 1 for step in spread(self.stride, axes, "stride")):
-            return self._code("Conv", shape, "same", PLAIN)
+            return self._code("Conv", shape, "same")
         sides = self._sides(shape, output, self.padding)
         if all(before == after for before, after in sides):
-            return self._code("Conv", shape, one(before for before, _ in sides), PLAIN)
-        return self._code("Conv", shape, 0, f"{{module}}({padded(sides)})")
+            return self._code("Conv", shape, one(before for before, _ in sides))
+        return self._code("Conv", shape, 0, padded(sides))
 
     def window(self, shape: Shape) -> tuple[tuple[Size, Size, Size], ...]:
         return reach(shape[1:], self.kernel, self.stride, self.padding, self.dilation)
@@ -169,7 +200,7 @@ class Conv(_Convolution, name="conv"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         weights, (filters, *grid) = self.weights(inputs[0]), output
         places = axes("ZPQ", grid)
-        yield "weights", weights
+        yield learned_weights(self.learned, weights)
         yield "conv_macs", {**weights, **places}
         if self.bias:
             yield "biases", {"K": filters}
@@ -228,7 +259,7 @@ class TransposedConv(_Convolution, name="transposed_conv"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         (_, *grid), (filters, *places) = inputs[0], output
         weights = self.weights(inputs[0])
-        yield "weights", weights
+        yield learned_weights(self.learned, weights)
         yield "conv_macs", {**weights, **axes("DHW", grid)}
         if self.bias:
             yield "biases", {"K": filters}
@@ -248,12 +279,12 @@ class TransposedConv(_Convolution, name="transposed_conv"):
             borders.append(before if is_plain else 0)
             extras.append(extra if is_plain else 0)
             rests.append((0, 0) if is_plain else (-before, extra - after))
-        code = self._code("ConvTranspose", inputs[0], one(borders), PLAIN, one(extras))
+        code = self._code("ConvTranspose", inputs[0], one(borders), output_padding=one(extras))
         if not any(map(any, rests)):
             return code
         # what is added comes first: what is cut off may be all there was
         more, less = ([(edge(before, 0), edge(after, 0)) for before, after in rests] for edge in (max, min))
-        call = padded(more).replace("{0}", PLAIN) if any(map(any, more)) else PLAIN
+        call = padded(more).replace("{0}", code.call) if any(map(any, more)) else code.call
         return code._replace(call=padded(less).replace("{0}", call) if any(map(any, less)) else call)
 
     def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:

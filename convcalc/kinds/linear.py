@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convcalc.kinds.base import Kind, Shape, Size, Tally, axis_of, broadcast, elements, rank, require
-from convcalc.kinds.code import ATTENTION, PARAMETER, PLAIN, Code, expression, on_last
+from convcalc.kinds.base import (
+    LEARNED,
+    Kind,
+    Shape,
+    Size,
+    Tally,
+    axis_of,
+    broadcast,
+    elements,
+    learned_weights,
+    rank,
+    require,
+)
+from convcalc.kinds.code import ATTENTION, PARAMETER, PLAIN, Code, expression, on_last, worked_out
 from convcalc.kinds.code_keras import AS_IN_SPEC, BEHIND
 from convcalc.kinds.code_keras import PARAMETER as PARAMETER_IN_KERAS
 from convcalc.kinds.fields import Flag, Integer, ShapeField
@@ -37,6 +49,7 @@ class Linear(Kind, name="linear"):
         None, at_least=-6, words=("channels", "last"), doc="the axis it sums over; must be said on a grid of pixels"
     )
     bias = Flag(True, also="use_bias", doc="one offset for each output feature")
+    learned = Integer[Any]("all", at_least=0, words=("all",), also="trainable requires_grad", doc=LEARNED)
     depth = 1
     example = ("4096", {"features": 1000})
     torch = "Linear LazyLinear"
@@ -61,7 +74,7 @@ class Linear(Kind, name="linear"):
         places = {name: size for at, (name, size) in enumerate(elements(output).items()) if at != axis}
         letter = next(letter for letter in ("C", "D", "M") if letter not in places and (letter != "C" or not axis))
         weights = {letter: shape[axis], "K": self.features}
-        yield "weights", weights
+        yield learned_weights(self.learned, weights)
         yield "linear_macs", {**weights, **places}
         if self.bias:
             yield "biases", {"K": self.features}
@@ -73,12 +86,14 @@ class Linear(Kind, name="linear"):
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
         axis = self._axis(inputs[0])
         needs = {"in_features": inputs[0][axis], "out_features": self.features}
-        return Code("nn.Linear", needs, {"bias": (self.bias, True)}, on_last(axis, output))
+        code = Code("nn.Linear", needs, {"bias": (self.bias, True)}, on_last(axis, output))
+        return worked_out(code, self.learned, inputs[0][axis] * self.features, self.features)
 
     def keras_order(self, inputs: tuple[Shape, ...]) -> str:
         return BEHIND if self._axis(inputs[0]) == 0 else AS_IN_SPEC
 
     def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
+        require(self.learned == "all", "Keras has no layer that works its weights out from others", "learned")
         axis = self._axis(inputs[0])
         call = PLAIN
         if 0 < axis < len(output) - 1:

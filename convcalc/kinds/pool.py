@@ -159,8 +159,10 @@ class AvgPool(_SlidingPool, name="avg_pool"):
         code, sides = self.keras_pool("AveragePooling", output), self.sides(inputs, output)
         if not any(map(any, sides)):
             return code
-        windows = zip(inputs[0][1:], spread(self.kernel, len(sides), "kernel"), strict=True)
-        if self.padding == "same" and not self.include_padding and all(size >= window for size, window in windows):
+        windows = zip(inputs[0][1:], spread(self.kernel, len(sides), "kernel"), sides, strict=True)
+        # beyond these Keras' backends differ in what they make of `same`
+        is_plain = all(size >= window and before == after for size, window, (before, after) in windows)
+        if self.padding == "same" and not self.include_padding and is_plain:
             return code._replace(options={**code.options, "padding": ("same", "valid")})
         call = f"{{module}}({zeros_around(sides)})"
         if not self.include_padding:

@@ -71,6 +71,7 @@ def _linear(walk: Walk, node: Node, value: Value, features: int, weight: Value, 
         fields["axis"] = "last"
     if bias is None and not is_fused:
         fields["bias"] = False
+    fields.update(walk.learned(node, weight))
     source: Value | Ref = value
     if value.batch == len(value.sizes) - 1:
         batch = None if value.sizes[value.batch] != walk.batch else value.batch
@@ -85,7 +86,8 @@ def matmul(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     first, second = given(inputs, 0), given(inputs, 3 if node.operator == "QLinearMatMul" else 1)
     if first.ref is None and second.ref is None:
         return [_constant_product(first, second)]
-    if second.ref is None and len(second.sizes) == 2 and not node.get("transB", 0):
+    is_fixed = len(node.inputs) > 1 and node.inputs[1] in walk.model.buffers
+    if second.ref is None and len(second.sizes) == 2 and not node.get("transB", 0) and not is_fixed:
         if first.sizes[-1] != second.sizes[0]:
             raise NoRule("the sizes do not meet")
         return [_linear(walk, node, first, second.sizes[1], second, None)]
@@ -102,7 +104,7 @@ def matmul(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
 
 
 def _constant_product(first: Value, second: Value) -> Value:
-    shape = (*broadcast(first.sizes[:-2], second.sizes[:-2]), *first.sizes[-2:-1], *second.sizes[-1:])
+    shape = (*broadcast(first.sizes[:-2], second.sizes[:-2]), *first.sizes[-2:-1], *second.sizes[1:][-1:])
     origins = tuple(dict.fromkeys((*first.origins, *second.origins)))
     return Value(checked(shape), None, origins=origins)
 

@@ -77,6 +77,7 @@ def conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     window = _window(node, kernel)
     bias, node, is_fused = bias_after(walk, node, bias, filters, 1)
     fields = {**fields, **window, **({} if bias is not None or is_fused else {"bias": False})}
+    fields.update(walk.learned(node, weight))
     if value.batch == 0 and value.sizes[0] != walk.batch and len(kernel) == 2:
         return [_conv_frames(walk, node, value, fields, [weight, bias])]
     value = channels_first(walk, node, value)
@@ -115,6 +116,7 @@ def transposed_conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     extra = node.get("output_padding") or [0] * len(kernel)
     fields.update({"output_padding": single(extra)} if any(extra) else {})
     fields.update({} if bias is not None else {"bias": False})
+    fields.update(walk.learned(node, weight))
     sizes = node.get("output_shape")
     if sizes:
         strides = node.get("strides") or [1] * len(kernel)

@@ -47,7 +47,7 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
                 raise
     assert graph is not None
     graph.batch = batch
-    graph.name = type(module).__name__
+    graph.name = spec.rpartition(":")[2]
     graph.about["source"] = f"imported from {printable(spec)}"
     graph.about["file"] = {"path": spec, "producer": f"PyTorch {torch.__version__}"}
     return graph

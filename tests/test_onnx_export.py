@@ -28,7 +28,8 @@ layers:
   - embedding: {entries: 9, features: 8, from: words}
   - constant: {shape: [5, 8], name: positions}
   - add: {from: [embedding1, positions]}
-  - concat: {axis: 0, from: [patches, add1]}
+  - parameter: {shape: [1, 8], name: token}
+  - concat: {axis: 0, from: [token, patches, add1]}
   - attention: 2
   - layer_norm
 """

@@ -37,6 +37,7 @@ def write(counted: Count, depth: int | None) -> bytes:
         torch.zeros(graph.batch, *shape, dtype=torch.int64 if is_of_tokens(graph, name) else torch.float32)
         for name, shape in graph.inputs.items()
     )
+    learned = {name for name, _ in module.named_parameters(remove_duplicate=False)}
     names = [layer.path for layer in graph.outputs for _ in layer.outputs]
     if len(set(names)) < len(names):
         names = []
@@ -51,13 +52,17 @@ def write(counted: Count, depth: int | None) -> bytes:
                 input_names=[*graph.inputs],
                 output_names=names,
             )
-            # what the exporter computes with sizes is worked out; norms stay as they are
+            # what the exporter computes with sizes is worked out; norms and what is learned stay as they are
             optimizer = import_module("onnxscript.optimizer")
-            optimizer.fold_constants(found.model)
+            optimizer.fold_constants(
+                found.model,
+                should_fold=lambda node: (
+                    False if any(one is not None and one.name in learned for one in node.inputs) else None
+                ),
+            )
             optimizer.remove_unused_nodes(found.model)
     except Exception as error:
         raise SpecError(f"PyTorch cannot write the network as ONNX: {said(error.__cause__ or error)}") from None
-    learned = {name for name, _ in module.named_parameters(remove_duplicate=False)}
     for value in list(found.model.graph.initializers.values()):
         if value.name not in learned and not value.name.startswith("val_") and "running_" not in value.name:
             value.name = f"lifted_{value.name}"  # what the exporter calls a constant that was never learned

@@ -82,10 +82,14 @@ class Reduce(Kind, name="reduce"):
     torch = "sum amax amin argmax argmin prod norm std var"
     onnx = "ReduceSum ReduceMax ReduceMin ReduceProd ReduceL2 ReduceL1 ReduceSumSquare ArgMax ArgMin"
 
+    def _over(self, shape: Shape) -> tuple[int, ...]:
+        """The axes that are gone over, from 1: the batch is axis 0 elsewhere."""
+        axes = self.axes if isinstance(self.axes, tuple) else (self.axes,)
+        return tuple(sorted(axis_of(axis, shape) + 1 for axis in axes))
+
     def output(self, *inputs: Shape) -> Shape:
         shape = inputs[0]
-        axes = self.axes if isinstance(self.axes, tuple) else (self.axes,)
-        gone = [axis_of(axis, shape) for axis in axes]
+        gone = [axis - 1 for axis in self._over(shape)]
         found = tuple(1 if at in gone else size for at, size in enumerate(shape) if self.keep or at not in gone)
         return found or (1,)
 
@@ -93,8 +97,7 @@ class Reduce(Kind, name="reduce"):
         yield self.operation, elements(inputs[0])
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        axes = self.axes if isinstance(self.axes, tuple) else (self.axes,)
-        over = tuple(sorted(axis_of(axis, inputs[0]) + 1 for axis in axes))
+        over = self._over(inputs[0])
         calls = {
             "comparisons": "{{0}}.amax({over}, keepdim={keep})",
             "additions": "{{0}}.sum({over}, keepdim={keep})",
@@ -108,8 +111,7 @@ class Reduce(Kind, name="reduce"):
         return expression(call, "" if self.operation == "additions" else _ONE_OF.format(self.operation))
 
     def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        axes = self.axes if isinstance(self.axes, tuple) else (self.axes,)
-        over = tuple(sorted(axis_of(axis, inputs[0]) + 1 for axis in axes))
+        over = self._over(inputs[0])
         functions = {
             "comparisons": "ops.max({{0}}, {over})",
             "additions": "ops.sum({{0}}, {over})",

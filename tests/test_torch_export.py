@@ -249,6 +249,14 @@ def test_what_is_not_known_is_refused_by_name(tmp_path, capsys):
         ]
 
 
+def test_values_that_stand_for_themselves_are_not_another_layers_weights(tmp_path, capsys):
+    path = tmp_path / "net.yaml"
+    path.write_text("input: 4x8x8\nlayers: [scale: {name: by}, parameter: {name: same, shape: [4, 1, 1], share: by}]\n")
+    assert run(["verify", str(path)]) == 2
+    said = "'same' cannot be written in PyTorch: its weights are those of 'by', a layer of another kind"
+    assert said in capsys.readouterr().err
+
+
 def test_what_the_spec_leaves_open_is_said_in_the_file():
     graph = read("input: 3x8x8\nlayers: [elementwise: {operation: exponentials}]")
     text = TorchWriter(graph).file(count(graph))

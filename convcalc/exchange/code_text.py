@@ -5,21 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from convcalc.errors import Misfit, Problem, SpecError
-from convcalc.graph import Layer
+from convcalc.graph import Graph, Layer
 from convcalc.kinds.code import BUFFER, PARAMETER, Code, arguments
 
 
-def codes(layers: Sequence[Layer]) -> dict[int, Code]:
-    """The code of each layer by its index. Raises SpecError for all that have none."""
-    return coded(layers, lambda layer: layer.kind.to_torch(layer.shapes, layer.output), "PyTorch")
+def codes(graph: Graph) -> dict[int, Code]:
+    """The code of each layer in PyTorch by its index. Raises SpecError for all that have none."""
+
+    def rule(layer: Layer, owner: Layer | None) -> Code:
+        if owner is not None and "parameter" in (layer.kind.name, owner.kind.name):  # has no module to take it from
+            require_same_kind(layer, owner)
+        return layer.kind.to_torch(layer.shapes, layer.output)
+
+    return coded(graph, rule, "PyTorch")
 
 
-def coded(layers: Sequence[Layer], rule: Callable[[Layer], Code], language: str) -> dict[int, Code]:
-    """What a rule gives for each layer, by its index. Raises SpecError for all that it refuses."""
+def require_same_kind(layer: Layer, owner: Layer) -> None:
+    """Raise Misfit where a layer shares the weights of one of another kind."""
+    if layer.kind.name != owner.kind.name:
+        raise Misfit(f"its weights are those of '{owner.path}', a layer of another kind")
+
+
+def coded(graph: Graph, rule: Callable[[Layer, Layer | None], Code], language: str) -> dict[int, Code]:
+    """What a rule gives for each layer and the one whose weights it shares, by its index. Raises SpecError for all that
+    it refuses."""
     found, problems = {}, []
-    for layer in layers:
+    for layer in graph.layers:
         try:
-            found[layer.index] = rule(layer)
+            found[layer.index] = rule(layer, None if layer.shares is None else graph.all[layer.shares])
         except Misfit as misfit:
             what = f"'{layer.path}' cannot be written in {language}: {misfit.message}"
             problems.append(Problem(what, layer.place, (), misfit.hint))

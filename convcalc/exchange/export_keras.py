@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from convcalc.analysis.count import Count
-from convcalc.errors import Misfit
-from convcalc.exchange.code_text import coded, parts
+from convcalc.exchange.code_text import coded, parts, require_same_kind
 from convcalc.exchange.parts import Part, identifier
 from convcalc.exchange.units import Draft, Line, Writer, header, is_of_tokens, wrapped
 from convcalc.graph import Graph, Layer, Ref
@@ -44,7 +43,7 @@ class KerasWriter(Writer):
         self.naming: set[str] = set()  # functions that are told a name
         self.is_behind = orders(graph)
         name = identifier(graph.name.lower(), "net", {*NAMES, *_BUILT_IN})
-        super().__init__(graph, coded(graph.layers, lambda layer: self._code(graph, layer), "Keras"), name)
+        super().__init__(graph, coded(graph, self._code, "Keras"), name)
 
     def file(self, counted: Count) -> str:
         helpers = sorted({code.helper for code in self.codes.values() if code.helper})
@@ -124,11 +123,10 @@ class KerasWriter(Writer):
             lines.append(f"{name} = keras.Input({sizes}{kind}, name={literal(name)})")
         return lines
 
-    def _code(self, graph: Graph, layer: Layer) -> Code:
+    def _code(self, layer: Layer, owner: Layer | None) -> Code:
         """A layer's code, its inputs put into the order of axes that it wants."""
-        other = None if layer.shares is None else graph.all[layer.shares]
-        if other is not None and other.kind.name != layer.kind.name:
-            raise Misfit(f"its weights are those of '{other.path}', a layer of another kind")
+        if owner is not None:
+            require_same_kind(layer, owner)
         is_behind = wanted(layer, self.is_behind)
         code = layer.kind.to_keras(layer.shapes, layer.output, is_behind)
         inputs = []

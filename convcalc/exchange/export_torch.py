@@ -36,7 +36,7 @@ class TorchWriter(Writer):
     reserved = frozenset({"self", "torch", "nn", "F", "Scale", "DropPath", "Attention"})
 
     def __init__(self, graph: Graph) -> None:
-        super().__init__(graph, codes(graph.layers), identifier(camel(graph.name, "Net"), "Net", {*self.reserved}))
+        super().__init__(graph, codes(graph), identifier(camel(graph.name, "Net"), "Net", {*self.reserved}))
 
     def file(self, counted: Count) -> str:
         helpers = sorted({code.helper for code in self.codes.values() if code.helper})

@@ -61,7 +61,7 @@ class _Builder:
         from torch.utils.flop_counter import FlopCounterMode
 
         self.torch, self.graph, self.counter = torch, graph, FlopCounterMode
-        self.codes = codes(graph.layers)
+        self.codes = codes(graph)
         self.modules: dict[int, Any] = {}
         self.known: set[int] = set()  # parameters that were counted
 

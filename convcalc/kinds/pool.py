@@ -63,6 +63,8 @@ class _SlidingPool(_OnGrid):
         stated = sides if self.padding == "same" else pairs(self.padding, axes)
         kernels = spread(self.kernel, axes, "kernel")
         is_plain = all(before == after <= size // 2 for (before, after), size in zip(stated, kernels, strict=True))
+        if axes == 3:  # where it wants windows that fit the input without its border
+            is_plain &= all(size >= window for size, window in zip(inputs[0][1:], kernels, strict=True))
         kernel = one(kernels)
         own = {
             "stride": (kernel if self.stride is None else one(spread(self.stride, axes, "stride")), kernel),

@@ -167,7 +167,15 @@ class AvgPool(_SlidingPool, name="avg_pool"):
         if self.padding == "same" and not self.include_padding and is_plain:
             return code._replace(options={**code.options, "padding": ("same", "valid")})
         call = f"{{module}}({zeros_around(sides)})"
-        if not self.include_padding:
+        # what ceil mode adds behind the border is in no mean
+        is_more = self.padding != "same" and sides != pairs(self.padding, len(sides))
+        is_framed = is_more and self.padding != "valid" and any(map(any, pairs(self.padding, len(sides))))
+        require(
+            not (is_framed and self.ceil_mode and self.include_padding),
+            "Keras has no ceil mode with padding",
+            "ceil_mode",
+        )
+        if not self.include_padding or (self.ceil_mode and is_more):
             call += f" / {call.replace('{0}', 'ops.ones_like({0})')}"
         return code._replace(call=call)
 

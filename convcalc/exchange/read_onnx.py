@@ -28,6 +28,10 @@ from convcalc.sharing import same_weights
 Rule = Callable[["Walk", Node, "list[Value | None]"], "list[Value]"]
 # what a constant is called that no one trained: names that exporters make up
 _MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
+# what TensorFlow calls values that no training changes: filled tensors, numbers in the code, what Keras measures
+_FIXED = re.compile(
+    r"(.*/)?((zeros|ones)(_like)?(_\d+)?(/Const)?|Const(_\d+)?|[xy]|(rescaling|normalization)(_\d+)*/.*):\d+"
+)
 _WRONG = (NoRule, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax", "Tanh", "Sigmoid")
 # a window that does not fit its input is a mistake in the input's size, not a gap in our rules
@@ -117,11 +121,11 @@ class Walk:
 
     def _is_learned(self, name: str, element: int, shape: Shape) -> bool:
         """Whether an initialiser is a trained one: floats (or quantised), and a lone number only by its name."""
-        if element not in (*FLOATS, 2, 3) or name in self.model.buffers:
+        if element not in (*FLOATS, 2, 3) or name in self.model.buffers or _FIXED.fullmatch(name):
             return False
         if prod(shape) > 1:
-            return not name.startswith(("val_", "c_lifted", "lifted_", "_tensor_constant", "const_fold"))
-        return not _MADE_UP.match(name) and ("." in name or "_scale" in name)
+            return not name.startswith(("val_", "c_lifted", "lifted_", "_tensor_constant"))
+        return not _MADE_UP.match(name) and ("." in name or "_scale" in name or "/ReadVariableOp" in name)
 
     def run(self) -> Graph:
         """Walk every node."""

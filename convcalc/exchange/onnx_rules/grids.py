@@ -58,7 +58,10 @@ def _resized(node: Node, inputs: Inputs, old: Shape) -> tuple[Shape, tuple[int, 
             raise NoRule("its scale is not known")
     if factors:
         factors = [float(factor) for factor in factors]
-        shape = tuple(floor(size * factor + 1e-6) for size, factor in zip(old[-len(factors) :], factors, strict=True))
+        # a factor is rounded as it is stored, in 24 bits: 0.4 times 50 is 20
+        shape = tuple(
+            floor(size * factor * (1 + 2**-23)) for size, factor in zip(old[-len(factors) :], factors, strict=True)
+        )
         shape = old[: len(old) - len(shape)] + shape
     else:
         sizes = given(inputs, 3).ints()

@@ -1,8 +1,11 @@
 """What tf2onnx, and Keras through it, write: its names, its ways to spell layers out, its loops."""
 
 import pytest
+from onnx import helper
 from test_onnx import figures, node, numbers, save
 
+from convcalc.analysis.count import count
+from convcalc.exchange.read_onnx import load
 from convcalc.request import graph
 
 
@@ -12,8 +15,8 @@ def kinds(path, **options):
 
 def test_what_tensorflow_names_as_a_variable_is_learned_and_what_no_training_changes_is_not(tmp_path):
     nodes = [
-        node("Mul", ["x", "net/normalization_1/truediv_recip:0"], "n"),
-        node("Add", ["n", "net/rescaling_1/add:0"], "a"),
+        node("Mul", ["x", "net/normalization_1/truediv_recip:0"], "n", name="net/normalization_1/truediv"),
+        node("Add", ["n", "const_fold_opt__3"], "a", name="net/rescaling_1/add"),
         node("Add", ["a", "net/position/add/y:0"], "p"),
         node("Mul", ["p", "net/bn_1/batchnorm/mul:0"], "s"),
         node("Add", ["s", "const_fold_opt__12"], "b"),
@@ -23,7 +26,7 @@ def test_what_tensorflow_names_as_a_variable_is_learned_and_what_no_training_cha
     ]
     weights = {
         "net/normalization_1/truediv_recip:0": (1, 6),
-        "net/rescaling_1/add:0": (1, 6),
+        "const_fold_opt__3": (1, 6),
         "net/position/add/y:0": (1, 6),
         "net/bn_1/batchnorm/mul:0": (1, 6),
         "const_fold_opt__12": (1, 6),
@@ -49,3 +52,19 @@ def test_pads_below_zero_make_the_output_of_a_transposed_convolution_larger(tmp_
     (layer,) = graph(path).layers
     assert layer.output == (5, 24, 24)
     assert figures(path) == (60 + 5, 60 * 64)
+
+
+def test_names_are_those_of_the_layers_and_a_norm_that_was_folded_is_told(tmp_path):
+    nodes = [
+        node("Transpose", ["x"], "t__1:0", perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["t__1:0", "net_1.00/c_1/convolution/merged_input:0", "b"], ["c"], name="Conv__7"),
+        helper.make_node("Relu", ["c"], ["r"], name="net_1.00/relu_1/Relu6"),
+        helper.make_node("Mul", ["r", "net_1.00/bn_1/batchnorm/mul:0"], ["m"], name="net_1.00/bn_1/batchnorm/mul_1"),
+        helper.make_node("Add", ["m", "const_fold_opt__3"], ["y"], name="net_1.00/bn_1/batchnorm/add_1"),
+    ]
+    weights = {"net_1.00/c_1/convolution/merged_input:0": (8, 3, 1, 1), "b": (8,)}
+    weights |= {"net_1.00/bn_1/batchnorm/mul:0": (1, 8, 1, 1), "const_fold_opt__3": (1, 8, 1, 1)}
+    found = load(save(tmp_path / "m.onnx", nodes, weights, (1, 5, 5, 3)))
+    assert [layer.path for layer in found.layers] == ["permute1", "net_1.00/c_1", "net_1.00/relu_1", "net_1.00/bn_1"]
+    assert "batch norm was folded" in found.about["note"]
+    assert count(found).figure("params") == 24 + 8 + 16

@@ -28,10 +28,10 @@ from convcalc.sharing import same_weights
 Rule = Callable[["Walk", Node, "list[Value | None]"], "list[Value]"]
 # what a constant is called that no one trained: names that exporters make up
 _MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
-# what TensorFlow calls values that no training changes: filled tensors, numbers in the code, what Keras measures
-_FIXED = re.compile(
-    r"(.*/)?((zeros|ones)(_like)?(_\d+)?(/Const)?|Const(_\d+)?|[xy]|(rescaling|normalization)(_\d+)*/.*):\d+"
-)
+# what TensorFlow calls values that no training changes: filled tensors, and numbers that stand in the code
+_FIXED = re.compile(r"(.*/)?((zeros|ones)(_like)?(_\d+)?(/Const)?|Const(_\d+)?|[xy]):\d+")
+_MEASURED = re.compile(r"(^|/)(rescaling|normalization)(_\d+)*/")  # Keras' layers that prepare an input
+_FOLDED = ("/batchnorm/", "/merged_input", "/FusedBatchNorm")  # in the names that tf2onnx gives what it has folded
 _WRONG = (NoRule, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax", "Tanh", "Sigmoid")
 # a window that does not fit its input is a mistake in the input's size, not a gap in our rules
@@ -67,10 +67,13 @@ def graph_of(model: Model, inputs: Sequence[str], spec: str, strict: bool) -> Gr
 
 
 def _has_folded_norm(model: Model) -> bool:
-    """Whether PyTorch's exporter has made batch norms part of the convolutions before them: it leaves traces."""
-    convolutions = [node for node in model.nodes if node.operator == "Conv"]
+    """Whether an exporter has made batch norms part of the convolutions before them; those known leave traces."""
     return any(
-        "batch_norm" in node.module or node.inputs[-1].startswith("onnx::Conv") for node in convolutions if node.inputs
+        "batch_norm" in node.module
+        or node.inputs[-1].startswith("onnx::Conv")
+        or any(mark in name for mark in _FOLDED for name in (node.name, *node.inputs[1:]))
+        for node in model.nodes
+        if node.operator in ("Conv", "ConvTranspose") and node.inputs
     )
 
 
@@ -114,6 +117,7 @@ class Walk:
         self.asking = Node()  # the node whose rule is at work
         self.skip: set[int] = set()  # nodes that an earlier one has taken in
         self.renamed: dict[int, str] = {}  # the output of a node that has taken another in
+        self.measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
         self.batch = bind(self, inputs)
         for name, tensor in model.tensors.items():
             if name not in self.values:
@@ -121,7 +125,9 @@ class Walk:
 
     def _is_learned(self, name: str, element: int, shape: Shape) -> bool:
         """Whether an initialiser is a trained one: floats (or quantised), and a lone number only by its name."""
-        if element not in (*FLOATS, 2, 3) or name in self.model.buffers or _FIXED.fullmatch(name):
+        if element not in (*FLOATS, 2, 3) or name in self.model.buffers or name in self.measured:
+            return False
+        if _FIXED.fullmatch(name):
             return False
         if prod(shape) > 1:
             return not name.startswith(("val_", "c_lifted", "lifted_", "_tensor_constant"))

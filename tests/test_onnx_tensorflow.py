@@ -1,7 +1,7 @@
 """What tf2onnx, and Keras through it, write: its names, its ways to spell layers out, its loops."""
 
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 from test_onnx import figures, node, numbers, save
 
 from convcalc.analysis.count import count
@@ -68,3 +68,144 @@ def test_names_are_those_of_the_layers_and_a_norm_that_was_folded_is_told(tmp_pa
     assert [layer.path for layer in found.layers] == ["permute1", "net_1.00/c_1", "net_1.00/relu_1", "net_1.00/bn_1"]
     assert "batch norm was folded" in found.about["note"]
     assert count(found).figure("params") == 24 + 8 + 16
+
+
+def body(nodes, inputs, outputs, **weights):
+    """A graph inside a node; weights are numbers."""
+    of = {"number": TensorProto.INT64, "going": TensorProto.BOOL, "more": TensorProto.BOOL, "next": TensorProto.INT64}
+    described = [
+        [helper.make_tensor_value_info(name, of.get(name, TensorProto.FLOAT), None) for name in names]
+        for names in (inputs, outputs)
+    ]
+    return helper.make_graph(
+        nodes, "body", *described, [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    )
+
+
+CELL = [
+    node("Add", ["number", "one"], "next"),
+    node("Less", ["next", "length"], "more"),
+    node("Gather", ["turned", "number"], "now", axis=0),
+    node("MatMul", ["now", "w"], "a"),
+    node("Add", ["a", "first_bias"], "b"),
+    node("MatMul", ["state", "u"], "c"),
+    node("Add", ["b", "c"], "d"),
+    node("Squeeze", ["first", "axis"], "first_bias"),
+    node("Tanh", ["d"], "later"),
+    node("Identity", ["later"], "row"),
+]
+
+
+def recurrent_loop(path, cell, shape=("N", 7, 3), steps=(), **more):
+    """Seven steps of a plain recurrent layer as a loop, whose biases are cut out of one tensor."""
+    inner = body(cell, ["number", "going", "state"], ["more", "later", "row"], one=numbers(1)[0], **more)
+    nodes = [
+        node("Transpose", ["x"], "turned", perm=[1, 0, 2]),
+        node("Shape", ["x"], "s"),
+        node("Gather", ["s", "none"], "count"),
+        node("Concat", ["count", "wide"], "state_shape", axis=0),
+        node("Expand", ["zero", "state_shape"], "zeros"),
+        helper.make_node("Split", ["biases"], ["first", "second"], axis=0),
+        helper.make_node("Loop", [*steps, "true", "zeros"], ["last", "rows"], body=inner),
+        node("Gather", ["rows", "end"], "y"),
+    ]
+    weights = {"w": (3, 5), "u": (5, 5), "biases": (2, 5), "none": numbers(0), "end": numbers(-1)[0]}
+    weights |= {"zero": numbers(0, kind="float32")[0], "wide": numbers(5), "true": numbers(True, kind="bool")[0]}
+    weights |= {"length": numbers(7)[0], "axis": numbers(0)}
+    return save(path, nodes, weights, shape, 13)
+
+
+def test_a_loop_counts_its_weights_once_and_its_work_at_every_step(tmp_path):
+    path = recurrent_loop(tmp_path / "m.onnx", CELL, steps=[""])
+    found = count(graph(path))
+    assert not found.uncounted
+    assert figures(path) == (15 + 25 + 5, 7 * (15 + 25))
+
+
+def test_a_loop_whose_end_is_not_known_stays_as_it_is_with_what_it_stores(tmp_path):
+    cell = [node("ReduceSum", ["state"], "sum"), node("Greater", ["sum", "zero"], "more"), *CELL[2:]]
+    cell[2:3] = [node("ReduceMean", ["turned"], "now", axes=[0], keepdims=0)]
+    cell[2].ClearField("attribute")
+    found = count(graph(recurrent_loop(tmp_path / "m.onnx", cell, steps=[""])))
+    assert [layer.kind.operator for layer in found.uncounted if not layer.kind.behind] == ["Loop"]
+    assert found.figure("params") == 15 + 25 + 10
+
+
+def test_a_scan(tmp_path):
+    inner = body(
+        [node("MatMul", ["now", "w"], "a"), node("Add", ["a", "state"], "later"), node("Relu", ["later"], "row")],
+        ["state", "now"],
+        ["later", "row"],
+    )
+    nodes = [
+        helper.make_node(
+            "Scan",
+            ["net/zeros:0", "x"],
+            ["last", "y"],
+            body=inner,
+            num_scan_inputs=1,
+            scan_input_axes=[1],
+            scan_output_axes=[1],
+        )
+    ]
+    weights = {"w": (3, 5), "net/zeros:0": numbers(*[0] * 5, kind="float32").reshape(1, 5)}
+    path = save(tmp_path / "m.onnx", nodes, weights, (1, 7, 3))
+    assert graph(path).layers[-1].output == (7, 5)
+    assert figures(path) == (15, 7 * 15)
+
+
+def test_parts_of_a_tensor_are_not_each_other(tmp_path):
+    nodes = [
+        helper.make_node("Split", ["w"], ["a", "b"], axis=0),
+        node("Conv", ["x", "a"], "p"),
+        node("Conv", ["x", "b"], "q"),
+        node("Conv", ["x", "a"], "r"),
+        node("Add", ["p", "q"], "s"),
+        node("Add", ["s", "r"]),
+    ]
+    path = save(tmp_path / "m.onnx", nodes, {"w": (8, 3, 1, 1)}, opset=13)
+    assert figures(path) == (24, 3 * 12 * 256)
+
+
+def test_a_layer_that_is_written_before_the_one_whose_weights_it_shares(tmp_path):
+    """The later layer stands in the first branch: the earlier must not be written inside the join."""
+    nodes = [
+        node("Relu", ["x"], "r"),
+        node("Conv", ["r", "w"], "a"),
+        node("Relu", ["r"], "b"),
+        node("Conv", ["b", "w"], "c"),
+        node("Concat", ["c", "a"], "y", axis=1),
+    ]
+    assert figures(save(tmp_path / "m.onnx", nodes, {"w": (4, 3, 1, 1)})) == (12, 2 * 12 * 256)
+
+
+def test_a_transpose_of_the_batch_that_is_written_as_a_reshape(tmp_path):
+    nodes = [
+        node("Reshape", ["x", "turned"], "t"),
+        node("Gather", ["t", "second"], "s"),
+        helper.make_node("Gemm", ["s", "w", "h"], ["y"]),
+        node("MatMul", ["net/zeros:0", "u"], "h"),
+    ]
+    weights = {"turned": numbers(7, 1, 3), "second": numbers(1)[0], "w": (3, 5), "u": (5, 5)}
+    weights["net/zeros:0"] = numbers(*[0] * 5, kind="float32").reshape(1, 5)
+    path = save(tmp_path / "m.onnx", nodes, weights, (1, 7, 3))
+    assert figures(path) == (15 + 25, 15 + 25)
+
+
+def test_gelu_by_the_complement_of_the_error_function(tmp_path):
+    nodes = [
+        node("Mul", ["x", "half"], "h"),
+        node("Neg", ["x"], "n"),
+        node("Mul", ["n", "root"], "r"),
+        node("Erfc", ["r"], "e"),
+        node("Mul", ["h", "e"]),
+    ]
+    weights = {name: numbers(value, kind="float32")[0] for name, value in (("half", 0.5), ("root", 0.70710678))}
+    assert kinds(save(tmp_path / "m.onnx", nodes, weights), strict=True) == ["gelu"]
+
+
+def test_a_mask_is_not_learned_even_where_its_name_does_not_tell(tmp_path):
+    mask = numbers(0, 1, 1, 0, 0, 1, 0, 0, 0, kind="float32").reshape(3, 3)
+    weights = {"const_fold_opt__1": mask, "const_fold_opt__2": numbers(0, 1, 2, kind="float32")}
+    nodes = [node("Add", ["x", "const_fold_opt__1"], "a"), node("Add", ["a", "const_fold_opt__2"])]
+    assert figures(save(tmp_path / "m.onnx", nodes, weights, (1, 3, 3)))[0] == 3

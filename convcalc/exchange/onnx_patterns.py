@@ -209,6 +209,14 @@ def _gelu(fuser: _Fuser, node: Node) -> None:
         fuser.put("Gelu", [source], last, node)
 
 
+def _gelu_by_complement(fuser: _Fuser, node: Node) -> None:
+    """x / 2 * erfc(-x / sqrt(2)), as newer TensorFlow has it."""
+    product = fuser.only(node, "Mul")
+    source = fuser.scaled(fuser.other(product, node.outputs[0]), 0.5) if product is not None else ""
+    if product is not None and source:
+        fuser.put("Gelu", [source], product, node)
+
+
 # -- normalisation -------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +293,7 @@ _ANCHORS = {
     "Softplus": _mish,
     "Clip": _hard_swish,
     "Erf": _gelu,
+    "Erfc": _gelu_by_complement,
     "Tanh": _gelu,
     "Sqrt": _layer_norm,
     "InstanceNormalization": _group_norm,

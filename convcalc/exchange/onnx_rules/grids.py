@@ -83,7 +83,7 @@ def concat(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     shape = list(values[0].sizes)
     shape[axis] = sum(value.sizes[axis] for value in values)
     if all(value.ref is None for value in values):
-        return [_joined(values, tuple(shape), axis)]
+        return [joined(values, tuple(shape), axis)]
     if len(values) == 1:
         return [values[0]]
     batch = next((value.batch for value in values if value.batch is not None), None)
@@ -105,7 +105,7 @@ def concat(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     return [found]
 
 
-def _joined(values: list[Value], shape: Shape, axis: int) -> Value:
+def joined(values: list[Value], shape: Shape, axis: int) -> Value:
     """Constants side by side."""
     origins = tuple(dict.fromkeys(name for value in values for name in value.origins))
     data: list[Any] | None = None

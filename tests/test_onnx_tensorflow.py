@@ -209,3 +209,26 @@ def test_a_mask_is_not_learned_even_where_its_name_does_not_tell(tmp_path):
     weights = {"const_fold_opt__1": mask, "const_fold_opt__2": numbers(0, 1, 2, kind="float32")}
     nodes = [node("Add", ["x", "const_fold_opt__1"], "a"), node("Add", ["a", "const_fold_opt__2"])]
     assert figures(save(tmp_path / "m.onnx", nodes, weights, (1, 3, 3)))[0] == 3
+
+
+def test_a_dilated_convolution_as_tensorflow_cuts_it_into_images(tmp_path):
+    """Channels stand where the batch does while the grid is cut, and the batch where the channels do."""
+    nodes = [
+        node("Transpose", ["x"], "t", perm=[1, 0, 2, 3]),
+        node("SpaceToDepth", ["t"], "s", blocksize=2),
+        node("Transpose", ["s"], "u", perm=[1, 0, 2, 3]),
+        node("Conv", ["u", "w"], "c"),
+        node("Transpose", ["c"], "v", perm=[1, 0, 2, 3]),
+        node("DepthToSpace", ["v"], "d", blocksize=2),
+        node("Transpose", ["d"], perm=[1, 0, 2, 3]),
+    ]
+    path = save(tmp_path / "m.onnx", nodes, {"w": (8, 3, 3, 3)}, (1, 3, 16, 16), 13)
+    assert graph(path).layers[-1].output == (8, 12, 12)
+    assert figures(path) == (216, 216 * 144)
+
+
+def test_resizing_that_tf2onnx_leaves_as_it_is(tmp_path):
+    nodes = [node("ResizeBilinear", ["x", "size"])]
+    path = save(tmp_path / "m.onnx", nodes, {"size": numbers(20, 30)}, (1, 10, 10, 3), 9)
+    assert kinds(path, strict=True) == ["permute", "upsample", "permute"]
+    assert graph(path).layers[-1].output == (20, 30, 3)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convcalc.exchange.onnx_model import MOST_READ, Node
 from convcalc.exchange.onnx_rules.base import Inputs, rule, single
 from convcalc.exchange.onnx_rules.parts import moved
+from convcalc.exchange.onnx_rules.shapes import permuted
 from convcalc.exchange.onnx_values import (
     NoRule,
     Shape,
@@ -27,10 +28,24 @@ def shuffle_pixels(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value, factor = given(inputs, 0), node.get("blocksize", 0)
     count, channels, height, width = value.sizes
     if node.operator == "DepthToSpace":
-        shape = (count, channels // factor**2, height * factor, width * factor)
-        return [walk.layer(node, "pixel_shuffle", [value], shape, value.batch, factor=factor)]
-    shape = (count, channels * factor**2, height // factor, width // factor)
-    return [walk.layer(node, "pixel_unshuffle", [value], shape, value.batch, factor=factor)]
+        shape, name = (count, channels // factor**2, height * factor, width * factor), "pixel_shuffle"
+    else:
+        shape, name = (count, channels * factor**2, height // factor, width // factor), "pixel_unshuffle"
+    if value.batch != 0:
+        return [moved(walk, node, [value], shape, value.batch)]  # TensorFlow cuts grids into more images so
+    return [walk.layer(node, name, [value], shape, value.batch, factor=factor)]
+
+
+@rule("ResizeBilinear", "ResizeNearestNeighbor")
+def resize_channels_last(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    """TensorFlow's own operators, which tf2onnx leaves as they are in old opsets."""
+    value = given(inputs, 0)
+    count, *_, channels = value.sizes
+    turned = permuted(walk, node, value, (0, 3, 1, 2))
+    mode = {} if node.operator == "ResizeNearestNeighbor" else {"mode": "bilinear"}
+    shape = (count, channels, *given(inputs, 1).ints())
+    made = walk.layer(node, "upsample", [turned], shape, turned.batch, size=single(shape[2:]), **mode)
+    return [permuted(walk, node, made, (0, 2, 3, 1))]
 
 
 @rule("Resize", "Upsample")

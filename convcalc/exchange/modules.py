@@ -136,7 +136,7 @@ def module_of_node(node: Node) -> str:
             scopes = []
         if isinstance(scopes, list) and len(scopes) > 1:
             return "/".join(clean(part) for part in str(scopes[-2]).split(".") if part)
-    name = node.name or next((name for name in node.outputs if "/" in name[1:]), "")
+    name = node.name or next((name for name in node.outputs[:8] if "/" in name[1:]), "")
     parts = [part for part in name.split("/") if part]
     if len(parts) > 1 and not name.startswith("/"):
         scopes = parts[:-1] if node.name else parts

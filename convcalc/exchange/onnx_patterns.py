@@ -12,6 +12,8 @@ from typing import Any
 from convcalc.exchange.onnx_model import Node
 from convcalc.exchange.onnx_values import Value
 
+MOST_CASTS = 8  # in a row, that a pattern is seen through
+
 
 def fuse(nodes: list[Node], values: dict[str, Value], outputs: set[str]) -> list[Node]:
     """The nodes with every pattern replaced by one node."""
@@ -24,12 +26,12 @@ class _Fuser:
         self.values = values
         self.outputs = outputs
         self.makers: dict[str, Node] = {}
-        self.readers: dict[str, list[Node]] = {}
+        self.readers: dict[str, dict[int, Node]] = {}
         for node in nodes:
             for name in node.outputs:
                 self.makers[name] = node
             for name in node.inputs:
-                self.readers.setdefault(name, []).append(node)
+                self.readers.setdefault(name, {})[id(node)] = node
         self.gone: set[int] = set()
         self.instead: dict[int, Node] = {}
 
@@ -57,17 +59,18 @@ class _Fuser:
 
     def only(self, node: Node, *operators: str) -> Node | None:
         """The one node that reads this one's output, casts aside, if it is one of the operators."""
-        readers = self.readers.get(node.outputs[0], [])
-        if len(set(map(id, readers))) != 1 or node.outputs[0] in self.outputs:
-            return None
-        if readers[0].operator == "Cast" and "Cast" not in operators:
-            return self.only(readers[0], *operators)
-        return readers[0] if readers[0].operator in operators else None
+        for _ in range(MOST_CASTS):
+            readers = self.readers.get(node.outputs[0], {})
+            if len(readers) != 1 or node.outputs[0] in self.outputs:
+                return None
+            (node,) = readers.values()
+            if node.operator != "Cast" or "Cast" in operators:
+                return node if node.operator in operators else None
+        return None
 
     def maker(self, name: str, *operators: str) -> Node | None:
+        name = name if "Cast" in operators else self.origin(name)
         found = self.makers.get(name)
-        while found is not None and found.operator == "Cast" and "Cast" not in operators:
-            found = self.makers.get(found.inputs[0])
         return found if found is not None and found.operator in operators else None
 
     def other(self, node: Node, name: str) -> str:
@@ -88,10 +91,11 @@ class _Fuser:
 
     def origin(self, name: str) -> str:
         """A value behind casts."""
-        node = self.makers.get(name)
-        while node is not None and node.operator == "Cast":
-            name = node.inputs[0]
+        for _ in range(MOST_CASTS):
             node = self.makers.get(name)
+            if node is None or node.operator != "Cast":
+                break
+            name = node.inputs[0]
         return name
 
     def put(self, operator: str, sources: list[str], last: Node, anchor: Node, **attributes: Any) -> None:
@@ -107,9 +111,9 @@ class _Fuser:
         self.instead[id(last)] = node
         for one in between:
             for name in one.inputs:
-                self.readers[name] = [reader for reader in self.readers.get(name, []) if reader is not one]
+                self.readers.get(name, {}).pop(id(one), None)
         for name in sources:
-            self.readers.setdefault(name, []).append(node)
+            self.readers.setdefault(name, {})[id(node)] = node
         self.makers.update(dict.fromkeys(node.outputs, node))
 
     def _between(self, source: str, last: Node) -> list[Node] | None:
@@ -131,7 +135,7 @@ class _Fuser:
                     return None
         for node in found.values():
             if node is not last and any(
-                name in self.outputs or any(id(reader) not in found for reader in self.readers.get(name, []))
+                name in self.outputs or any(reader not in found for reader in self.readers.get(name, {}))
                 for name in node.outputs
             ):
                 return None

@@ -35,6 +35,7 @@ _MEASURED = re.compile(r"(^|/)(rescaling|normalization)(_\d+)*/")  # Keras' laye
 _FOLDED = ("/batchnorm/", "/merged_input", "/FusedBatchNorm")  # in the names that tf2onnx gives what it has folded
 _WRONG = (NoRule, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax", "Tanh", "Sigmoid")
+MOST_NUMBERS = 5_000_000  # that arithmetic on constants may read and make; real models stay far below
 _WITH_BODIES = ("If", "Loop", "Scan")
 # a window that does not fit its input is a mistake in the input's size, not a gap in our rules
 _STRICT = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")
@@ -117,11 +118,14 @@ class Walk:
         self.made: dict[tuple[str, ...], Ref] = {}  # learned tensors -> the layer that gives them
         self.readers: dict[str, list[Node]] = {}
         self.scopes: dict[str, str] = {}  # learned tensor -> the module that asked for it first
-        self.concats: dict[tuple[Any, ...], Ref] = {}  # what is side by side already
+        self.prefixes: dict[tuple[int, Ref], int] = {}  # a row of outputs, one behind another -> its number
+        self.concats: dict[int, Ref] = {}  # the number of such a row -> the layer that has it side by side already
         self.sequences: dict[str, list[Value]] = {}  # the parts that a name stands for
         self.symbols: dict[str, int] = {}
+        self.numbers = MOST_NUMBERS
         self.steps = MOST_STEPS  # how many nodes of loops may still be walked
         self.asking = Node()  # the node whose rule is at work
+        self.bodies: set[int] = set()  # bodies of loops whose nodes are among the readers
         self.skip: set[int] = set()  # nodes that an earlier one has taken in
         self.renamed: dict[int, str] = {}  # the output of a node that has taken another in
         self.measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
@@ -200,9 +204,17 @@ class Walk:
         except _WRONG as error:
             self.known = getattr(error, "shape", None)
             return False
+        self._charge(inputs, found)
         outputs = [self.renamed[id(node)]] if id(node) in self.renamed else node.outputs
         self.values.update((name, value) for name, value in zip(outputs, found, strict=False) if name)
         return True
+
+    def _charge(self, *values: Sequence[Value | None]) -> None:
+        """Keep count of what arithmetic on constants reads and makes. Raises SpecError for too much."""
+        for value in (value for side in values for value in side if value is not None and value.ref is None):
+            self.numbers -= len(value.data or ()) + len(value.origins) + len(value.part)
+        if self.numbers < 0:
+            raise SpecError(f"{quoted(self.model.name)} computes with more than {MOST_NUMBERS:,} constants")
 
     # -- what rules ask for ----------------------------------------------------------------------------------------
 

@@ -63,13 +63,13 @@ def _body(walk: Walk, node: Node) -> Subgraph:
     body = node.get("body")
     if not isinstance(body, Subgraph):
         raise NoRule("a loop without a body")
-    for inner in body.nodes:
-        for name in inner.inputs:
-            readers = walk.readers.setdefault(name, [])
-            if not any(reader is inner for reader in readers):
-                readers.append(inner)
-    for name in body.outputs:
-        walk.readers.setdefault(name, []).append(node)
+    if id(body) not in walk.bodies:
+        walk.bodies.add(id(body))
+        for name in body.outputs:
+            walk.readers.setdefault(name, []).append(node)
+        for inner in body.nodes:
+            for name in inner.inputs:
+                walk.readers.setdefault(name, []).append(inner)
     return body
 
 

@@ -108,15 +108,15 @@ def concat(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
         batch = None
     refs = [walk.view(node, value, walk.inner(value.sizes, batch)) for value in values]
     at = axis if batch is None or shape[batch] != walk.batch else axis - (axis > batch)
-    originals = list(refs)
-    for size in range(len(refs) - 1, 1, -1):
-        # the first of them stand side by side already: say so, and dense blocks are chains
-        known = walk.concats.get((at, *refs[:size]))
-        if known is not None:
-            refs[:size] = [known]
-            break
+    place, known = -1 - at, None
+    for count, ref in enumerate(refs, 1):
+        place = walk.prefixes.setdefault((place, ref), len(walk.prefixes))
+        if 1 < count < len(refs) and place in walk.concats:
+            known = count, walk.concats[place]
+    if known is not None:  # the first of them stand side by side already: say so, and dense blocks are chains
+        refs[: known[0]] = [known[1]]
     found = walk.layer(node, "concat", refs, shape, batch, **({"axis": at} if at else {}))
-    walk.concats[(at, *originals)] = found.ref or Ref(0)
+    walk.concats[place] = found.ref or Ref(0)
     return [found]
 
 

@@ -281,7 +281,7 @@ class Walk:
         if any(name in self.model.buffers and self.values.get(name) is weight for name in node.inputs):
             return {"learned": 0}
         fresh = [name for name in weight.origins if name not in self.owners]
-        if not fresh or any(name not in self.model.tensors for name in fresh):
+        if weight.part or not fresh or any(name not in self.model.tensors for name in fresh):
             return {}
         found = sum(prod(self.stored(name)) for name in fresh)
         return {} if found == prod(weight.sizes) else {"learned": found}

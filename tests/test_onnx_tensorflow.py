@@ -232,3 +232,35 @@ def test_resizing_that_tf2onnx_leaves_as_it_is(tmp_path):
     path = save(tmp_path / "m.onnx", nodes, {"size": numbers(20, 30)}, (1, 10, 10, 3), 9)
     assert kinds(path, strict=True) == ["permute", "upsample", "permute"]
     assert graph(path).layers[-1].output == (20, 30, 3)
+
+
+@pytest.mark.parametrize(
+    ("mean", "shape", "scale"),
+    [
+        (node("GlobalAveragePool", ["x"], "mean"), (1, 10, 32), (1, 1, 32)),
+        (node("ReduceMean", ["x"], "mean", axes=[1], keepdims=1), (1, 32, 5, 5), (1, 32, 1, 1)),
+        (node("ReduceMean", ["x"], "mean", axes=[-1], keepdims=1), (1, 5, 5, 32), (32,)),
+    ],
+)
+def test_a_norm_as_keras_spells_it(tmp_path, mean, shape, scale):
+    again = helper.make_node(mean.op_type, ["q"], ["variance"])
+    again.attribute.extend(mean.attribute)
+    nodes = [
+        mean,
+        node("Neg", ["mean"], "minus"),
+        node("Sub", ["x", "mean"], "c"),
+        node("Mul", ["c", "c"], "q"),
+        again,
+        node("Add", ["variance", "tiny"], "v"),
+        node("Sqrt", ["v"], "r"),
+        node("Reciprocal", ["r"], "i"),
+        node("Mul", ["i", "scale"], "f"),
+        node("Mul", ["x", "f"], "m"),
+        node("Mul", ["minus", "f"], "n"),
+        node("Add", ["n", "shift"], "o"),
+        node("Add", ["m", "o"]),
+    ]
+    weights = {"scale": scale, "shift": scale, "tiny": numbers(1e-3, kind="float32")[0]}
+    path = save(tmp_path / "m.onnx", nodes, weights, shape, 13)
+    assert kinds(path, strict=True) == ["layer_norm"]
+    assert figures(path) == (64, 0)

@@ -12,6 +12,7 @@ from typing import Any
 from convcalc.exchange.onnx_model import Node
 from convcalc.exchange.onnx_values import Value
 
+_MEANS = ("ReduceMean", "GlobalAveragePool")
 MOST_CASTS = 8  # in a row, that a pattern is seen through
 
 
@@ -88,6 +89,9 @@ class _Fuser:
             if (node.operator == "Mul" or is_inverse) and self.is_number(node.inputs[at], *wanted):
                 return node.inputs[1 - at]
         return ""
+
+    def is_learned(self, name: str) -> bool:
+        return name in self.values and bool(self.values[name].origins)
 
     def origin(self, name: str) -> str:
         """A value behind casts."""
@@ -237,13 +241,15 @@ def _layer_norm(fuser: _Fuser, node: Node) -> None:
     plus = fuser.maker(node.inputs[0], "Add")
     if plus is None:
         return
-    mean = next((found for name in plus.inputs if (found := fuser.maker(name, "ReduceMean"))), None)
+    mean = next((found for name in plus.inputs if (found := fuser.maker(name, *_MEANS))), None)
     square = fuser.maker(mean.inputs[0], "Pow", "Mul") if mean is not None else None
     if mean is None or square is None:
         return
     centred = fuser.maker(square.inputs[0], "Sub")
     source = fuser.origin(centred.inputs[0] if centred is not None else square.inputs[0])
-    if centred is not None and fuser.maker(centred.inputs[1], "ReduceMean") is None:
+    if centred is not None and fuser.maker(centred.inputs[1], *_MEANS, "Reshape") is None:
+        return
+    if centred is not None and _layer_norm_spread(fuser, node, source, mean):
         return
     axes = _axes(fuser, mean)
     last = fuser.only(node, "Div", "Reciprocal")
@@ -271,6 +277,38 @@ def _layer_norm(fuser: _Fuser, node: Node) -> None:
         fuser.put("LayerNormalization", sources, last, node, axis=-len(axes))
     elif len(axes) == 1 and axes[0] == 2:
         fuser.put("LayerNormalization", sources, last, node, axis=2)
+
+
+def _layer_norm_spread(fuser: _Fuser, root: Node, source: str, mean: Node) -> bool:
+    """As TensorFlow has it: x * f + (offset - mean * f), where f = scale / sqrt(variance + eps)."""
+    inverse = fuser.only(root, "Reciprocal")
+    factor = fuser.only(inverse, "Mul") if inverse is not None else None
+    scale = fuser.other(factor, inverse.outputs[0]) if inverse is not None and factor is not None else ""
+    if factor is None or not fuser.is_learned(scale):
+        return False
+    products = fuser.readers.get(factor.outputs[0], {}).values()
+    main = next((one for one in products if one.operator == "Mul" and source in one.inputs), None)
+    last = fuser.only(main, "Add") if main is not None else None
+    if main is None or last is None or len(products) != 2:
+        return False
+    side = fuser.maker(fuser.other(last, main.outputs[0]), "Add", "Sub")
+    offset = [name for name in side.inputs if fuser.is_learned(name)] if side is not None else []
+    where = _axes_of_scale(fuser, mean, fuser.values[scale].shape or ())
+    if where:
+        fuser.put("LayerNormalization", [source, scale, *offset], last, root, **where)
+    return bool(where)
+
+
+def _axes_of_scale(fuser: _Fuser, mean: Node, shape: tuple[int, ...]) -> dict[str, int]:
+    """Which axes a norm is over, where those of its scale are the same; nothing where they are not."""
+    rank = len(shape)
+    axes = list(range(2, rank)) if mean.operator == "GlobalAveragePool" else _axes(fuser, mean) or []
+    wide = [at - rank for at, size in enumerate(shape) if size != 1]
+    if not wide or sorted(axis if axis < 0 else axis - rank for axis in axes) != wide:
+        return {}
+    if wide == list(range(-len(wide), 0)):
+        return {"axis": wide[0]}
+    return {"axis": -1, "channels": 1} if wide == [1 - rank] else {}
 
 
 def _group_norm(fuser: _Fuser, node: Node) -> None:

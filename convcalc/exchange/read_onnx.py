@@ -31,7 +31,8 @@ Rule = Callable[["Walk", Node, "list[Value | None]"], "list[Value]"]
 _MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
 # what TensorFlow calls values that no training changes: filled tensors, and numbers that stand in the code
 _FIXED = re.compile(r"(.*/)?((zeros|ones)(_like)?(_\d+)?(/Const)?|Const(_\d+)?|[xy]):\d+")
-_MEASURED = re.compile(r"(^|/)(rescaling|normalization)(_\d+)*/")  # Keras' layers that prepare an input
+# Keras' layers that prepare an input: what they shift and scale by was measured
+_MEASURED = re.compile(r"(^|/)((rescaling|normalization)(_\d+)*/|[^/]*_normalization(_\d+)*/([Ss]ub|truediv))")
 _FOLDED = ("/batchnorm/", "/merged_input", "/FusedBatchNorm")  # in the names that tf2onnx gives what it has folded
 _WRONG = (NoRule, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax", "Tanh", "Sigmoid")

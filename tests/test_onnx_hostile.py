@@ -228,3 +228,9 @@ def test_very_many_readers_and_parts(tmp_path):
     start = time.perf_counter()
     assert graph(str(tmp_path / "m.onnx")).layers[-1].output == (count, 1, 1)
     assert time.perf_counter() - start < 15
+
+
+def test_a_file_whose_name_holds_what_a_spec_may_not(tmp_path):
+    path = tmp_path / "a\x12b.onnx"
+    path.write_bytes(model([relu("x", "y")]).SerializeToString())
+    assert "\x12" not in write_spec(graph(str(path)))

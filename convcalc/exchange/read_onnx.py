@@ -50,7 +50,7 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     model = read_model(Path(spec), spec)
     graph = graph_of(model, inputs, spec, strict)
     graph.batch = batch
-    graph.name = Path(spec).stem
+    graph.name = printable(Path(spec).stem)
     graph.about["source"] = f"imported from {printable(Path(spec).name)}"
     graph.about["file"] = {
         "path": spec,
@@ -107,7 +107,7 @@ class Walk:
 
     def __init__(self, model: Model, inputs: Sequence[str]) -> None:
         self.model = model
-        self.graph = Graph(model.graph_name or "model")
+        self.graph = Graph(printable(model.graph_name) or "model")
         self.values: dict[str, Value] = {}
         self.outputs = set(model.outputs)
         self.nodes = ordered(model)

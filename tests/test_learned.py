@@ -86,3 +86,29 @@ def test_buffers_of_a_model_are_not_learned():
     nodes = [helper.make_node("Conv", ["x", "blur"], ["y"], group=4)]
     counted = model(nodes, {"blur": (4, 1, 3, 3)}, buffers=("blur",))
     assert [counted.figure(name) for name in ("params", "buffers", "macs")] == [0, 36, 36 * 49]
+
+
+def test_a_bias_that_is_learned_in_part_counts_in_part():
+    """Queries and values have a bias, keys have none: 4 and 4 of 12."""
+    nodes = [
+        helper.make_node("Constant", [], ["none"], value=numpy_helper.from_array(numpy.zeros(4, "float32"))),
+        helper.make_node("Concat", ["q", "none", "v"], ["bias"], axis=0),
+        helper.make_node("MatMul", ["x", "w"], ["z"]),
+        helper.make_node("Add", ["z", "bias"], ["y"]),
+    ]
+    counted = model(nodes, {"w": (9, 12), "q": (4,), "v": (4,)})
+    assert counted.figure("params") == 9 * 12 + 8
+
+
+def test_a_layer_over_a_table_that_no_one_learned_runs_each_time():
+    """Positions of 49 places become a bias of attention by a layer of their own, as in Swin v2."""
+    table = numpy_helper.from_array(numpy.ones((36, 2), "float32"))
+    nodes = [
+        helper.make_node("Constant", [], ["table"], value=table),
+        helper.make_node("MatMul", ["table", "w"], ["positions"]),
+        helper.make_node("Reshape", ["positions", "shape"], ["wide"]),
+        helper.make_node("Constant", [], ["shape"], value_ints=[1, 4, 9, 9]),
+        helper.make_node("Add", ["x", "wide"], ["y"]),
+    ]
+    counted = model(nodes, {"w": (2, 9)})
+    assert [counted.figure(name) for name in ("params", "macs")] == [18, 36 * 18]

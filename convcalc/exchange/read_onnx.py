@@ -277,15 +277,22 @@ class Walk:
         is_vector = all(prod(self.stored(name)) == max(self.stored(name), default=1) for name in origins)
         return is_vector or origins[0].startswith("onnx::")
 
-    def learned(self, node: Node, weight: Value) -> dict[str, int]:
+    def learned(self, node: Node, weight: Value) -> dict[str, int | None]:
         """The field that says how many learned values a layer's weights come from, where it is not one for each."""
         if any(name in self.model.buffers and self.values.get(name) is weight for name in node.inputs):
             return {"learned": 0}
-        fresh = [name for name in weight.origins if name not in self.owners]
-        if weight.part or not fresh or any(name not in self.model.tensors for name in fresh):
-            return {}
-        found = sum(prod(self.stored(name)) for name in fresh)
-        return {} if found == prod(weight.sizes) else {"learned": found}
+        found = self.learned_values(weight)
+        return {} if found in (None, prod(weight.sizes)) else {"learned": found}
+
+    def learned_values(self, value: Value) -> int | None:
+        """How many learned values that no layer has yet a constant is made from; None where that is not known."""
+        fresh = [name for name in value.origins if name not in self.owners]
+        if value.part or not fresh or any(name not in self.model.tensors for name in fresh):
+            return None
+        sizes = [prod(self.stored(name)) for name in fresh]
+        # weights that an exporter has stored in several orders are still the same
+        copies = [size for name, size in zip(fresh, sizes, strict=True) if name.startswith("onnx::")][1:]
+        return sum(sizes) - sum(size for size in copies if size == prod(value.sizes))
 
     def stored(self, name: str) -> Shape:
         """The shape of a learned tensor of the file."""

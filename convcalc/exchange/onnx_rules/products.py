@@ -65,21 +65,37 @@ def gemm(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     features, entries = weight.sizes if node.get("transB", 0) else weight.sizes[::-1]
     if value.ref is None and _is_zero(value) and weight.origins:
         value = initial(walk, value)
-    if value.ref is None:
+    if value.ref is None and not _is_layer(value, weight):
         return [like(value, (value.sizes[0], features))]
     if value.sizes[-1] != entries:
         raise NoRule("the sizes do not meet")
     if bias is None or bias.ref is None:
         return [_linear(walk, node, value, features, weight, bias)]
-    shape = (*value.sizes[:-1], features)
-    made = walk.layer(node, "linear", [value], shape, value.batch, [weight], features=features, bias=False)
-    batch, refs = aligned(walk, node, [made, bias], [shape, bias.sizes], shape)
-    return [walk.layer(node, "add", refs, shape, batch)]
+    return [_with_offset(walk, node, _linear_layer(walk, node, value, features, weight, None, False), bias)]
+
+
+def _is_layer(value: Value, weight: Value) -> bool:
+    """Whether a product of constants is a layer over a table that no one learned, which runs each time."""
+    return not value.origins and bool(weight.origins) and len(value.sizes) > 1 and len(weight.sizes) == 2
 
 
 def _linear(walk: Walk, node: Node, value: Value, features: int, weight: Value, bias: Value | None) -> Value:
     """A fully connected layer on the last axis."""
     bias, node, is_fused = bias_after(walk, node, bias, features, 0)
+    if bias is not None and walk.learned_values(bias) not in (None, features):
+        return _with_offset(walk, node, _linear_layer(walk, node, value, features, weight, None, False), bias)
+    return _linear_layer(walk, node, value, features, weight, bias, is_fused)
+
+
+def _with_offset(walk: Walk, node: Node, made: Value, bias: Value) -> Value:
+    """A layer and a bias that is learned in part, as where keys have none, or that is an activation."""
+    batch, refs = aligned(walk, node, [made, bias], [made.sizes, bias.sizes], made.sizes)
+    return walk.layer(node, "add", refs, made.sizes, batch)
+
+
+def _linear_layer(
+    walk: Walk, node: Node, value: Value, features: int, weight: Value, bias: Value | None, is_fused: bool
+) -> Value:
     shape = (*value.sizes[:-1], features)
     inner = walk.inner(value.sizes, value.batch)
     fields: dict[str, Any] = {"features": features}
@@ -102,7 +118,7 @@ def matmul(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     first, second = given(inputs, 0), given(inputs, 3 if node.operator == "QLinearMatMul" else 1)
     if first.ref is None and second.ref is None and _is_zero(first) and second.origins:
         first = initial(walk, first)
-    if first.ref is None and second.ref is None:
+    if first.ref is None and second.ref is None and not _is_layer(first, second):
         return [_constant_product(first, second)]
     is_fixed = len(node.inputs) > 1 and node.inputs[1] in walk.model.buffers
     if second.ref is None and len(second.sizes) == 2 and not node.get("transB", 0) and not is_fixed:

@@ -134,9 +134,9 @@ def title(graph: Graph) -> str:
 def conditions(counted: Count) -> str:
     """Under which conditions the figures hold: input, batch, variables."""
     graph = counted.graph
+    given = graph.inputs
     inputs = ", ".join(
-        shape_text(shape) if len(graph.inputs) == 1 else f"{name} {shape_text(shape)}"
-        for name, shape in graph.inputs.items()
+        shape_text(shape) if len(given) == 1 else f"{name} {shape_text(shape)}" for name, shape in given.items()
     )
     variables = ", ".join(f"{name}={value}" for name, value in graph.about.get("variables", {}).items())
     return f"input {inputs}, batch {graph.batch}" + (f"; {variables}" if variables else "")

@@ -181,3 +181,56 @@ def test_the_encoding_ends_where_it_says():
         list(fields(b"\x0b", (0, 1)))
     with pytest.raises(Malformed, match="a number does not end"):
         list(fields(b"\x08\xff\xff", (0, 3)))
+
+
+def constants(network, **tensors):
+    for name, (dims, element, values) in tensors.items():
+        network.graph.initializer.append(helper.make_tensor(name, element, dims, values))
+    return network
+
+
+def test_arithmetic_on_constants_that_does_not_end(tmp_path):
+    chain = [helper.make_node("Transpose", [f"c{number}"], [f"c{number + 1}"]) for number in range(1000)]
+    nodes = [*chain, helper.make_node("Reshape", ["x", "c1000"], ["y"])]
+    network = constants(model(nodes), c0=((64, 64), TensorProto.INT64, range(4096)))
+    assert "computes with more than 5,000,000 constants" in refused(tmp_path / "m.onnx", network.SerializeToString())
+
+
+@pytest.mark.parametrize("most", ["", "m"])
+def test_a_loop_that_does_not_end(tmp_path, most):
+    outputs = [helper.make_tensor_value_info(name, 1, None) for name in ("going", "later")]
+    inputs = [helper.make_tensor_value_info(name, 1, None) for name in ("number", "going", "now")]
+    body = helper.make_graph([relu("now", "later")], "body", inputs, outputs)
+    network = model([helper.make_node("Loop", [most, "t", "x"], ["y"], body=body)])
+    constants(network, m=((), TensorProto.INT64, [2**63 - 1]), t=((), TensorProto.BOOL, [True]))
+    (tmp_path / "m.onnx").write_bytes(network.SerializeToString())
+    start = time.perf_counter()
+    (only,) = graph(str(tmp_path / "m.onnx")).layers
+    assert only.kind.operator == "Loop"
+    assert time.perf_counter() - start < 5
+
+
+def test_casts_behind_casts(tmp_path):
+    names = [f"v{number}" for number in range(3000)]
+    casts = [helper.make_node("Cast", [a], [b], to=1) for a, b in pairwise(names)]
+    nodes = [helper.make_node("Sigmoid", ["x"], ["v0"]), *casts, helper.make_node("Mul", ["v2999", "x"], ["y"])]
+    (tmp_path / "m.onnx").write_bytes(model(nodes).SerializeToString())
+    assert [layer.kind.name for layer in graph(str(tmp_path / "m.onnx")).layers] == ["sigmoid", "multiply"]
+
+
+def test_very_many_readers_and_parts(tmp_path):
+    """What takes time in proportion to the file, and not to its square."""
+    count = 20_000
+    nodes = [helper.make_node("Sigmoid", ["x"], [f"s{number}"]) for number in range(count)]
+    nodes += [helper.make_node("Mul", ["x", f"s{number}"], [f"m{number}"]) for number in range(count)]
+    nodes += [helper.make_node("Concat", [f"m{number}" for number in range(count)], ["y"], axis=1)]
+    (tmp_path / "m.onnx").write_bytes(model(nodes, shape=(1, 1, 1, 1)).SerializeToString())
+    start = time.perf_counter()
+    assert graph(str(tmp_path / "m.onnx")).layers[-1].output == (count, 1, 1)
+    assert time.perf_counter() - start < 15
+
+
+def test_a_file_whose_name_holds_what_a_spec_may_not(tmp_path):
+    path = tmp_path / "a\x12b.onnx"
+    path.write_bytes(model([relu("x", "y")]).SerializeToString())
+    assert "\x12" not in write_spec(graph(str(path)))

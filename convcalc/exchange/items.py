@@ -86,12 +86,39 @@ def arrange(graph: Graph) -> list[Item]:
     >>> arrange(graph)
     [Item('conv', {'filters': 4, 'kernel': 3}, None)]
     """
-    return _Arranger(graph).arrange()
+    apart: set[int] = set()
+    for _ in range(8):
+        items = _Arranger(graph, apart).arrange()
+        late = _late(items)
+        if not late:
+            return items
+        apart |= late
+    return _Arranger(graph, {layer.index for layer in graph.all}).arrange()
+
+
+def _late(items: list[Item]) -> set[int]:
+    """The joins that hold a layer back behind another which shares its weights."""
+    order: dict[int, int] = {}
+    around: dict[int, tuple[int, ...]] = {}
+    waiting: list[tuple[Item, tuple[int, ...]]] = [(item, ()) for item in reversed(items)]
+    while waiting:
+        item, joins = waiting.pop()
+        if item.branches:
+            inside = (*joins, item.output.index)
+            waiting += [(one, inside) for branch in reversed(item.branches) for one in reversed(branch)]
+        order[item.output.index], around[item.output.index] = len(order), joins
+    return {
+        join
+        for item in every(items)
+        if item.shares is not None and order[item.shares.index] > order[item.output.index]
+        for join in around[item.shares.index]
+    }
 
 
 class _Arranger:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, apart: set[int]) -> None:
         self.graph = graph
+        self.apart = apart  # joins whose branches are not written inside them
         self.items: dict[int, Item] = {}  # by the index of their output
         self.readers: list[set[int]] = [set() for _ in graph.all]
         for layer in graph.all:
@@ -106,7 +133,7 @@ class _Arranger:
             if layer.shares is not None:
                 item.shares = self.graph.all[layer.shares]
             item.tied = layer.shares is not None or layer.index in self.shared
-            if layer.kind.has_branches and len(layer.inputs) > 1:
+            if layer.kind.has_branches and len(layer.inputs) > 1 and layer.index not in self.apart:
                 item = self._nest(layer, item) or item
             self.items[layer.index] = item
         return [self.items[index] for index in sorted(self.items)]

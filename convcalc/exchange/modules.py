@@ -18,8 +18,9 @@ _PART = re.compile(r"[^A-Za-z0-9_.-]+")
 _SUFFIX = re.compile(
     r"\.(weight|bias|weight_ih_l0|weight_v|in_proj_weight|in_proj_bias|gamma|beta|running_mean|alpha)\Z"
 )
-_ROLE = re.compile(r"(/ReadVariableOp.*|/resource|:\d+)\Z")
-_AUTO = re.compile(r"(node_)?[A-Za-z]*_?\d*\Z|onnx::.*|val_\d+.*|.*__\d+\Z")
+_ROLE = re.compile(r"(/ReadVariableOp.*|/resource|/merged_input.*|:\d+)\Z")
+_AUTO = re.compile(r"(node_)?[A-Za-z]*_?\d*\Z|onnx::.*|val_\d+.*|.*__\d+(:\d+)?\Z")
+_INSIDE = ("batchnorm", "moments", "Tensordot", "convolution")  # scopes that TensorFlow opens within a layer
 
 
 class Namer:
@@ -124,6 +125,9 @@ def module_of_node(node: Node) -> str:
     >>> node.name = "/layer1/layer1.0/conv1/Conv"
     >>> module_of_node(node)
     'layer1/0/conv1'
+    >>> node.name = "net_1.00/bn_1/batchnorm/mul_1"
+    >>> module_of_node(node)
+    'net_1.00/bn_1'
     """
     if node.module:
         try:
@@ -132,8 +136,11 @@ def module_of_node(node: Node) -> str:
             scopes = []
         if isinstance(scopes, list) and len(scopes) > 1:
             return "/".join(clean(part) for part in str(scopes[-2]).split(".") if part)
-    name = node.name or next((name for name in node.outputs if "/" in name[1:]), "")
+    name = node.name or next((name for name in node.outputs[:8] if "/" in name[1:]), "")
     parts = [part for part in name.split("/") if part]
+    if len(parts) > 1 and not name.startswith("/"):
+        scopes = parts[:-1] if node.name else parts
+        return "/".join(map(clean, scopes[:-1] if len(scopes) > 1 and scopes[-1] in _INSIDE else scopes))
     if len(parts) > 1:
         found: list[str] = []
         for before, part in zip(["", *parts], parts[:-1] if node.name else parts, strict=False):

@@ -293,6 +293,7 @@ class Subgraph:
             raise Malformed(f"graphs nest deeper than {MOST_NESTED}", span[0])
         self.nodes: list[Node] = []
         self.tensors: dict[str, Tensor] = {}
+        self.inputs: list[str] = []
         self.outputs: list[str] = []
         for number, wire, value in fields(reader.data, span):
             if wire == BYTES and number == 1:
@@ -300,6 +301,8 @@ class Subgraph:
             elif wire == BYTES and number == 5:
                 tensor = reader.tensor(value)
                 self.tensors[tensor.name] = tensor
+            elif wire == BYTES and number == 11:
+                self.inputs.append(reader._value(value).name)
             elif wire == BYTES and number == 12:
                 self.outputs.append(reader._value(value).name)
 

@@ -37,6 +37,15 @@ class Tensor:
         found = self._raw() if self.raw else self._packed()
         return found if found is not None and len(found) == count else None
 
+    def is_mask(self) -> bool:
+        """Whether its first values are two in turn, as those of a mask are and weights never."""
+        if self.element != 1 or not self.raw or prod(self.shape) < 3:
+            return False
+        start, stop = self.raw
+        numbers = array("f")
+        numbers.frombytes(bytes(self.data[start : min(stop, start + 4 * MOST_READ)])[: (stop - start) // 4 * 4])
+        return len(set(numbers)) == 2
+
     def _raw(self) -> list[Any] | None:
         letter = _LETTERS.get(self.element)
         if letter is None or self.raw is None:

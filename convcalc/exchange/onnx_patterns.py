@@ -12,6 +12,9 @@ from typing import Any
 from convcalc.exchange.onnx_model import Node
 from convcalc.exchange.onnx_values import Value
 
+_MEANS = ("ReduceMean", "GlobalAveragePool")
+MOST_CASTS = 8  # in a row, that a pattern is seen through
+
 
 def fuse(nodes: list[Node], values: dict[str, Value], outputs: set[str]) -> list[Node]:
     """The nodes with every pattern replaced by one node."""
@@ -24,12 +27,12 @@ class _Fuser:
         self.values = values
         self.outputs = outputs
         self.makers: dict[str, Node] = {}
-        self.readers: dict[str, list[Node]] = {}
+        self.readers: dict[str, dict[int, Node]] = {}
         for node in nodes:
             for name in node.outputs:
                 self.makers[name] = node
             for name in node.inputs:
-                self.readers.setdefault(name, []).append(node)
+                self.readers.setdefault(name, {})[id(node)] = node
         self.gone: set[int] = set()
         self.instead: dict[int, Node] = {}
 
@@ -57,17 +60,18 @@ class _Fuser:
 
     def only(self, node: Node, *operators: str) -> Node | None:
         """The one node that reads this one's output, casts aside, if it is one of the operators."""
-        readers = self.readers.get(node.outputs[0], [])
-        if len(set(map(id, readers))) != 1 or node.outputs[0] in self.outputs:
-            return None
-        if readers[0].operator == "Cast" and "Cast" not in operators:
-            return self.only(readers[0], *operators)
-        return readers[0] if readers[0].operator in operators else None
+        for _ in range(MOST_CASTS):
+            readers = self.readers.get(node.outputs[0], {})
+            if len(readers) != 1 or node.outputs[0] in self.outputs:
+                return None
+            (node,) = readers.values()
+            if node.operator != "Cast" or "Cast" in operators:
+                return node if node.operator in operators else None
+        return None
 
     def maker(self, name: str, *operators: str) -> Node | None:
+        name = name if "Cast" in operators else self.origin(name)
         found = self.makers.get(name)
-        while found is not None and found.operator == "Cast" and "Cast" not in operators:
-            found = self.makers.get(found.inputs[0])
         return found if found is not None and found.operator in operators else None
 
     def other(self, node: Node, name: str) -> str:
@@ -86,12 +90,16 @@ class _Fuser:
                 return node.inputs[1 - at]
         return ""
 
+    def is_learned(self, name: str) -> bool:
+        return name in self.values and bool(self.values[name].origins)
+
     def origin(self, name: str) -> str:
         """A value behind casts."""
-        node = self.makers.get(name)
-        while node is not None and node.operator == "Cast":
-            name = node.inputs[0]
+        for _ in range(MOST_CASTS):
             node = self.makers.get(name)
+            if node is None or node.operator != "Cast":
+                break
+            name = node.inputs[0]
         return name
 
     def put(self, operator: str, sources: list[str], last: Node, anchor: Node, **attributes: Any) -> None:
@@ -107,9 +115,9 @@ class _Fuser:
         self.instead[id(last)] = node
         for one in between:
             for name in one.inputs:
-                self.readers[name] = [reader for reader in self.readers.get(name, []) if reader is not one]
+                self.readers.get(name, {}).pop(id(one), None)
         for name in sources:
-            self.readers.setdefault(name, []).append(node)
+            self.readers.setdefault(name, {})[id(node)] = node
         self.makers.update(dict.fromkeys(node.outputs, node))
 
     def _between(self, source: str, last: Node) -> list[Node] | None:
@@ -131,7 +139,7 @@ class _Fuser:
                     return None
         for node in found.values():
             if node is not last and any(
-                name in self.outputs or any(id(reader) not in found for reader in self.readers.get(name, []))
+                name in self.outputs or any(reader not in found for reader in self.readers.get(name, {}))
                 for name in node.outputs
             ):
                 return None
@@ -209,6 +217,14 @@ def _gelu(fuser: _Fuser, node: Node) -> None:
         fuser.put("Gelu", [source], last, node)
 
 
+def _gelu_by_complement(fuser: _Fuser, node: Node) -> None:
+    """x / 2 * erfc(-x / sqrt(2)), as newer TensorFlow has it."""
+    product = fuser.only(node, "Mul")
+    source = fuser.scaled(fuser.other(product, node.outputs[0]), 0.5) if product is not None else ""
+    if product is not None and source:
+        fuser.put("Gelu", [source], product, node)
+
+
 # -- normalisation -------------------------------------------------------------------------------------------------
 
 
@@ -225,13 +241,15 @@ def _layer_norm(fuser: _Fuser, node: Node) -> None:
     plus = fuser.maker(node.inputs[0], "Add")
     if plus is None:
         return
-    mean = next((found for name in plus.inputs if (found := fuser.maker(name, "ReduceMean"))), None)
+    mean = next((found for name in plus.inputs if (found := fuser.maker(name, *_MEANS))), None)
     square = fuser.maker(mean.inputs[0], "Pow", "Mul") if mean is not None else None
     if mean is None or square is None:
         return
     centred = fuser.maker(square.inputs[0], "Sub")
     source = fuser.origin(centred.inputs[0] if centred is not None else square.inputs[0])
-    if centred is not None and fuser.maker(centred.inputs[1], "ReduceMean") is None:
+    if centred is not None and fuser.maker(centred.inputs[1], *_MEANS, "Reshape") is None:
+        return
+    if centred is not None and _layer_norm_spread(fuser, node, source, mean):
         return
     axes = _axes(fuser, mean)
     last = fuser.only(node, "Div", "Reciprocal")
@@ -261,6 +279,38 @@ def _layer_norm(fuser: _Fuser, node: Node) -> None:
         fuser.put("LayerNormalization", sources, last, node, axis=2)
 
 
+def _layer_norm_spread(fuser: _Fuser, root: Node, source: str, mean: Node) -> bool:
+    """As TensorFlow has it: x * f + (offset - mean * f), where f = scale / sqrt(variance + eps)."""
+    inverse = fuser.only(root, "Reciprocal")
+    factor = fuser.only(inverse, "Mul") if inverse is not None else None
+    scale = fuser.other(factor, inverse.outputs[0]) if inverse is not None and factor is not None else ""
+    if factor is None or not fuser.is_learned(scale):
+        return False
+    products = fuser.readers.get(factor.outputs[0], {}).values()
+    main = next((one for one in products if one.operator == "Mul" and source in one.inputs), None)
+    last = fuser.only(main, "Add") if main is not None else None
+    if main is None or last is None or len(products) != 2:
+        return False
+    side = fuser.maker(fuser.other(last, main.outputs[0]), "Add", "Sub")
+    offset = [name for name in side.inputs if fuser.is_learned(name)] if side is not None else []
+    where = _axes_of_scale(fuser, mean, fuser.values[scale].shape or ())
+    if where:
+        fuser.put("LayerNormalization", [source, scale, *offset], last, root, **where)
+    return bool(where)
+
+
+def _axes_of_scale(fuser: _Fuser, mean: Node, shape: tuple[int, ...]) -> dict[str, int]:
+    """Which axes a norm is over, where those of its scale are the same; nothing where they are not."""
+    rank = len(shape)
+    axes = list(range(2, rank)) if mean.operator == "GlobalAveragePool" else _axes(fuser, mean) or []
+    wide = [at - rank for at, size in enumerate(shape) if size != 1]
+    if not wide or sorted(axis if axis < 0 else axis - rank for axis in axes) != wide:
+        return {}
+    if wide == list(range(-len(wide), 0)):
+        return {"axis": wide[0]}
+    return {"axis": -1, "channels": 1} if wide == [1 - rank] else {}
+
+
 def _group_norm(fuser: _Fuser, node: Node) -> None:
     """Instance normalisation of channels reshaped into groups, with scale and offset behind it."""
     before, after = fuser.maker(node.inputs[0], "Reshape"), fuser.only(node, "Reshape")
@@ -285,6 +335,7 @@ _ANCHORS = {
     "Softplus": _mish,
     "Clip": _hard_swish,
     "Erf": _gelu,
+    "Erfc": _gelu_by_complement,
     "Tanh": _gelu,
     "Sqrt": _layer_norm,
     "InstanceNormalization": _group_norm,

@@ -31,10 +31,10 @@ class Value:
     """What flows along an edge.
 
     An activation has a `ref` into our graph, and `batch` says which axis the batch is in (None: in none). A constant
-    has `data` where its values are known, and `origins`: the learned tensors it is made from.
+    has `data` where its values are known, `origins`: the learned tensors it is made from, and `part`: what was cut out.
     """
 
-    __slots__ = ("batch", "data", "element", "origins", "ref", "shape")
+    __slots__ = ("batch", "data", "element", "origins", "part", "ref", "shape")
 
     def __init__(
         self,
@@ -44,9 +44,10 @@ class Value:
         batch: int | None = None,
         origins: tuple[str, ...] = (),
         element: int = 1,
+        part: tuple[Any, ...] = (),
     ) -> None:
         self.shape, self.data, self.ref, self.batch = shape, data, ref, batch
-        self.origins, self.element = origins, element
+        self.origins, self.element, self.part = origins, element, part
 
     @property
     def is_constant(self) -> bool:

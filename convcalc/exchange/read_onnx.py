@@ -17,9 +17,10 @@ from convcalc.exchange import onnx_patterns
 from convcalc.exchange.modules import Namer, group_modules, module_of_call
 from convcalc.exchange.onnx_file import Subgraph, read_model
 from convcalc.exchange.onnx_inputs import bind
-from convcalc.exchange.onnx_model import FLOATS, Model, Node
+from convcalc.exchange.onnx_model import FLOATS, Model, Node, Tensor
 from convcalc.exchange.onnx_order import ordered
 from convcalc.exchange.onnx_rules import RULES
+from convcalc.exchange.onnx_rules.bodies import MOST_STEPS
 from convcalc.exchange.onnx_values import NoRule, Shape, Value, checked, constant
 from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds import KINDS, Kind
@@ -28,8 +29,15 @@ from convcalc.sharing import same_weights
 Rule = Callable[["Walk", Node, "list[Value | None]"], "list[Value]"]
 # what a constant is called that no one trained: names that exporters make up
 _MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
+# what TensorFlow calls values that no training changes: filled tensors, and numbers that stand in the code
+_FIXED = re.compile(r"(.*/)?((zeros|ones)(_like)?(_\d+)?(/Const)?|Const(_\d+)?|[xy]):\d+")
+# Keras' layers that prepare an input: what they shift and scale by was measured
+_MEASURED = re.compile(r"(^|/)((rescaling|normalization)(_\d+)*/|[^/]*_normalization(_\d+)*/([Ss]ub|truediv))")
+_FOLDED = ("/batchnorm/", "/merged_input", "/FusedBatchNorm")  # in the names that tf2onnx gives what it has folded
 _WRONG = (NoRule, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax", "Tanh", "Sigmoid")
+MOST_NUMBERS = 5_000_000  # that arithmetic on constants may read and make; real models stay far below
+_WITH_BODIES = ("If", "Loop", "Scan")
 # a window that does not fit its input is a mistake in the input's size, not a gap in our rules
 _STRICT = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")
 
@@ -42,7 +50,7 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     model = read_model(Path(spec), spec)
     graph = graph_of(model, inputs, spec, strict)
     graph.batch = batch
-    graph.name = Path(spec).stem
+    graph.name = printable(Path(spec).stem)
     graph.about["source"] = f"imported from {printable(Path(spec).name)}"
     graph.about["file"] = {
         "path": spec,
@@ -63,10 +71,13 @@ def graph_of(model: Model, inputs: Sequence[str], spec: str, strict: bool) -> Gr
 
 
 def _has_folded_norm(model: Model) -> bool:
-    """Whether PyTorch's exporter has made batch norms part of the convolutions before them: it leaves traces."""
-    convolutions = [node for node in model.nodes if node.operator == "Conv"]
+    """Whether an exporter has made batch norms part of the convolutions before them; those known leave traces."""
     return any(
-        "batch_norm" in node.module or node.inputs[-1].startswith("onnx::Conv") for node in convolutions if node.inputs
+        "batch_norm" in node.module
+        or node.inputs[-1].startswith("onnx::Conv")
+        or any(mark in name for mark in _FOLDED for name in (node.name, *node.inputs[1:]))
+        for node in model.nodes
+        if node.operator in ("Conv", "ConvTranspose") and node.inputs
     )
 
 
@@ -96,37 +107,48 @@ class Walk:
 
     def __init__(self, model: Model, inputs: Sequence[str]) -> None:
         self.model = model
-        self.graph = Graph(model.graph_name or "model")
+        self.graph = Graph(printable(model.graph_name) or "model")
         self.values: dict[str, Value] = {}
+        self.outputs = set(model.outputs)
         self.nodes = ordered(model)
         self.names = Namer()
         self.owners: dict[str, int] = {}  # learned tensor -> the layer that counts it
+        self.users: dict[
+            tuple[Any, ...], int
+        ] = {}  # learned tensors, or parts of them -> the first layer with just these
         self.made: dict[tuple[str, ...], Ref] = {}  # learned tensors -> the layer that gives them
         self.readers: dict[str, list[Node]] = {}
         self.scopes: dict[str, str] = {}  # learned tensor -> the module that asked for it first
-        self.concats: dict[tuple[Any, ...], Ref] = {}  # what is side by side already
+        self.prefixes: dict[tuple[int, Ref], int] = {}  # a row of outputs, one behind another -> its number
+        self.concats: dict[int, Ref] = {}  # the number of such a row -> the layer that has it side by side already
         self.sequences: dict[str, list[Value]] = {}  # the parts that a name stands for
         self.symbols: dict[str, int] = {}
+        self.numbers = MOST_NUMBERS
+        self.steps = MOST_STEPS  # how many nodes of loops may still be walked
         self.asking = Node()  # the node whose rule is at work
+        self.bodies: set[int] = set()  # bodies of loops whose nodes are among the readers
         self.skip: set[int] = set()  # nodes that an earlier one has taken in
         self.renamed: dict[int, str] = {}  # the output of a node that has taken another in
+        self.measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
         self.batch = bind(self, inputs)
         for name, tensor in model.tensors.items():
             if name not in self.values:
-                self.values[name] = constant(tensor, self._is_learned(name, tensor.element, tensor.shape))
+                self.values[name] = constant(tensor, self._is_learned(name, tensor))
 
-    def _is_learned(self, name: str, element: int, shape: Shape) -> bool:
+    def _is_learned(self, name: str, tensor: Tensor) -> bool:
         """Whether an initialiser is a trained one: floats (or quantised), and a lone number only by its name."""
-        if element not in (*FLOATS, 2, 3) or name in self.model.buffers:
+        if tensor.element not in (*FLOATS, 2, 3) or name in self.model.buffers or name in self.measured:
             return False
-        if prod(shape) > 1:
-            return not name.startswith(("val_", "c_lifted", "lifted_", "_tensor_constant", "const_fold"))
-        return not _MADE_UP.match(name) and ("." in name or "_scale" in name)
+        if _FIXED.fullmatch(name) or (name.startswith("const_fold") and tensor.is_mask()):
+            return False
+        if prod(tensor.shape) > 1:
+            return not name.startswith(("val_", "c_lifted", "lifted_", "_tensor_constant"))
+        return not _MADE_UP.match(name) and ("." in name or "_scale" in name or "/ReadVariableOp" in name)
 
     def run(self) -> Graph:
         """Walk every node."""
-        self._fold_constants()
-        self.nodes = onnx_patterns.fuse(self.nodes, self.values, set(self.model.outputs))
+        self.fold(self.nodes)
+        self.nodes = onnx_patterns.fuse(self.nodes, self.values, self.outputs)
         for node in self.nodes:
             for name in node.inputs:
                 self.readers.setdefault(name, []).append(node)
@@ -138,9 +160,11 @@ class Walk:
         group_modules(graph)
         return graph
 
-    def _fold_constants(self) -> None:
+    def fold(self, nodes: Sequence[Node]) -> None:
         """Nodes that depend on constants alone, first, so that patterns can see their values."""
-        for node in self.nodes:
+        for node in nodes:
+            if node.operator in _WITH_BODIES:
+                continue
             if node.operator in RULES and all(not name or name in self.values for name in node.inputs):
                 inputs = [self.values[name] if name else None for name in node.inputs]
                 if all(value is None or value.is_constant for value in inputs):
@@ -158,6 +182,7 @@ class Walk:
         """Take back the layers from `start` on, which a rule that failed has left behind."""
         del self.graph.all[start:]
         self.owners = {name: index for name, index in self.owners.items() if index < start}
+        self.users = {key: index for key, index in self.users.items() if index < start}
         self.made = {key: ref for key, ref in self.made.items() if ref.layer < start}
         self.concats = {key: ref for key, ref in self.concats.items() if ref.layer < start}
 
@@ -180,9 +205,17 @@ class Walk:
         except _WRONG as error:
             self.known = getattr(error, "shape", None)
             return False
+        self._charge(inputs, found)
         outputs = [self.renamed[id(node)]] if id(node) in self.renamed else node.outputs
         self.values.update((name, value) for name, value in zip(outputs, found, strict=False) if name)
         return True
+
+    def _charge(self, *values: Sequence[Value | None]) -> None:
+        """Keep count of what arithmetic on constants reads and makes. Raises SpecError for too much."""
+        for value in (value for side in values for value in side if value is not None and value.ref is None):
+            self.numbers -= len(value.data or ()) + len(value.origins) + len(value.part)
+        if self.numbers < 0:
+            raise SpecError(f"{quoted(self.model.name)} computes with more than {MOST_NUMBERS:,} constants")
 
     # -- what rules ask for ----------------------------------------------------------------------------------------
 
@@ -217,9 +250,11 @@ class Walk:
         kind = KINDS[kind](**fields) if isinstance(kind, str) else kind
         refs = [self.ref(value) if isinstance(value, Value) else value for value in inputs]
         origins = [name for value in weights if value is not None for name in value.origins]
-        shares = None if self._is_copy(node, origins) else self._shares(kind, refs, origins)
+        parts = [value.part for value in weights if value is not None and value.origins]
+        shares = None if self._is_copy(node, origins) else self._shares(kind, refs, origins, parts)
         path = self.names.path(node, kind, origins)
         ref = self.graph.add(path, kind, refs, shares)
+        self.users.setdefault((*origins, *parts), ref.layer)
         for name in origins:
             self.owners.setdefault(name, ref.layer)
         wanted = self.inner(checked(shape), batch)
@@ -252,7 +287,7 @@ class Walk:
     def learned_values(self, value: Value) -> int | None:
         """How many learned values that no layer has yet a constant is made from; None where that is not known."""
         fresh = [name for name in value.origins if name not in self.owners]
-        if not fresh or any(name not in self.model.tensors for name in fresh):
+        if value.part or not fresh or any(name not in self.model.tensors for name in fresh):
             return None
         sizes = [prod(self.stored(name)) for name in fresh]
         # weights that an exporter has stored in several orders are still the same
@@ -264,11 +299,14 @@ class Walk:
         tensor = self.model.tensors.get(name)
         return tensor.shape if tensor is not None else ()
 
-    def _shares(self, kind: Kind, refs: Sequence[Ref], origins: list[str]) -> int | None:
-        """The earlier layer that has the same learned tensors, if its figures are the same."""
+    def _shares(self, kind: Kind, refs: Sequence[Ref], origins: list[str], parts: Sequence[Any] = ()) -> int | None:
+        """The earlier layer that has the same learned tensors, or parts of them, if its figures are the same."""
         if not origins or any(name not in self.owners for name in origins):
             return None
-        layer = self.graph.all[self.owners[origins[0]]]
+        user = self.users.get((*origins, *parts))
+        if user is None and any(parts):
+            return None
+        layer = self.graph.all[self.owners[origins[0]] if user is None else user]
         shapes = tuple(self.graph.shape(ref) for ref in refs)
         same = same_weights(Layer(0, "", kind, (), shapes, kind.outputs(*shapes)), layer)
         return (layer.index if layer.shares is None else layer.shares) if same else None
@@ -321,7 +359,7 @@ class Walk:
     def only_reader(self, name: str, operators: tuple[str, ...]) -> Node | None:
         """The one node that reads an output, if it is one of `operators`."""
         readers = self.readers.get(name, [])
-        if len(readers) == 1 and readers[0].operator in operators and name not in self.model.outputs:
+        if len(readers) == 1 and readers[0].operator in operators and name not in self.outputs:
             return readers[0] if readers[0].inputs.count(name) == 1 else None
         return None
 
@@ -343,6 +381,8 @@ class Walk:
             tensor = self.model.tensors.get(name)
             learned += prod(tensor.shape) if tensor else 0
         has_batch = any(value is not None and value.batch == 0 for value in inputs)
+        read = [number for number, name in enumerate(node.outputs) if name in self.readers or name in self.outputs]
+        first = read[0] if read else 0  # it has the learned tensors
         for number, name in enumerate(node.outputs or [""]):
             shape = self._stated(name) or (self.known if number == 0 else None)
             batch = 0 if has_batch and shape and shape[0] == self.batch else None
@@ -352,12 +392,12 @@ class Walk:
                 operator=printable(node.operator)[:100] or "?",
                 **({"behind": True} if is_lost and node.operator in RULES else {}),
                 **({"shape": wide} if wide else {}),
-                **({"params": learned} if learned and number == 0 else {}),
+                **({"params": learned} if learned and number == first else {}),
             )
-            if name and (number == 0 or name in self.readers):
+            if name and (number == first or number in read):
                 ref = self.graph.add(self.names.path(node, kind, fresh), kind, refs)
                 self.values[name] = Value(shape if wide else None, ref=ref, batch=batch)
-                for origin in fresh if number == 0 else ():
+                for origin in fresh if number == first else ():
                     self.owners[origin] = ref.layer
 
     def _inside(self, body: Subgraph, refs: list[Ref]) -> set[str]:

@@ -35,7 +35,7 @@ def rule(*names: str) -> Callable[[Any], Any]:
 
 def like(value: Value, shape: Sequence[int], data: list[Any] | None = None, element: int = 0) -> Value:
     """A constant made from another."""
-    return Value(checked(shape), data, origins=value.origins, element=element or value.element)
+    return Value(checked(shape), data, origins=value.origins, element=element or value.element, part=value.part)
 
 
 def single(sizes: Sequence[int]) -> Any:

@@ -13,7 +13,6 @@ from convcalc.exchange.onnx_values import (
     NoRule,
     Value,
     checked,
-    constant,
     converted,
     given,
 )
@@ -97,18 +96,3 @@ def cast(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     if value.ref is not None:
         return [Value(value.shape, ref=value.ref, batch=value.batch, element=element)]
     return [like(value, value.sizes, converted(value.data, element), element)]
-
-
-@rule("If")
-def branch(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
-    """The branch that a known condition takes."""
-    condition = given(inputs, 0).scalar()
-    body = node.get("then_branch" if condition else "else_branch")
-    if condition is None or body is None:
-        raise NoRule("which branch runs, only running it would tell")
-    for name, tensor in body.tensors.items():
-        walk.model.tensors.setdefault(name, tensor)
-        walk.values.setdefault(name, constant(tensor, tensor.element in (1, 10, 11, 16) and prod(tensor.shape) > 1))
-    for inner in body.nodes:
-        walk.node(inner)
-    return [walk.values[name] for name in body.outputs]

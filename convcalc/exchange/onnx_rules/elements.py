@@ -31,7 +31,7 @@ _ACTIVATIONS = {
 
 
 _WORK = {
-    "exponentials": "Exp Sqrt Pow Log Erf Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
+    "exponentials": "Exp Expm1 Sqrt Pow Log Erf Erfc Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
     "comparisons": "Abs Neg Floor Ceil Round Sign Not And Or Xor Equal Greater Less GreaterOrEqual LessOrEqual Where "
     "IsNaN IsInf BitwiseAnd BitwiseOr BitwiseNot BitwiseXor BitShift Shrink",
     "divisions": "Reciprocal Mod",

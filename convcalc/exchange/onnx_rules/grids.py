@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convcalc.exchange.onnx_model import MOST_READ, Node
 from convcalc.exchange.onnx_rules.base import Inputs, rule, single
 from convcalc.exchange.onnx_rules.parts import moved
+from convcalc.exchange.onnx_rules.shapes import permuted
 from convcalc.exchange.onnx_values import (
     NoRule,
     Shape,
@@ -27,10 +28,24 @@ def shuffle_pixels(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value, factor = given(inputs, 0), node.get("blocksize", 0)
     count, channels, height, width = value.sizes
     if node.operator == "DepthToSpace":
-        shape = (count, channels // factor**2, height * factor, width * factor)
-        return [walk.layer(node, "pixel_shuffle", [value], shape, value.batch, factor=factor)]
-    shape = (count, channels * factor**2, height // factor, width // factor)
-    return [walk.layer(node, "pixel_unshuffle", [value], shape, value.batch, factor=factor)]
+        shape, name = (count, channels // factor**2, height * factor, width * factor), "pixel_shuffle"
+    else:
+        shape, name = (count, channels * factor**2, height // factor, width // factor), "pixel_unshuffle"
+    if value.batch != 0:
+        return [moved(walk, node, [value], shape, value.batch)]  # TensorFlow cuts grids into more images so
+    return [walk.layer(node, name, [value], shape, value.batch, factor=factor)]
+
+
+@rule("ResizeBilinear", "ResizeNearestNeighbor")
+def resize_channels_last(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    """TensorFlow's own operators, which tf2onnx leaves as they are in old opsets."""
+    value = given(inputs, 0)
+    count, *_, channels = value.sizes
+    turned = permuted(walk, node, value, (0, 3, 1, 2))
+    mode = {} if node.operator == "ResizeNearestNeighbor" else {"mode": "bilinear"}
+    shape = (count, channels, *given(inputs, 1).ints())
+    made = walk.layer(node, "upsample", [turned], shape, turned.batch, size=single(shape[2:]), **mode)
+    return [permuted(walk, node, made, (0, 2, 3, 1))]
 
 
 @rule("Resize", "Upsample")
@@ -58,7 +73,10 @@ def _resized(node: Node, inputs: Inputs, old: Shape) -> tuple[Shape, tuple[int, 
             raise NoRule("its scale is not known")
     if factors:
         factors = [float(factor) for factor in factors]
-        shape = tuple(floor(size * factor + 1e-6) for size, factor in zip(old[-len(factors) :], factors, strict=True))
+        # a factor is rounded as it is stored, in 24 bits: 0.4 times 50 is 20
+        shape = tuple(
+            floor(size * factor * (1 + 2**-23)) for size, factor in zip(old[-len(factors) :], factors, strict=True)
+        )
         shape = old[: len(old) - len(shape)] + shape
     else:
         sizes = given(inputs, 3).ints()
@@ -80,7 +98,7 @@ def concat(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     shape = list(values[0].sizes)
     shape[axis] = sum(value.sizes[axis] for value in values)
     if all(value.ref is None for value in values):
-        return [_joined(values, tuple(shape), axis)]
+        return [joined(values, tuple(shape), axis)]
     if len(values) == 1:
         return [values[0]]
     batch = next((value.batch for value in values if value.batch is not None), None)
@@ -90,19 +108,19 @@ def concat(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
         batch = None
     refs = [walk.view(node, value, walk.inner(value.sizes, batch)) for value in values]
     at = axis if batch is None or shape[batch] != walk.batch else axis - (axis > batch)
-    originals = list(refs)
-    for size in range(len(refs) - 1, 1, -1):
-        # the first of them stand side by side already: say so, and dense blocks are chains
-        known = walk.concats.get((at, *refs[:size]))
-        if known is not None:
-            refs[:size] = [known]
-            break
+    place, known = -1 - at, None
+    for count, ref in enumerate(refs, 1):
+        place = walk.prefixes.setdefault((place, ref), len(walk.prefixes))
+        if 1 < count < len(refs) and place in walk.concats:
+            known = count, walk.concats[place]
+    if known is not None:  # the first of them stand side by side already: say so, and dense blocks are chains
+        refs[: known[0]] = [known[1]]
     found = walk.layer(node, "concat", refs, shape, batch, **({"axis": at} if at else {}))
-    walk.concats[(at, *originals)] = found.ref or Ref(0)
+    walk.concats[place] = found.ref or Ref(0)
     return [found]
 
 
-def _joined(values: list[Value], shape: Shape, axis: int) -> Value:
+def joined(values: list[Value], shape: Shape, axis: int) -> Value:
     """Constants side by side."""
     origins = tuple(dict.fromkeys(name for value in values for name in value.origins))
     data: list[Any] | None = None

@@ -46,7 +46,9 @@ def cut_axis(walk: Walk, node: Node, value: Value, axis: int, start: int, stop: 
         return value
     if value.ref is None:
         indices = [taken if at == axis else range(other) for at, other in enumerate(value.sizes)]
-        return like(value, shape, picked(value, indices))
+        found = like(value, shape, picked(value, indices))
+        found.part = (*value.part, (axis, taken)) if value.origins else ()
+        return found
     if not taken:
         return Value(checked(shape), [])  # nothing, which a concat leaves out
     if taken.step < 0:
@@ -174,7 +176,17 @@ def moved(walk: Walk, node: Node, values: Sequence[Value], shape: Shape, batch: 
     return walk.layer(node, "gather", refs, shape, batch, shape=walk.inner(shape, batch))
 
 
-@rule("GatherElements", "GatherND", "ScatterND", "ScatterElements", "Scatter", "ReverseSequence", "Trilu", "Compress")
+@rule(
+    "GatherElements",
+    "GatherND",
+    "ScatterND",
+    "ScatterElements",
+    "Scatter",
+    "ReverseSequence",
+    "ReverseV2",
+    "Trilu",
+    "Compress",
+)
 def scattered(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
     shape = value.sizes

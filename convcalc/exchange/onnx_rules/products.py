@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from convcalc.exchange.onnx_model import Node
+from convcalc.exchange.onnx_model import FLOATS, Node
 from convcalc.exchange.onnx_rules.base import Inputs, like, rule
 from convcalc.exchange.onnx_rules.parts import cut_axis
 from convcalc.exchange.onnx_values import (
@@ -47,6 +47,15 @@ def bias_after(walk: Walk, node: Node, bias: Value | None, features: int, behind
     return value, renamed, True
 
 
+def initial(walk: Walk, value: Value) -> Value:
+    """A state before the first step of a recurrence: filled, and yet an activation as the states after it are."""
+    is_state = value.ref is None and not value.origins and value.element in FLOATS and len(value.sizes) > 1
+    if not is_state or prod(value.sizes) < 2:
+        return value
+    batch = 0 if value.sizes[0] == walk.batch else None
+    return Value(value.shape, ref=walk.parameter(value, walk.inner(value.sizes, batch)), batch=batch)
+
+
 @rule("Gemm")
 def gemm(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value, weight = given(inputs, 0), given(inputs, 1)
@@ -54,11 +63,15 @@ def gemm(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     if node.get("transA", 0) or weight.ref is not None:
         raise NoRule("a product that is not by weights")
     features, entries = weight.sizes if node.get("transB", 0) else weight.sizes[::-1]
+    if value.ref is None and _is_zero(value) and weight.origins:
+        value = initial(walk, value)
     if value.ref is None and not _is_layer(value, weight):
         return [like(value, (value.sizes[0], features))]
     if value.sizes[-1] != entries:
         raise NoRule("the sizes do not meet")
-    return [_linear(walk, node, value, features, weight, bias)]
+    if bias is None or bias.ref is None:
+        return [_linear(walk, node, value, features, weight, bias)]
+    return [_with_offset(walk, node, _linear_layer(walk, node, value, features, weight, None, False), bias)]
 
 
 def _is_layer(value: Value, weight: Value) -> bool:
@@ -75,7 +88,7 @@ def _linear(walk: Walk, node: Node, value: Value, features: int, weight: Value, 
 
 
 def _with_offset(walk: Walk, node: Node, made: Value, bias: Value) -> Value:
-    """A layer and a bias that is learned in part, as where keys have none."""
+    """A layer and a bias that is learned in part, as where keys have none, or that is an activation."""
     batch, refs = aligned(walk, node, [made, bias], [made.sizes, bias.sizes], made.sizes)
     return walk.layer(node, "add", refs, made.sizes, batch)
 
@@ -103,6 +116,8 @@ def _linear_layer(
 @rule("MatMul", "FusedMatMul", "MatMulInteger", "QLinearMatMul")
 def matmul(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     first, second = given(inputs, 0), given(inputs, 3 if node.operator == "QLinearMatMul" else 1)
+    if first.ref is None and second.ref is None and _is_zero(first) and second.origins:
+        first = initial(walk, first)
     if first.ref is None and second.ref is None and not _is_layer(first, second):
         return [_constant_product(first, second)]
     is_fixed = len(node.inputs) > 1 and node.inputs[1] in walk.model.buffers
@@ -120,6 +135,10 @@ def matmul(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
             walk.layer(node, "linear", [second], shape, second.batch, [first], features=features, axis=at, bias=False)
         ]
     return [multiplied(walk, node, first, second, bool(node.get("transB", 0)))]
+
+
+def _is_zero(value: Value) -> bool:
+    return bool(value.data) and not any(value.data or ())
 
 
 def _constant_product(first: Value, second: Value) -> Value:

@@ -36,6 +36,8 @@ def batch_after(walk: Walk, value: Value, shape: Shape) -> int | None:
     """Where a reshape puts the batch: the axis that as many elements lie before."""
     if value.batch is None:
         return None
+    if _moves_ones(value.sizes, shape) and walk.batch == value.sizes[value.batch] == 1 < shape[value.batch]:
+        return shape.index(1)  # a Transpose that only moves the batch, written as a Reshape
     before = prod(value.sizes[: value.batch])
     fits = [
         at
@@ -44,6 +46,11 @@ def batch_after(walk: Walk, value: Value, shape: Shape) -> int | None:
     ]
     exact = [at for at in fits if shape[at] == walk.batch]
     return (exact or fits or [None])[0]  # type: ignore[list-item]
+
+
+def _moves_ones(old: Shape, new: Shape) -> bool:
+    """Whether two shapes of as many axes differ only in where the axes of size 1 are."""
+    return len(old) == len(new) and [size for size in old if size != 1] == [size for size in new if size != 1]
 
 
 @rule("Reshape")

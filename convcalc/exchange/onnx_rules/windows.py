@@ -40,9 +40,14 @@ def _padding(node: Node, axes: int) -> dict[str, Any]:
     pads = node.get("pads") or [0] * (2 * axes)
     if automatic == "VALID" or not any(pads):
         return {}
-    sides = list(zip(pads[:axes], pads[axes:], strict=True))
-    both = tuple(before if before == after else (before, after) for before, after in sides)
-    return {"padding": both[0] if len(set(both)) == 1 and isinstance(both[0], int) else both}
+    return {"padding": _sides(pads)}
+
+
+def _sides(pads: Sequence[int]) -> Any:
+    """ONNX's pads as our padding: one number where it can be."""
+    axes = len(pads) // 2
+    both = tuple(a if a == b else (a, b) for a, b in zip(pads[:axes], pads[axes:], strict=True))
+    return both[0] if len(set(both)) == 1 and isinstance(both[0], int) else both
 
 
 def channels_first(walk: Walk, node: Node, value: Value) -> Value:
@@ -112,10 +117,12 @@ def transposed_conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value = channels_first(walk, node, value)
     groups = node.get("group", 1)
     _, per_group, *kernel = weight.sizes
-    fields = {"filters": per_group * groups, **_window(node, kernel), **({"groups": groups} if groups > 1 else {})}
-    extra = node.get("output_padding") or [0] * len(kernel)
+    filters = per_group * groups
+    window, extra = _window_and_extra(node, kernel)
+    fields = {"filters": filters, **window, **({"groups": groups} if groups > 1 else {})}
     fields.update({"output_padding": single(extra)} if any(extra) else {})
-    fields.update({} if bias is not None else {"bias": False})
+    bias, node, is_fused = bias_after(walk, node, bias, filters, 1)
+    fields.update({} if bias is not None or is_fused else {"bias": False})
     fields.update(walk.learned(node, weight))
     sizes = node.get("output_shape")
     if sizes:
@@ -129,6 +136,19 @@ def transposed_conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     kind = KINDS["transposed_conv"](**fields)
     inner = kind.output(walk.inner(value.sizes, 0))
     return [walk.layer(node, kind, [value], (value.sizes[0], *inner), 0, [weight, bias])]
+
+
+def _window_and_extra(node: Node, kernel: Sequence[int]) -> tuple[dict[str, Any], list[int]]:
+    """The window of a transposed convolution, and what its output has more at the end, which pads below 0 say too."""
+    axes = len(kernel)
+    extra = list(node.get("output_padding") or [0] * axes)
+    window = _window(node, kernel)
+    pads = node.get("pads") or [0] * (2 * axes)
+    if "padding" in window and window["padding"] != "same" and min(pads[axes:]) < 0:
+        extra = [more - min(0, after) for more, after in zip(extra, pads[axes:], strict=True)]
+        shrunk = [*pads[:axes], *(max(0, after) for after in pads[axes:])]
+        window["padding"] = _sides(shrunk)
+    return window, extra
 
 
 @rule("MaxPool", "AveragePool", "LpPool")

@@ -1,0 +1,181 @@
+"""Rules for operators that have graphs of their own: the branch that is taken, and loops step after step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import TYPE_CHECKING
+
+from convcalc.exchange.onnx_file import Subgraph
+from convcalc.exchange.onnx_model import FLOATS, Node
+from convcalc.exchange.onnx_rules.base import Inputs, like, rule
+from convcalc.exchange.onnx_rules.grids import joined
+from convcalc.exchange.onnx_rules.parts import cut_axis
+from convcalc.exchange.onnx_rules.products import initial
+from convcalc.exchange.onnx_rules.shapes import dropped
+from convcalc.exchange.onnx_values import NoRule, Value, axis_at, constant, given
+
+if TYPE_CHECKING:
+    from convcalc.exchange.read_onnx import Walk
+
+MOST_STEPS = 20_000  # nodes of all steps of all loops together
+
+
+@rule("If")
+def branch(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    """The branch that a known condition takes."""
+    condition = given(inputs, 0).scalar()
+    body = node.get("then_branch" if condition else "else_branch")
+    if condition is None or not isinstance(body, Subgraph):
+        raise NoRule("which branch runs, only running it would tell")
+    with _undone(walk, body):
+        return _run(walk, body, [])
+
+
+def _run(walk: Walk, body: Subgraph, inputs: list[Value]) -> list[Value]:
+    """What a body gives for its inputs."""
+    _forget(walk, body)
+    for name, tensor in body.tensors.items():
+        walk.model.tensors.setdefault(name, tensor)
+        walk.values.setdefault(name, constant(tensor, tensor.element in FLOATS and prod(tensor.shape) > 1))
+    walk.values.update(zip(body.inputs, inputs, strict=False))
+    inside = {id(inner) for inner in body.nodes}
+    walk.skip -= inside
+    walk.renamed = {key: name for key, name in walk.renamed.items() if key not in inside}
+    walk.fold(body.nodes)
+    for inner in body.nodes:
+        if id(inner) not in walk.skip and not all(name in walk.values for name in inner.outputs if name):
+            walk.node(inner)
+    return [walk.values[name] for name in body.outputs]
+
+
+def _step(walk: Walk, body: Subgraph, inputs: list[Value]) -> list[Value]:
+    """One step of a loop. Raises NoRule where all steps so far are too many."""
+    if not walk.steps:
+        raise NoRule("its steps are too many")
+    walk.steps = max(0, walk.steps - max(1, len(body.nodes)))
+    return _run(walk, body, inputs)
+
+
+def _body(walk: Walk, node: Node) -> Subgraph:
+    """The body of a loop, with those who read its values known, so that a bias behind a product is found."""
+    body = node.get("body")
+    if not isinstance(body, Subgraph):
+        raise NoRule("a loop without a body")
+    if id(body) not in walk.bodies:
+        walk.bodies.add(id(body))
+        for name in body.outputs:
+            walk.readers.setdefault(name, []).append(node)
+        for inner in body.nodes:
+            for name in inner.inputs:
+                walk.readers.setdefault(name, []).append(inner)
+    return body
+
+
+@rule("Loop")
+def loop(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    """Every step of a loop whose end is known; weights that the steps share count once, their work each time."""
+    body = _body(walk, node)
+    with _undone(walk, body):
+        return _loop(walk, node, body, inputs)
+
+
+def _loop(walk: Walk, node: Node, body: Subgraph, inputs: Inputs) -> list[Value]:
+    most = inputs[0].scalar() if inputs[0] is not None else None
+    if inputs[0] is not None and most is None:
+        raise NoRule("how many steps there are, only running it would tell")
+    going = given(inputs, 1) if inputs[1] is not None else Value((), [True], element=9)
+    states = [initial(walk, given(inputs, at)) for at in range(2, len(inputs))]
+    rows: list[list[Value]] = [[] for _ in body.outputs[1 + len(states) :]]
+    count = 0
+    while most is None or count < most:
+        if going.scalar() is None:
+            raise NoRule("when it ends, only running it would tell")
+        if not going.scalar():
+            break
+        going, *found = _step(walk, body, [Value((), [count], element=7), going, *states])
+        states = found[: len(states)]
+        for row, value in zip(rows, found[len(states) :], strict=True):
+            row.append(value)
+        count += 1
+    stacks = zip(node.outputs[len(states) :], rows, strict=False)
+    return [*states, *(_stacked(walk, node, row, 0) if _is_read(walk, name) else Value(None) for name, row in stacks)]
+
+
+@rule("Scan")
+def scan(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    """A loop over slices of its inputs."""
+    body = _body(walk, node)
+    with _undone(walk, body):
+        return _scan(walk, node, body, inputs)
+
+
+def _scan(walk: Walk, node: Node, body: Subgraph, inputs: Inputs) -> list[Value]:
+    parts = node.get("num_scan_inputs", 1)
+    if walk.model.opsets.get("", 9) < 9 or not 1 <= parts <= len(inputs):
+        raise NoRule("a scan of an old kind")
+    values = [given(inputs, at) for at in range(len(inputs))]
+    states, whole = [initial(walk, value) for value in values[:-parts]], values[-parts:]
+    axes = node.get("scan_input_axes") or [0] * parts
+    axes = [axis_at(axis, len(value.sizes)) for axis, value in zip(axes, whole, strict=True)]
+    backwards = node.get("scan_input_directions") or [0] * parts
+    (length,) = {value.sizes[axis] for value, axis in zip(whole, axes, strict=True)}
+    rows: list[list[Value]] = [[] for _ in body.outputs[len(states) :]]
+    for number in range(length):
+        at = [length - 1 - number if is_turned else number for is_turned in backwards]
+        now = [_one(walk, node, value, axis, place) for value, axis, place in zip(whole, axes, at, strict=True)]
+        found = _step(walk, body, [*states, *now])
+        states = found[: len(states)]
+        for row, value in zip(rows, found[len(states) :], strict=True):
+            row.append(value)
+    places = node.get("scan_output_axes") or [0] * len(rows)
+    stacks = zip(node.outputs[len(states) :], rows, places, strict=False)
+    return [*states, *(_stacked(walk, node, row, at) if _is_read(walk, n) else Value(None) for n, row, at in stacks)]
+
+
+def _one(walk: Walk, node: Node, value: Value, axis: int, place: int) -> Value:
+    """One slice of a value, without the axis."""
+    part = cut_axis(walk, node, value, axis, place, place + 1)
+    if part.ref is None:
+        return like(part, (*part.sizes[:axis], *part.sizes[axis + 1 :]), part.data)
+    return dropped(walk, node, part, {axis})
+
+
+def _is_read(walk: Walk, name: str) -> bool:
+    return name in walk.readers or name in walk.outputs
+
+
+def _stacked(walk: Walk, node: Node, rows: list[Value], axis: int) -> Value:
+    """What the steps gave, side by side along a new axis."""
+    if not rows:
+        raise NoRule("no step is made")
+    axis = axis_at(axis, len(rows[0].sizes) + 1)
+    sizes = rows[0].sizes
+    shape = (*sizes[:axis], len(rows), *sizes[axis:])
+    one = (*sizes[:axis], 1, *sizes[axis:])
+    if all(row.ref is None for row in rows):
+        return joined([like(row, one, row.data) for row in rows], shape, axis)
+    batch = next((row.batch for row in rows if row.batch is not None), None)
+    batch = None if batch is None else batch + (axis <= batch)
+    refs = [walk.view(node, row, walk.inner(one, batch)) for row in rows]
+    if len(refs) == 1:
+        return Value(shape, ref=refs[0], batch=batch)
+    at = axis if batch is None or shape[batch] != walk.batch else axis - (axis > batch)
+    return walk.layer(node, "concat", refs, shape, batch, **({"axis": at} if at else {}))
+
+
+@contextmanager
+def _undone(walk: Walk, body: Subgraph) -> Iterator[None]:
+    """Where a rule fails, what it has found inside a body is forgotten with it."""
+    try:
+        yield
+    except Exception:
+        _forget(walk, body)
+        raise
+
+
+def _forget(walk: Walk, body: Subgraph) -> None:
+    """What the last step has found is not this step's, and nothing once the rule has failed."""
+    for name in (*body.inputs, *(name for inner in body.nodes for name in inner.outputs)):
+        walk.values.pop(name, None)

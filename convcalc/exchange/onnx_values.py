@@ -81,9 +81,8 @@ def checked(shape: Sequence[int]) -> Shape:
     return sizes
 
 
-def constant(tensor: Tensor, is_learned: bool) -> Value:
-    """The value of a constant of the file."""
-    origins = (tensor.name,) if is_learned else ()
+def constant(tensor: Tensor, origins: tuple[str, ...]) -> Value:
+    """The value of a constant of the file, made from these learned tensors."""
     data = tensor.values()
     return Value(tensor.shape, data, origins=origins, element=tensor.element)
 
@@ -160,10 +159,12 @@ def given(inputs: list[Value | None], at: int) -> Value:
 
 
 def bias_of(inputs: list[Value | None], at: int) -> Value | None:
-    """A bias, if there is one; zeros that stand in for none, as one of PyTorch's exporters writes them, are none."""
-    found = inputs[at] if at < len(inputs) else None
-    is_made_up = found is not None and found.ref is None and not found.origins and not any(found.data or ())
-    return None if is_made_up else found
+    """A bias behind its weights, if there is one; zeros that stand in for none, as one of PyTorch's exporters writes
+    them, are none."""
+    found, weight = (inputs[at] if at < len(inputs) else None), inputs[at - 1]
+    if found is None or found.ref is not None or any(found.data or ()) or weight is None:
+        return found
+    return None if set(found.origins) <= set(weight.origins) else found
 
 
 def optional(inputs: list[Value | None], at: int, default: list[int]) -> list[int]:

@@ -19,6 +19,7 @@ from convcalc.exchange.onnx_file import Subgraph, read_model
 from convcalc.exchange.onnx_inputs import bind
 from convcalc.exchange.onnx_model import FLOATS, Model, Node
 from convcalc.exchange.onnx_order import ordered
+from convcalc.exchange.onnx_origins import Origins
 from convcalc.exchange.onnx_rules import RULES
 from convcalc.exchange.onnx_values import NoRule, Shape, Value, checked, constant
 from convcalc.graph import Graph, Layer, Ref
@@ -26,8 +27,6 @@ from convcalc.kinds import KINDS, Kind
 from convcalc.sharing import same_weights
 
 Rule = Callable[["Walk", Node, "list[Value | None]"], "list[Value]"]
-# what a constant is called that no one trained: names that exporters make up
-_MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
 _WRONG = (NoRule, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax", "Tanh", "Sigmoid")
 # a window that does not fit its input is a mistake in the input's size, not a gap in our rules
@@ -111,17 +110,10 @@ class Walk:
         self.skip: set[int] = set()  # nodes that an earlier one has taken in
         self.renamed: dict[int, str] = {}  # the output of a node that has taken another in
         self.batch = bind(self, inputs)
+        origins = Origins(model)
         for name, tensor in model.tensors.items():
             if name not in self.values:
-                self.values[name] = constant(tensor, self._is_learned(name, tensor.element, tensor.shape))
-
-    def _is_learned(self, name: str, element: int, shape: Shape) -> bool:
-        """Whether an initialiser is a trained one: floats (or quantised), and a lone number only by its name."""
-        if element not in (*FLOATS, 2, 3) or name in self.model.buffers:
-            return False
-        if prod(shape) > 1:
-            return not name.startswith(("val_", "c_lifted", "lifted_", "_tensor_constant", "const_fold"))
-        return not _MADE_UP.match(name) and ("." in name or "_scale" in name)
+                self.values[name] = constant(tensor, origins.of(name, tensor))
 
     def run(self) -> Graph:
         """Walk every node."""

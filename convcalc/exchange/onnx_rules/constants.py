@@ -69,6 +69,15 @@ def number_range(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     return [Value(checked((count,)), data, element=given(inputs, 0).element)]
 
 
+@rule("EyeLike")
+def identity_matrix(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    rows, columns = given(inputs, 0).sizes
+    shift = node.get("k", 0)
+    is_small = rows * columns <= MOST_READ
+    data = [int(column - row == shift) for row in range(rows) for column in range(columns)] if is_small else None
+    return [Value((rows, columns), data, element=node.get("dtype", 0) or given(inputs, 0).element)]
+
+
 @rule("NonZero")
 def non_zero(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
@@ -108,7 +117,8 @@ def branch(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
         raise NoRule("which branch runs, only running it would tell")
     for name, tensor in body.tensors.items():
         walk.model.tensors.setdefault(name, tensor)
-        walk.values.setdefault(name, constant(tensor, tensor.element in (1, 10, 11, 16) and prod(tensor.shape) > 1))
+        is_learned = tensor.element in FLOATS and prod(tensor.shape) > 1
+        walk.values.setdefault(name, constant(tensor, (tensor.name,) if is_learned else ()))
     for inner in body.nodes:
         walk.node(inner)
     return [walk.values[name] for name in body.outputs]

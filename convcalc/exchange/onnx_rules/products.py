@@ -69,7 +69,7 @@ def _linear(walk: Walk, node: Node, value: Value, features: int, weight: Value, 
     fields: dict[str, Any] = {"features": features}
     if len(inner) > 2:
         fields["axis"] = "last"
-    if bias is None and not is_fused:
+    if bias is None and not is_fused and not node.has_bias:
         fields["bias"] = False
     source: Value | Ref = value
     if value.batch == len(value.sizes) - 1:

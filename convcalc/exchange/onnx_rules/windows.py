@@ -76,7 +76,7 @@ def conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
         fields = {"filters": filters, **({"groups": groups} if groups > 1 else {})}
     window = _window(node, kernel)
     bias, node, is_fused = bias_after(walk, node, bias, filters, 1)
-    fields = {**fields, **window, **({} if bias is not None or is_fused else {"bias": False})}
+    fields = {**fields, **window, **({} if bias is not None or is_fused or node.has_bias else {"bias": False})}
     if value.batch == 0 and value.sizes[0] != walk.batch and len(kernel) == 2:
         return [_conv_frames(walk, node, value, fields, [weight, bias])]
     value = channels_first(walk, node, value)

@@ -1,0 +1,87 @@
+"""Which tensors of a model are learned: told by PyTorch's newer exporter, which also says what folded ones were made
+from; by their names elsewhere."""
+
+from __future__ import annotations
+
+import re
+from math import prod
+
+from convcalc.exchange.onnx_model import FLOATS, Model, Tensor
+
+_INPUT = re.compile(r"(PARAMETER|BUFFER|CONSTANT_TENSOR)(?:: \d+>, arg=\w+\(name='[^']*'\),)? target='([^']*)'")
+_NAME = re.compile(r"'([^']*)'")
+_BIASED = re.compile(
+    r"target=torch\.ops\.aten\.(linear|conv\dd|convolution)\.\w+\]\(args = \(%\w+, %\w+, %p_"
+    r"|target=torch\.ops\.aten\.\w*batch_norm\w*\.\w+\]\(args = \(%\w+, %\w+, %p_"
+)
+# what a constant is called that no one trained: names that exporters make up
+_MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
+_NEVER = ("val_", "c_lifted", "lifted_", "_tensor_constant", "const_fold")
+
+
+def signature(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The parameters and the other tensors of an exported program, by what PyTorch writes of its inputs.
+
+    >>> signature("p_a_b: PARAMETER target='a.b'\\nb_c: BUFFER target='c' persistent=True\\nx: USER_INPUT")
+    (frozenset({'a.b'}), frozenset({'c'}))
+    """
+    found = _INPUT.findall(text)
+    return (
+        frozenset(name for kind, name in found if kind == "PARAMETER"),
+        frozenset(name for kind, name in found if kind != "PARAMETER"),
+    )
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names of a list of names as Python writes it.
+
+    >>> names_in("['a.weight', 'val_3']")
+    ('a.weight', 'val_3')
+    """
+    return tuple(_NAME.findall(text))
+
+
+def says_bias(text: str) -> bool:
+    """Whether a call of PyTorch's gave a layer a learned bias; one of zeros the exporter leaves out.
+
+    >>> says_bias("%y : [] = call_function[target=torch.ops.aten.linear.default](args = (%x, %p_w, %p_b), kwargs = {})")
+    True
+    """
+    return _BIASED.search(text) is not None
+
+
+class Origins:
+    """The learned tensors that each constant of a model stands for."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.instead: dict[str, str] = {}  # a parameter that is not stored -> the largest tensor made from it
+        for name in model.tensors:
+            for source in model.made_from.get(name, ()):
+                if (
+                    source in model.parameters
+                    and source not in model.tensors
+                    and self._size(name) >= self._size(self.instead.get(source, ""))
+                ):
+                    self.instead[source] = name
+
+    def _size(self, name: str) -> int:
+        return prod(self.model.tensors[name].shape) if name in self.model.tensors else 0
+
+    def of(self, name: str, tensor: Tensor) -> tuple[str, ...]:
+        """The learned tensors that a constant is made from, itself where it is one; none where it is no learned one."""
+        sources = self.model.made_from.get(name)
+        if tensor.element not in (*FLOATS, 2, 3) or name in self.model.buffers:
+            return ()
+        if sources is not None and self.model.parameters and name not in self.model.parameters:
+            found = (source for source in sources if source in self.model.parameters)
+            return tuple(dict.fromkeys(self.instead.get(source, source) for source in found))
+        return (name,) if self._is_learned(name, tensor) else ()
+
+    def _is_learned(self, name: str, tensor: Tensor) -> bool:
+        """Whether an initialiser is a trained one by its name: floats (or quantised), and seldom a lone number."""
+        if name in self.model.parameters:
+            return True
+        if prod(tensor.shape) > 1:
+            return not name.startswith(_NEVER)
+        return not _MADE_UP.match(name) and ("." in name or "_scale" in name)

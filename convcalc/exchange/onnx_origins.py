@@ -16,6 +16,10 @@ _BIASED = re.compile(
 )
 # what a constant is called that no one trained: names that exporters make up
 _MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
+# and what modules call tensors that no one trains
+_BUFFER = re.compile(
+    r"(?:.*\.)?(running_mean|running_var|relative_coords_table|attn_mask|inv_freq|(cos|sin)_cached|filt|anchors)\Z"
+)
 _NEVER = ("val_", "c_lifted", "lifted_", "_tensor_constant", "const_fold")
 
 
@@ -30,6 +34,15 @@ def signature(text: str) -> tuple[frozenset[str], frozenset[str]]:
         frozenset(name for kind, name in found if kind == "PARAMETER"),
         frozenset(name for kind, name in found if kind != "PARAMETER"),
     )
+
+
+def is_buffer(name: str) -> bool:
+    """Whether a tensor is called what modules call some that no one trains.
+
+    >>> is_buffer("layer1.0.filt"), is_buffer("layer1.0.weight")
+    (True, False)
+    """
+    return _BUFFER.match(name) is not None
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -56,7 +69,10 @@ class Origins:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.instead: dict[str, str] = {}  # a parameter that is not stored -> the largest tensor made from it
+        self.apart = set(model.tensors)  # parameters that are stored, or one tensor that is made from each alone
         for name in model.tensors:
+            learned = [source for source in model.made_from.get(name, ()) if source in model.parameters]
+            self.apart.update(learned if len(learned) == 1 else ())
             for source in model.made_from.get(name, ()):
                 if (
                     source in model.parameters
@@ -74,7 +90,9 @@ class Origins:
         if tensor.element not in (*FLOATS, 2, 3) or name in self.model.buffers:
             return ()
         if sources is not None and self.model.parameters and name not in self.model.parameters:
-            found = (source for source in sources if source in self.model.parameters)
+            found = [source for source in sources if source in self.model.parameters]
+            if len(found) > 1 and all(source in self.apart for source in found):
+                return ()  # each counts where it stands by itself
             return tuple(dict.fromkeys(self.instead.get(source, source) for source in found))
         return (name,) if self._is_learned(name, tensor) else ()
 
@@ -83,5 +101,5 @@ class Origins:
         if name in self.model.parameters:
             return True
         if prod(tensor.shape) > 1:
-            return not name.startswith(_NEVER)
+            return not name.startswith(_NEVER) and not is_buffer(name)
         return not _MADE_UP.match(name) and ("." in name or "_scale" in name)

@@ -31,10 +31,11 @@ class Value:
     """What flows along an edge.
 
     An activation has a `ref` into our graph, and `batch` says which axis the batch is in (None: in none). A constant
-    has `data` where its values are known, and `origins`: the learned tensors it is made from.
+    has `data` where its values are known, and `origins`: the learned tensors it is made from. One that comes out of a
+    product with learned values remembers the node that `made` it, its inputs, and which of the outputs it is.
     """
 
-    __slots__ = ("batch", "data", "element", "origins", "ref", "shape")
+    __slots__ = ("batch", "data", "element", "made", "origins", "ref", "shape")
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Value:
     ) -> None:
         self.shape, self.data, self.ref, self.batch = shape, data, ref, batch
         self.origins, self.element = origins, element
+        self.made: tuple[Node, list[Value | None], int] | None = None
 
     @property
     def is_constant(self) -> bool:

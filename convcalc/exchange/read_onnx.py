@@ -27,6 +27,7 @@ from convcalc.kinds import KINDS, Kind
 from convcalc.sharing import same_weights
 
 Rule = Callable[["Walk", Node, "list[Value | None]"], "list[Value]"]
+_PRODUCTS = ("MatMul", "Gemm", "Einsum")
 _WRONG = (NoRule, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax", "Tanh", "Sigmoid")
 # a window that does not fit its input is a mistake in the input's size, not a gap in our rules
@@ -55,15 +56,20 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
 
 def graph_of(model: Model, inputs: Sequence[str], spec: str, strict: bool) -> Graph:
     """The graph of a model that has been read; with `strict` an operator without a rule is an error."""
-    graph = Walk(model, inputs).run()
+    walk = Walk(model, inputs)
+    graph = walk.run()
+    if walk.batch > 1 and (lost := _unknown(graph)):
+        # the first axis may be something else after all, such as the steps of a sequence
+        other = Walk(model, inputs, has_batch=False).run()
+        graph = other if _unknown(other) < lost else graph
     if strict:
         _refuse_opaque(graph, spec)
     return graph
 
 
 def _has_folded_norm(model: Model) -> bool:
-    """Whether PyTorch's exporter has made batch norms part of the convolutions before them: it leaves traces."""
-    convolutions = [node for node in model.nodes if node.operator == "Conv"]
+    """Whether PyTorch's exporter has made batch norms part of the layers before them: it leaves traces."""
+    convolutions = [node for node in model.nodes if node.operator in ("Conv", "ConvTranspose", "Gemm")]
     return any(
         "batch_norm" in node.module or node.inputs[-1].startswith("onnx::Conv") for node in convolutions if node.inputs
     )
@@ -76,6 +82,21 @@ def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
     origins = tuple(dict.fromkeys(name for value in inputs if value is not None for name in value.origins))
     first = inputs[0]
     return [] if first is None else [Value(first.sizes, origins=origins, element=first.element)]
+
+
+def _remember(node: Node, inputs: list[Value | None], found: list[Value]) -> None:
+    """Note how constants come from products with learned values: that is work each time the network runs."""
+    given = [value for value in inputs if value is not None]
+    if all(value.is_constant for value in given) and (
+        any(value.made for value in given) or (node.operator in _PRODUCTS and any(value.origins for value in given))
+    ):
+        for at, value in enumerate(found):
+            if all(value is not one for one in given):
+                value.made = (node, inputs, at)
+
+
+def _unknown(graph: Graph) -> int:
+    return sum(not layer.kind.is_counted for layer in graph.layers)
 
 
 def _refuse_opaque(graph: Graph, spec: str) -> None:
@@ -93,7 +114,7 @@ def _refuse_opaque(graph: Graph, spec: str) -> None:
 class Walk:
     """One pass over a model's nodes, in the order of computation."""
 
-    def __init__(self, model: Model, inputs: Sequence[str]) -> None:
+    def __init__(self, model: Model, inputs: Sequence[str], has_batch: bool = True) -> None:
         self.model = model
         self.graph = Graph(model.graph_name or "model")
         self.values: dict[str, Value] = {}
@@ -106,10 +127,11 @@ class Walk:
         self.concats: dict[tuple[Any, ...], Ref] = {}  # what is side by side already
         self.sequences: dict[str, list[Value]] = {}  # the parts that a name stands for
         self.symbols: dict[str, int] = {}
+        self.known: Shape | None = None  # the shape of an output without a rule
         self.asking = Node()  # the node whose rule is at work
         self.skip: set[int] = set()  # nodes that an earlier one has taken in
         self.renamed: dict[int, str] = {}  # the output of a node that has taken another in
-        self.batch = bind(self, inputs)
+        self.batch = bind(self, inputs, has_batch)
         origins = Origins(model)
         for name, tensor in model.tensors.items():
             if name not in self.values:
@@ -142,19 +164,39 @@ class Walk:
         """One node: its rule, or an opaque layer."""
         inputs = [self.values.get(name) if name else None for name in node.inputs]
         start = len(self.graph.all)
-        if not self._apply(node, inputs):
-            self._undo(start)
+        if self._apply(node, inputs):
+            return
+        self._undo(start, node)
+        if self.batch > 1 or not self._apply_whole(node, inputs):
+            self._undo(start, node)
             self.opaque(node, inputs)
 
-    def _undo(self, start: int) -> None:
-        """Take back the layers from `start` on, which a rule that failed has left behind."""
+    def _apply_whole(self, node: Node, inputs: list[Value | None]) -> bool:
+        """A node's rule where the batch, of one, is an axis like the others; false where there is none, or no rule."""
+        known = self.known
+        found = [*inputs]
+        for at, value in enumerate(inputs):
+            if value is not None and value.ref is not None and value.batch is not None and value.shape is not None:
+                try:
+                    ref = self.view(node, value, value.shape or (1,))
+                except Misfit:
+                    return False
+                found[at] = Value(value.shape, ref=ref, element=value.element)
+        is_right = found != inputs and self._apply(node, found)
+        self.known = known
+        return is_right
+
+    def _undo(self, start: int, node: Node) -> None:
+        """Take back the layers from `start` on, which a rule that failed has left behind, and what it took in."""
         del self.graph.all[start:]
+        if self.renamed.pop(id(node), None):
+            self.skip.difference_update(id(reader) for reader in self.readers.get(node.outputs[0], ()))
         self.owners = {name: index for name, index in self.owners.items() if index < start}
         self.made = {key: ref for key, ref in self.made.items() if ref.layer < start}
         self.concats = {key: ref for key, ref in self.concats.items() if ref.layer < start}
 
     def _apply(self, node: Node, inputs: list[Value | None]) -> bool:
-        self.known: Shape | None = None  # the shape of an output without a rule
+        self.known = None
         rule = RULES.get(node.operator) if node.domain in ("", "com.microsoft", "onnx.contrib") else None
         if rule is None:
             return False
@@ -172,6 +214,7 @@ class Walk:
         except _WRONG as error:
             self.known = getattr(error, "shape", None)
             return False
+        _remember(node, inputs, found)
         outputs = [self.renamed[id(node)]] if id(node) in self.renamed else node.outputs
         self.values.update((name, value) for name, value in zip(outputs, found, strict=False) if name)
         return True
@@ -250,9 +293,29 @@ class Walk:
 
     def ref(self, value: Value) -> Ref:
         """Where a value is in our graph; a learned constant becomes a layer there. Raises NoRule."""
-        if value.ref is None:
-            return self.parameter(value, value.sizes or (1,))
-        return value.ref
+        value = self.worked_out(value)
+        return self.parameter(value, value.sizes or (1,)) if value.ref is None else value.ref
+
+    def worked_out(self, value: Value) -> Value:
+        """A constant as the layers that make it, where there are products among them, each once."""
+        if value.made is None:
+            return value
+        node, inputs, at = value.made
+        start, readers = len(self.graph.all), self.readers
+        try:
+            self.readers = {}  # each node by itself: what is behind it has its own turn
+            sources = [source and self.worked_out(source) for source in inputs]
+            first = sources[0]
+            if first is not None and all(source is None or source.is_constant for source in sources):
+                sources[0] = Value(first.shape, ref=self.parameter(first, first.sizes or (1,)), element=first.element)
+            found = RULES[node.operator](self, node, sources)[at]
+            value.ref, value.batch = found.ref, found.batch
+        except (Misfit, *_WRONG):
+            self._undo(start, node)
+        finally:
+            self.readers = readers
+        value.made = None
+        return value
 
     def parameter(self, value: Value, shape: Shape) -> Ref:
         """A layer that gives a constant in a shape, counting each learned tensor once."""
@@ -268,7 +331,9 @@ class Walk:
     def _stored_layer(self, name: str, shape: Shape | None) -> Ref:
         """The layer that gives a learned tensor of the file, in a shape if it has as many elements."""
         stored = self.stored(name) or (1,)
-        whole = shape if shape is not None and prod(shape) == prod(stored) else stored
+        # as it is, or stored once for each input of the batch
+        is_whole = shape is not None and prod(stored) in (prod(shape), prod(shape) * self.batch)
+        whole = shape if shape is not None and is_whole else stored
         is_copy = self._is_copy(self.asking, [name])
         key = (name, *map(str, whole), module_of_call(self.asking) if is_copy else "")
         known = self.made.get(key)
@@ -283,6 +348,7 @@ class Walk:
 
     def view(self, node: Node, value: Value, shape: Shape) -> Ref:
         """A value in another shape of our graph, with as many elements; reshapes in a row are one."""
+        value = self.worked_out(value)
         if value.ref is None:
             return self.parameter(value, shape)
         ref = value.ref

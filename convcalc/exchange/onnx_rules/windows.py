@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from convcalc.errors import Misfit
 from convcalc.exchange.onnx_model import Node
 from convcalc.exchange.onnx_rules.base import Inputs, rule, single
-from convcalc.exchange.onnx_rules.products import bias_after
+from convcalc.exchange.onnx_rules.products import bias_after, is_fixed
 from convcalc.exchange.onnx_values import (
     NoRule,
     Value,
     bias_of,
     given,
 )
+from convcalc.graph import Ref
 from convcalc.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def channels_first(walk: Walk, node: Node, value: Value) -> Value:
     """The value as N x C x ..., with the batch in front, which our graph leaves out. Raises NoRule."""
     if value.batch == 0 and value.sizes[0] == walk.batch:
         return value
-    if value.batch is None and value.sizes[0] == 1 == walk.batch:
+    if value.sizes[0] == 1 == walk.batch:
         return Value(value.shape, ref=walk.view(node, value, walk.inner(value.sizes, 0)), batch=0)
     raise NoRule("the batch is not in front")
 
@@ -65,10 +67,10 @@ def conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     filters, _, *kernel = weight.sizes
     groups = node.get("group", 1)
     channels = value.sizes[1]
-    if weight.ref is not None:
-        raise NoRule("its weights are computed")
     if weight.sizes[1] * groups != channels:
         raise Misfit(f"{channels} channels meet weights for {weight.sizes[1] * groups}", "filters")
+    if weight.ref is not None or is_fixed(walk, node.inputs[1], weight):
+        return [_conv_by(walk, node, channels_first(walk, node, value), weight, bias)]
     fields: dict[str, Any] = {}
     if groups == channels and groups > 1:
         fields = {"groups": "channels", **({"filters": filters} if filters != channels else {})}
@@ -83,6 +85,28 @@ def conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     kind = KINDS["conv"](**fields)
     inner = kind.output(walk.inner(value.sizes, 0))
     return [walk.layer(node, kind, [value], (value.sizes[0], *inner), 0, [weight, bias])]
+
+
+def _conv_by(walk: Walk, node: Node, value: Value, weight: Value, bias: Value | None) -> Value:
+    """A convolution by weights that are computed or never learned: windows, and their product with the kernels."""
+    filters, per_group, *kernel = weight.sizes
+    groups = node.get("group", 1)
+    kind = KINDS["conv"](filters=filters, groups=groups, bias=False, **_window(node, kernel))
+    inner = kind.output(walk.inner(value.sizes, 0))
+    entries, places = per_group * prod(kernel), prod(inner[1:])
+    windows = (groups, entries, places)
+    kernels: Value | Ref = Value(
+        (groups, filters // groups, entries), ref=walk.view(node, weight, (groups, filters // groups, entries))
+    )
+    taken = walk.layer(node, "gather", [value], windows, None, shape=windows)
+    made = walk.layer(node, "matmul", [kernels, taken], (groups, filters // groups, places), None)
+    shape = (value.sizes[0], *inner)
+    found = Value(shape, ref=walk.view(node, made, inner), batch=0)
+    if bias is None:
+        return found
+    wide = Value((filters, *(1 for _ in kernel)), origins=bias.origins, ref=bias.ref, data=bias.data)
+    side = walk.view(node, wide, (filters, *(1 for _ in kernel)))
+    return walk.layer(node, "add", [walk.ref(found), side], shape, 0)
 
 
 def _conv_frames(

@@ -190,3 +190,31 @@ def test_what_the_batch_of_one_stands_among_is_an_axis_like_others(read):
     ]
     counted = read(nodes, {"s": [1, 3, 16, 16], "w": (8, 3, 1, 1)})
     assert figures(counted) == (24, 24 * 256)
+
+
+def test_frames_side_by_side_in_the_batch(read):
+    """Two images through one convolution and one pooling, then apart again."""
+    nodes = [
+        node("Concat", ["x", "z"], "c", axis=0),
+        node("Conv", ["c", "w"], "f", pads=[1] * 4),
+        node("AveragePool", ["f"], "p", kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Split", ["p"], ["a", "b"], axis=0, num_outputs=2),
+        node("Sub", ["a", "b"]),
+    ]
+    counted = read(nodes, {"w": (8, 3, 3, 3)}, {"x": (1, 3, 16, 16), "z": (1, 3, 16, 16)})
+    assert figures(counted) == (216, 2 * 216 * 256)
+    assert counted.graph.outputs[0].output[-3:] == (8, 8, 8)
+
+
+def test_a_rule_that_fails_takes_back_what_it_has_worked_out(read):
+    """A product of constants, read by one that works across the batch of one: the second try makes its layers again."""
+    nodes = [
+        node("MatMul", ["n", "k"], "c"),
+        node("Transpose", ["x"], "t", perm=[1, 0]),
+        node("MatMul", ["t", "c"], "m"),
+        node("Reshape", ["c", "row"], "r"),
+        node("Concat", ["m", "r"], axis=0),
+    ]
+    counted = read(nodes, {"n": (1, 5), "k": (5, 7), "row": [1, 7]}, (1, 4))
+    assert counted.graph.outputs[0].output == (5, 7)
+    assert counted.figure("macs") == 4 * 7 + 5 * 7

@@ -125,6 +125,7 @@ class Walk:
         self.readers: dict[str, list[Node]] = {}
         self.scopes: dict[str, str] = {}  # learned tensor -> the module that asked for it first
         self.concats: dict[tuple[Any, ...], Ref] = {}  # what is side by side already
+        self.worked: list[Value] = []  # constants whose layers are in the graph, in order
         self.sequences: dict[str, list[Value]] = {}  # the parts that a name stands for
         self.symbols: dict[str, int] = {}
         self.known: Shape | None = None  # the shape of an output without a rule
@@ -189,6 +190,8 @@ class Walk:
     def _undo(self, start: int, node: Node) -> None:
         """Take back the layers from `start` on, which a rule that failed has left behind, and what it took in."""
         del self.graph.all[start:]
+        while self.worked and (self.worked[-1].ref or Ref(0)).layer >= start:
+            self.worked.pop().ref = None
         if self.renamed.pop(id(node), None):
             self.skip.difference_update(id(reader) for reader in self.readers.get(node.outputs[0], ()))
         self.owners = {name: index for name, index in self.owners.items() if index < start}
@@ -298,7 +301,7 @@ class Walk:
 
     def worked_out(self, value: Value) -> Value:
         """A constant as the layers that make it, where there are products among them, each once."""
-        if value.made is None:
+        if value.made is None or value.ref is not None:
             return value
         node, inputs, at = value.made
         start, readers = len(self.graph.all), self.readers
@@ -310,11 +313,12 @@ class Walk:
                 sources[0] = Value(first.shape, ref=self.parameter(first, first.sizes or (1,)), element=first.element)
             found = RULES[node.operator](self, node, sources)[at]
             value.ref, value.batch = found.ref, found.batch
+            self.worked.append(value)
         except (Misfit, *_WRONG):
             self._undo(start, node)
+            value.made = None
         finally:
             self.readers = readers
-        value.made = None
         return value
 
     def parameter(self, value: Value, shape: Shape) -> Ref:

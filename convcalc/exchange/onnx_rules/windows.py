@@ -79,8 +79,8 @@ def conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     window = _window(node, kernel)
     bias, node, is_fused = bias_after(walk, node, bias, filters, 1)
     fields = {**fields, **window, **({} if bias is not None or is_fused or node.has_bias else {"bias": False})}
-    if value.batch == 0 and value.sizes[0] != walk.batch and len(kernel) == 2:
-        return [_conv_frames(walk, node, value, fields, [weight, bias])]
+    if _is_framed(walk, value, kernel):
+        return [_over_frames(walk, node, "conv", value, fields, [weight, bias])]
     value = channels_first(walk, node, value)
     kind = KINDS["conv"](**fields)
     inner = kind.output(walk.inner(value.sizes, 0))
@@ -109,11 +109,18 @@ def _conv_by(walk: Walk, node: Node, value: Value, weight: Value, bias: Value | 
     return walk.layer(node, "add", [walk.ref(found), side], shape, 0)
 
 
-def _conv_frames(
-    walk: Walk, node: Node, value: Value, fields: dict[str, Any], weights: Sequence[Value | None]
+def _is_framed(walk: Walk, value: Value, kernel: Sequence[int]) -> bool:
+    """Whether the first axis holds more than the batch: frames, or whatever a window never mixes."""
+    return len(kernel) == 2 and value.sizes[0] != walk.batch and (value.batch == 0 or walk.batch == 1)
+
+
+def _over_frames(
+    walk: Walk, node: Node, name: str, value: Value, fields: dict[str, Any], weights: Sequence[Value | None] = ()
 ) -> Value:
-    """A 2-D convolution over frames that lie in the batch axis: the same as one in 3-D that never mixes them."""
+    """A 2-D window over frames that lie in the batch axis: the same as one in 3-D that never mixes them."""
     frames, channels, height, width = value.sizes
+    if value.batch != 0:
+        value = Value(value.sizes, ref=walk.view(node, value, value.sizes), batch=0)
     frames //= walk.batch
     wide = dict(fields)
     for key, one in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
@@ -121,7 +128,7 @@ def _conv_frames(
             size = fields[key]
             wide[key] = (one, *(size if isinstance(size, tuple) else (size, size)))
     first = walk.layer(node, "permute", [value], (walk.batch, channels, frames, height, width), 0, order=(1, 0, 2, 3))
-    kind = KINDS["conv"](**wide)
+    kind = KINDS[name](**wide)
     inner = kind.output((channels, frames, height, width))
     made = walk.layer(node, kind, [first], (walk.batch, *inner), 0, weights)
     shape = (walk.batch * frames, inner[0], *inner[2:])
@@ -166,6 +173,8 @@ def pool(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     name = "max_pool" if node.operator == "MaxPool" else "avg_pool"
     if name == "avg_pool" and "padding" in fields and not node.get("count_include_pad", 0):
         fields["include_padding"] = False
+    if _is_framed(walk, value, kernel):
+        return [_over_frames(walk, node, name, value, fields)]
     value = channels_first(walk, node, value)
     kind = KINDS[name](**fields)
     inner = kind.output(walk.inner(value.sizes, 0))

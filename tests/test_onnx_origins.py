@@ -92,3 +92,14 @@ def test_zeros_worked_out_from_the_size_of_weights_are_no_bias(tmp_path):
     nodes = [node("Conv", ["x", "c.weight", "val_5"])]
     path = save(tmp_path / "m.onnx", nodes, weights, ("c.weight",), (), {"val_5": ("c.weight", "val_1")})
     assert figures(path) == (12, 12 * 64)
+
+
+def test_tables_that_the_exporter_worked_out_are_told(tmp_path):
+    made = {"index": ("table", "places"), "turned": ("w",)}
+    nodes = [node("Add", ["x", "index"], "a"), node("MatMul", ["a", "turned"])]
+    weights = {"index": (3, 8, 8), "turned": (8, 5)}
+    network = graph(save(tmp_path / "m.onnx", nodes, weights, ("table", "w"), ("places",), made))
+    assert network.about["note"].startswith(
+        "192 learned values are as the exporter stored them in tables it worked out"
+    )
+    assert count(network).figure("params") == 192 + 40

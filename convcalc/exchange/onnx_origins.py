@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from math import prod
 
-from convcalc.exchange.onnx_model import FLOATS, Model, Tensor
+from convcalc.exchange.onnx_model import FLOATS, Model, Node, Tensor
 
 _INPUT = re.compile(r"(PARAMETER|BUFFER|CONSTANT_TENSOR)(?:: \d+>, arg=\w+\(name='[^']*'\),)? target='([^']*)'")
 _NAME = re.compile(r"'([^']*)'")
@@ -20,6 +20,7 @@ _MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlf
 _BUFFER = re.compile(
     r"(?:.*\.)?(running_mean|running_var|relative_coords_table|attn_mask|inv_freq|(cos|sin)_cached|filt|anchors)\Z"
 )
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization", "Identity")
 _NEVER = ("val_", "c_lifted", "lifted_", "_tensor_constant", "const_fold")
 
 
@@ -95,6 +96,17 @@ class Origins:
                 return ()  # each counts where it stands by itself
             return tuple(dict.fromkeys(self.instead.get(source, source) for source in found))
         return (name,) if self._is_learned(name, tensor) else ()
+
+    def worked_out(self, nodes: list[Node]) -> list[str]:
+        """The learned tables that the exporter made from other tensors; weights that it only turned are none."""
+        turned = {name for node in nodes if node.operator in _WEIGHTED for name in node.inputs}
+        found = []
+        for name, tensor in self.model.tensors.items():
+            is_made = name.startswith("onnx::") or len(self.model.made_from.get(name, ())) > 1
+            is_table = sum(size > 1 for size in tensor.shape) > 1
+            if is_made and is_table and name not in turned and name in self.of(name, tensor):
+                found.append(name)
+        return found
 
     def _is_learned(self, name: str, tensor: Tensor) -> bool:
         """Whether an initialiser is a trained one by its name: floats (or quantised), and seldom a lone number."""

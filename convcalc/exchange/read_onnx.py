@@ -15,9 +15,11 @@ from typing import Any
 from convcalc.errors import Misfit, SpecError, printable, quoted
 from convcalc.exchange import onnx_patterns
 from convcalc.exchange.modules import Namer, group_modules, module_of_call
-from convcalc.exchange.onnx_file import Subgraph, read_model
+from convcalc.exchange.onnx_file import read_model
 from convcalc.exchange.onnx_inputs import bind
-from convcalc.exchange.onnx_model import FLOATS, Model, Node
+from convcalc.exchange.onnx_model import Model, Node
+from convcalc.exchange.onnx_notes import notes
+from convcalc.exchange.onnx_opaque import keep_place
 from convcalc.exchange.onnx_order import ordered
 from convcalc.exchange.onnx_origins import Origins
 from convcalc.exchange.onnx_rules import RULES
@@ -49,8 +51,9 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
         "producer": printable(model.producer),
         "opset": model.opsets.get("", 0),
     }
-    if _has_folded_norm(model):
-        graph.about["note"] = "batch norm was folded into the convolutions when the model was exported"
+    said = notes(model)
+    if said:
+        graph.about["note"] = "; ".join(said)
     return graph
 
 
@@ -65,14 +68,6 @@ def graph_of(model: Model, inputs: Sequence[str], spec: str, strict: bool) -> Gr
     if strict:
         _refuse_opaque(graph, spec)
     return graph
-
-
-def _has_folded_norm(model: Model) -> bool:
-    """Whether PyTorch's exporter has made batch norms part of the layers before them: it leaves traces."""
-    convolutions = [node for node in model.nodes if node.operator in ("Conv", "ConvTranspose", "Gemm")]
-    return any(
-        "batch_norm" in node.module or node.inputs[-1].startswith("onnx::Conv") for node in convolutions if node.inputs
-    )
 
 
 def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
@@ -170,7 +165,7 @@ class Walk:
         self._undo(start, node)
         if self.batch > 1 or not self._apply_whole(node, inputs):
             self._undo(start, node)
-            self.opaque(node, inputs)
+            keep_place(self, node, inputs)
 
     def _apply_whole(self, node: Node, inputs: list[Value | None]) -> bool:
         """A node's rule where the batch, of one, is an axis like the others; false where there is none, or no rule."""
@@ -369,68 +364,6 @@ class Walk:
         if len(readers) == 1 and readers[0].operator in operators and name not in self.model.outputs:
             return readers[0] if readers[0].inputs.count(name) == 1 else None
         return None
-
-    # -- what has no rule ------------------------------------------------------------------------------------------
-
-    def opaque(self, node: Node, inputs: list[Value | None]) -> None:
-        """Keep the place of a node without a rule: its inputs, its learned tensors, its shape where it is stated."""
-        refs = [value.ref for value in inputs if value is not None and value.ref is not None]
-        origins = {name for value in inputs if value is not None and value.is_constant for name in value.origins}
-        for attribute in node.attributes.values():
-            if isinstance(attribute, Subgraph):
-                origins |= self._inside(attribute, refs)
-        fresh = sorted(origins - set(self.owners))
-        learned = 0
-        is_lost = any(
-            value is None or value.shape is None for name, value in zip(node.inputs, inputs, strict=True) if name
-        )
-        for name in fresh:
-            tensor = self.model.tensors.get(name)
-            learned += prod(tensor.shape) if tensor else 0
-        has_batch = any(value is not None and value.batch == 0 for value in inputs)
-        for number, name in enumerate(node.outputs or [""]):
-            shape = self._stated(name) or (self.known if number == 0 else None)
-            batch = 0 if has_batch and shape and shape[0] == self.batch else None
-            inner = () if shape is None else self.inner(shape, batch)
-            wide = () if any(size < 1 for size in inner) or len(inner) > 6 else inner
-            kind = KINDS["opaque"](
-                operator=printable(node.operator)[:100] or "?",
-                **({"behind": True} if is_lost and node.operator in RULES else {}),
-                **({"shape": wide} if wide else {}),
-                **({"params": learned} if learned and number == 0 else {}),
-            )
-            if name and (number == 0 or name in self.readers):
-                ref = self.graph.add(self.names.path(node, kind, fresh), kind, refs)
-                self.values[name] = Value(shape if wide else None, ref=ref, batch=batch)
-                for origin in fresh if number == 0 else ():
-                    self.owners[origin] = ref.layer
-
-    def _inside(self, body: Subgraph, refs: list[Ref]) -> set[str]:
-        """Learned tensors that a branch or loop uses, and the activations that it reads (into `refs`)."""
-        found: set[str] = set()
-        for name, tensor in body.tensors.items():
-            self.model.tensors.setdefault(name, tensor)
-            if tensor.element in FLOATS and prod(tensor.shape) > 1:
-                found.add(name)
-        for node in body.nodes:
-            for name in node.inputs:
-                value = self.values.get(name)
-                if value is not None and value.ref is None:
-                    found.update(value.origins)
-                elif value is not None and value.ref is not None and value.ref not in refs:
-                    refs.append(value.ref)
-            for attribute in node.attributes.values():
-                if isinstance(attribute, Subgraph):
-                    found |= self._inside(attribute, refs)
-        return found
-
-    def _stated(self, name: str) -> Shape | None:
-        """The shape that the file states for a value, with its free sizes filled in."""
-        stated = self.model.stated.get(name)
-        if stated is None or stated.shape is None:
-            return None
-        sizes = [self.symbols.get(size, 0) if isinstance(size, str) else size for size in stated.shape]
-        return tuple(sizes) if all(size > 0 for size in sizes) else None
 
     def _kept(self) -> Graph:
         """The layers that the outputs need. Raises SpecError where there are none."""

@@ -171,3 +171,22 @@ def test_the_batch_is_not_in_the_text():
     text = write_spec(graph)
     assert read_back(text).figure("macs") * 4 == count(graph).figure("macs")
     assert read_back(text, batch=4).tallies == count(graph).tallies
+
+
+def nested(net, x, times):
+    """Residuals in residuals."""
+    if not times:
+        return net("relu", net("conv", x, filters=8, kernel=3, padding=1))
+    return net("relu", net("add", nested(net, x, times - 1), x))
+
+
+def test_a_block_that_names_its_input_stays_a_block_in_a_repeat():
+    """In a repeat `input` is the network's; each copy reads what it is given, though too deep to be a branch."""
+    net = Net((8, 9, 9))
+    x = net("conv", net.input, filters=8, kernel=3, padding=1)
+    for _ in range(3):
+        first = net("conv", x, filters=8, kernel=1)
+        x = net("add", x, net("add", nested(net, first, 4), first))
+    net("conv", x, filters=4, kernel=1)
+    again = build(parse(File("net.yaml", write_spec(net.graph).encode(), None)), Settings())
+    assert [layer.inputs for layer in again.all] == [layer.inputs for layer in net.graph.all]

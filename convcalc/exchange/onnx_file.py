@@ -13,12 +13,14 @@ from typing import Any
 
 from convcalc.errors import SpecError, quoted
 from convcalc.exchange.onnx_model import MOST_READ, Function, Model, Node, Reference, Tensor, ValueType
+from convcalc.exchange.onnx_origins import names_in, says_bias, signature
 from convcalc.exchange.onnx_wire import BYTES, FIXED32, VARINT, Data, Malformed, Span, fields, integers, signed, text
 
 MOST_NODES = 250_000
 MOST_ELEMENTS = 2**40  # of a tensor; the largest real ones have some 2**33
 MOST_AXES = 64
 MOST_NESTED = 8
+MOST_SIGNED = 4_000_000  # letters of what PyTorch says of a model's tensors
 _MAGIC = {
     b"\x89PNG": "a PNG image",
     b"PK\x03\x04": "a zip archive (PyTorch, Keras)",
@@ -122,8 +124,21 @@ class _Reader:
             elif number == 13:
                 stated = self._value(value)
                 model.stated[stated.name] = stated
+                self._made(model, stated.name, value)
             elif number == 15:
                 self._sparse(model, value)
+            elif number == 16:
+                key, what = self._pair(value, MOST_SIGNED)
+                if key.endswith("graph_signature"):
+                    model.parameters, model.buffers = signature(what)
+
+    def _made(self, model: Model, name: str, span: Span) -> None:
+        """What PyTorch says a value was worked out from."""
+        for number, wire, value in fields(self.data, span):
+            if number == 4 and wire == BYTES:
+                key, what = self._pair(value, MOST_SIGNED)
+                if key.endswith("folded_from"):
+                    model.made_from[name] = names_in(what)
 
     def _sparse(self, model: Model, span: Span) -> None:
         """A sparse constant: its values' tensor carries the name, its own dims the shape."""
@@ -164,15 +179,17 @@ class _Reader:
                 key, what = self._pair(value)
                 if key == "pkg.torch.onnx.name_scopes":
                     node.module = what
+                elif key == "pkg.torch.onnx.fx_node":
+                    node.has_bias = says_bias(what)
         return node
 
-    def _pair(self, span: Span) -> tuple[str, str]:
+    def _pair(self, span: Span, most: int = 4000) -> tuple[str, str]:
         key = what = ""
         for number, _, value in fields(self.data, span):
             if number == 1:
                 key = text(self.data, value, 200)
             elif number == 2:
-                what = text(self.data, value, 4000)
+                what = text(self.data, value, most)
         return key, what
 
     def _attribute(self, found: dict[str, Any], span: Span, depth: int) -> None:

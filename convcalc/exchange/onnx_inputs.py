@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Sizes = tuple[int | str, ...]
 
 
-def bind(walk: Walk, given: Sequence[str]) -> int:
+def bind(walk: Walk, given: Sequence[str], with_batch: bool) -> int:
     """Put the inputs into the graph; the size of the batch, which our shapes leave out. Raises SpecError."""
     model = walk.model
     used = {name for node in walk.nodes for name in reads(node)} | set(model.outputs)
@@ -28,7 +28,7 @@ def bind(walk: Walk, given: Sequence[str]) -> int:
         return 1
     texts = _by_name(inputs, given)
     shapes = {value.name: _stated(value) for value in inputs}
-    has_batch = {name: _has_batch(shape) for name, shape in shapes.items()}
+    has_batch = {name: with_batch and _has_batch(shape) for name, shape in shapes.items()}
     for name, text in texts.items():
         shapes[name], has_batch[name] = _apply(name, shapes[name], text, has_batch[name], walk.symbols)
     batch = next((s[0] for n, s in shapes.items() if has_batch[n] and isinstance(s[0], int)), 1)

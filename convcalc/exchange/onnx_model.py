@@ -76,13 +76,14 @@ class Tensor:
 class Node:
     """An operator: what it is called, its inputs and outputs by name, its attributes, and the module it comes from."""
 
-    __slots__ = ("attributes", "domain", "inputs", "module", "name", "operator", "outputs", "overload")
+    __slots__ = ("attributes", "domain", "has_bias", "inputs", "module", "name", "operator", "outputs", "overload")
 
     def __init__(self) -> None:
         self.operator = self.domain = self.name = self.module = self.overload = ""
         self.inputs: list[str] = []
         self.outputs: list[str] = []
         self.attributes: dict[str, Any] = {}
+        self.has_bias = False  # the module has one, zeros that the exporter may have left out
 
     def get(self, name: str, default: Any = None) -> Any:
         """An attribute, or what it is where it is not given."""
@@ -127,7 +128,9 @@ class Model:
         self.outputs: list[str] = []
         self.stated: dict[str, ValueType] = {}
         self.functions: dict[tuple[str, str, str], Function] = {}
-        self.buffers: frozenset[str] = frozenset()  # tensors that are known not to be learned
+        self.parameters: frozenset[str] = frozenset()  # tensors that are known to be learned
+        self.buffers: frozenset[str] = frozenset()  # and not to be
+        self.made_from: dict[str, tuple[str, ...]] = {}  # tensors that the exporter worked out, and from which
 
 
 class Reference(str):

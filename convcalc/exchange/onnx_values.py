@@ -32,9 +32,11 @@ class Value:
 
     An activation has a `ref` into our graph, and `batch` says which axis the batch is in (None: in none). A constant
     has `data` where its values are known, `origins`: the learned tensors it is made from, and `part`: what was cut out.
+    One that comes out of a product with learned values remembers the node that `made` it, its inputs, and which of the
+    outputs it is.
     """
 
-    __slots__ = ("batch", "data", "element", "origins", "part", "ref", "shape")
+    __slots__ = ("batch", "data", "element", "made", "origins", "part", "ref", "shape")
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class Value:
     ) -> None:
         self.shape, self.data, self.ref, self.batch = shape, data, ref, batch
         self.origins, self.element, self.part = origins, element, part
+        self.made: tuple[Node, list[Value | None], int] | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -82,9 +85,8 @@ def checked(shape: Sequence[int]) -> Shape:
     return sizes
 
 
-def constant(tensor: Tensor, is_learned: bool) -> Value:
-    """The value of a constant of the file."""
-    origins = (tensor.name,) if is_learned else ()
+def constant(tensor: Tensor, origins: tuple[str, ...]) -> Value:
+    """The value of a constant of the file, made from these learned tensors."""
     data = tensor.values()
     return Value(tensor.shape, data, origins=origins, element=tensor.element)
 
@@ -161,10 +163,12 @@ def given(inputs: list[Value | None], at: int) -> Value:
 
 
 def bias_of(inputs: list[Value | None], at: int) -> Value | None:
-    """A bias, if there is one; zeros that stand in for none, as one of PyTorch's exporters writes them, are none."""
-    found = inputs[at] if at < len(inputs) else None
-    is_made_up = found is not None and found.ref is None and not found.origins and not any(found.data or ())
-    return None if is_made_up else found
+    """A bias behind its weights, if there is one; zeros that stand in for none, as one of PyTorch's exporters writes
+    them, are none."""
+    found, weight = (inputs[at] if at < len(inputs) else None), inputs[at - 1]
+    if found is None or found.ref is not None or any(found.data or ()) or weight is None:
+        return found
+    return None if set(found.origins) <= set(weight.origins) else found
 
 
 def optional(inputs: list[Value | None], at: int, default: list[int]) -> list[int]:

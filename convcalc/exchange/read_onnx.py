@@ -15,10 +15,13 @@ from typing import Any
 from convcalc.errors import Misfit, SpecError, printable, quoted
 from convcalc.exchange import onnx_patterns
 from convcalc.exchange.modules import Namer, group_modules, module_of_call
-from convcalc.exchange.onnx_file import Subgraph, read_model
+from convcalc.exchange.onnx_file import read_model
 from convcalc.exchange.onnx_inputs import bind
-from convcalc.exchange.onnx_model import FLOATS, Model, Node, Tensor
+from convcalc.exchange.onnx_model import Model, Node
+from convcalc.exchange.onnx_notes import notes
+from convcalc.exchange.onnx_opaque import keep_place
 from convcalc.exchange.onnx_order import ordered
+from convcalc.exchange.onnx_origins import Origins
 from convcalc.exchange.onnx_rules import RULES
 from convcalc.exchange.onnx_rules.bodies import MOST_STEPS
 from convcalc.exchange.onnx_values import NoRule, Shape, Value, checked, constant
@@ -27,13 +30,9 @@ from convcalc.kinds import KINDS, Kind
 from convcalc.sharing import same_weights
 
 Rule = Callable[["Walk", Node, "list[Value | None]"], "list[Value]"]
-# what a constant is called that no one trained: names that exporters make up
-_MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
-# what TensorFlow calls values that no training changes: filled tensors, and numbers that stand in the code
-_FIXED = re.compile(r"(.*/)?((zeros|ones)(_like)?(_\d+)?(/Const)?|Const(_\d+)?|[xy]):\d+")
 # Keras' layers that prepare an input: what they shift and scale by was measured
 _MEASURED = re.compile(r"(^|/)((rescaling|normalization)(_\d+)*/|[^/]*_normalization(_\d+)*/([Ss]ub|truediv))")
-_FOLDED = ("/batchnorm/", "/merged_input", "/FusedBatchNorm")  # in the names that tf2onnx gives what it has folded
+_PRODUCTS = ("MatMul", "Gemm", "Einsum")
 _WRONG = (NoRule, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax", "Tanh", "Sigmoid")
 MOST_NUMBERS = 5_000_000  # that arithmetic on constants may read and make; real models stay far below
@@ -57,28 +56,23 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
         "producer": printable(model.producer),
         "opset": model.opsets.get("", 0),
     }
-    if _has_folded_norm(model):
-        graph.about["note"] = "batch norm was folded into the convolutions when the model was exported"
+    said = notes(model)
+    if said:
+        graph.about["note"] = "; ".join(said)
     return graph
 
 
 def graph_of(model: Model, inputs: Sequence[str], spec: str, strict: bool) -> Graph:
     """The graph of a model that has been read; with `strict` an operator without a rule is an error."""
-    graph = Walk(model, inputs).run()
+    walk = Walk(model, inputs)
+    graph = walk.run()
+    if walk.batch > 1 and (lost := _unknown(graph)):
+        # the first axis may be something else after all, such as the steps of a sequence
+        other = Walk(model, inputs, has_batch=False).run()
+        graph = other if _unknown(other) < lost else graph
     if strict:
         _refuse_opaque(graph, spec)
     return graph
-
-
-def _has_folded_norm(model: Model) -> bool:
-    """Whether an exporter has made batch norms part of the convolutions before them; those known leave traces."""
-    return any(
-        "batch_norm" in node.module
-        or node.inputs[-1].startswith("onnx::Conv")
-        or any(mark in name for mark in _FOLDED for name in (node.name, *node.inputs[1:]))
-        for node in model.nodes
-        if node.operator in ("Conv", "ConvTranspose") and node.inputs
-    )
 
 
 def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
@@ -88,6 +82,21 @@ def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
     origins = tuple(dict.fromkeys(name for value in inputs if value is not None for name in value.origins))
     first = inputs[0]
     return [] if first is None else [Value(first.sizes, origins=origins, element=first.element)]
+
+
+def _remember(node: Node, inputs: list[Value | None], found: list[Value]) -> None:
+    """Note how constants come from products with learned values: that is work each time the network runs."""
+    given = [value for value in inputs if value is not None]
+    if all(value.is_constant for value in given) and (
+        any(value.made for value in given) or (node.operator in _PRODUCTS and any(value.origins for value in given))
+    ):
+        for at, value in enumerate(found):
+            if all(value is not one for one in given):
+                value.made = (node, inputs, at)
+
+
+def _unknown(graph: Graph) -> int:
+    return sum(not layer.kind.is_counted for layer in graph.layers)
 
 
 def _refuse_opaque(graph: Graph, spec: str) -> None:
@@ -105,7 +114,7 @@ def _refuse_opaque(graph: Graph, spec: str) -> None:
 class Walk:
     """One pass over a model's nodes, in the order of computation."""
 
-    def __init__(self, model: Model, inputs: Sequence[str]) -> None:
+    def __init__(self, model: Model, inputs: Sequence[str], has_batch: bool = True) -> None:
         self.model = model
         self.graph = Graph(printable(model.graph_name) or "model")
         self.values: dict[str, Value] = {}
@@ -125,25 +134,18 @@ class Walk:
         self.symbols: dict[str, int] = {}
         self.numbers = MOST_NUMBERS
         self.steps = MOST_STEPS  # how many nodes of loops may still be walked
+        self.worked: list[Value] = []  # constants whose layers are in the graph, in order
+        self.known: Shape | None = None  # the shape of an output without a rule
         self.asking = Node()  # the node whose rule is at work
         self.bodies: set[int] = set()  # bodies of loops whose nodes are among the readers
         self.skip: set[int] = set()  # nodes that an earlier one has taken in
         self.renamed: dict[int, str] = {}  # the output of a node that has taken another in
-        self.measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
-        self.batch = bind(self, inputs)
+        measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
+        self.batch = bind(self, inputs, has_batch)
+        origins = Origins(model, measured)
         for name, tensor in model.tensors.items():
             if name not in self.values:
-                self.values[name] = constant(tensor, self._is_learned(name, tensor))
-
-    def _is_learned(self, name: str, tensor: Tensor) -> bool:
-        """Whether an initialiser is a trained one: floats (or quantised), and a lone number only by its name."""
-        if tensor.element not in (*FLOATS, 2, 3) or name in self.model.buffers or name in self.measured:
-            return False
-        if _FIXED.fullmatch(name) or (name.startswith("const_fold") and tensor.is_mask()):
-            return False
-        if prod(tensor.shape) > 1:
-            return not name.startswith(("val_", "c_lifted", "lifted_", "_tensor_constant"))
-        return not _MADE_UP.match(name) and ("." in name or "_scale" in name or "/ReadVariableOp" in name)
+                self.values[name] = constant(tensor, origins.of(name, tensor))
 
     def run(self) -> Graph:
         """Walk every node."""
@@ -174,20 +176,42 @@ class Walk:
         """One node: its rule, or an opaque layer."""
         inputs = [self.values.get(name) if name else None for name in node.inputs]
         start = len(self.graph.all)
-        if not self._apply(node, inputs):
-            self._undo(start)
-            self.opaque(node, inputs)
+        if self._apply(node, inputs):
+            return
+        self._undo(start, node)
+        if self.batch > 1 or not self._apply_whole(node, inputs):
+            self._undo(start, node)
+            keep_place(self, node, inputs)
 
-    def _undo(self, start: int) -> None:
-        """Take back the layers from `start` on, which a rule that failed has left behind."""
+    def _apply_whole(self, node: Node, inputs: list[Value | None]) -> bool:
+        """A node's rule where the batch, of one, is an axis like the others; false where there is none, or no rule."""
+        known = self.known
+        found = [*inputs]
+        for at, value in enumerate(inputs):
+            if value is not None and value.ref is not None and value.batch is not None and value.shape is not None:
+                try:
+                    ref = self.view(node, value, value.shape or (1,))
+                except Misfit:
+                    return False
+                found[at] = Value(value.shape, ref=ref, element=value.element)
+        is_right = found != inputs and self._apply(node, found)
+        self.known = known
+        return is_right
+
+    def _undo(self, start: int, node: Node) -> None:
+        """Take back the layers from `start` on, which a rule that failed has left behind, and what it took in."""
         del self.graph.all[start:]
+        while self.worked and (self.worked[-1].ref or Ref(0)).layer >= start:
+            self.worked.pop().ref = None
+        if self.renamed.pop(id(node), None):
+            self.skip.difference_update(id(reader) for reader in self.readers.get(node.outputs[0], ()))
         self.owners = {name: index for name, index in self.owners.items() if index < start}
         self.users = {key: index for key, index in self.users.items() if index < start}
         self.made = {key: ref for key, ref in self.made.items() if ref.layer < start}
         self.concats = {key: ref for key, ref in self.concats.items() if ref.layer < start}
 
     def _apply(self, node: Node, inputs: list[Value | None]) -> bool:
-        self.known: Shape | None = None  # the shape of an output without a rule
+        self.known = None
         rule = RULES.get(node.operator) if node.domain in ("", "com.microsoft", "onnx.contrib") else None
         if rule is None:
             return False
@@ -206,6 +230,7 @@ class Walk:
             self.known = getattr(error, "shape", None)
             return False
         self._charge(inputs, found)
+        _remember(node, inputs, found)
         outputs = [self.renamed[id(node)]] if id(node) in self.renamed else node.outputs
         self.values.update((name, value) for name, value in zip(outputs, found, strict=False) if name)
         return True
@@ -277,12 +302,10 @@ class Walk:
         is_vector = all(prod(self.stored(name)) == max(self.stored(name), default=1) for name in origins)
         return is_vector or origins[0].startswith("onnx::")
 
-    def learned(self, node: Node, weight: Value) -> dict[str, int | None]:
+    def learned(self, weight: Value) -> dict[str, int]:
         """The field that says how many learned values a layer's weights come from, where it is not one for each."""
-        if any(name in self.model.buffers and self.values.get(name) is weight for name in node.inputs):
-            return {"learned": 0}
         found = self.learned_values(weight)
-        return {} if found in (None, prod(weight.sizes)) else {"learned": found}
+        return {} if found is None or found == prod(weight.sizes) else {"learned": found}
 
     def learned_values(self, value: Value) -> int | None:
         """How many learned values that no layer has yet a constant is made from; None where that is not known."""
@@ -313,9 +336,30 @@ class Walk:
 
     def ref(self, value: Value) -> Ref:
         """Where a value is in our graph; a learned constant becomes a layer there. Raises NoRule."""
-        if value.ref is None:
-            return self.parameter(value, value.sizes or (1,))
-        return value.ref
+        value = self.worked_out(value)
+        return self.parameter(value, value.sizes or (1,)) if value.ref is None else value.ref
+
+    def worked_out(self, value: Value) -> Value:
+        """A constant as the layers that make it, where there are products among them, each once."""
+        if value.made is None or value.ref is not None:
+            return value
+        node, inputs, at = value.made
+        start, readers = len(self.graph.all), self.readers
+        try:
+            self.readers = {}  # each node by itself: what is behind it has its own turn
+            sources = [source and self.worked_out(source) for source in inputs]
+            first = sources[0]
+            if first is not None and all(source is None or source.is_constant for source in sources):
+                sources[0] = Value(first.shape, ref=self.parameter(first, first.sizes or (1,)), element=first.element)
+            found = RULES[node.operator](self, node, sources)[at]
+            value.ref, value.batch = found.ref, found.batch
+            self.worked.append(value)
+        except (Misfit, *_WRONG):
+            self._undo(start, node)
+            value.made = None
+        finally:
+            self.readers = readers
+        return value
 
     def parameter(self, value: Value, shape: Shape) -> Ref:
         """A layer that gives a constant in a shape, counting each learned tensor once."""
@@ -331,7 +375,9 @@ class Walk:
     def _stored_layer(self, name: str, shape: Shape | None) -> Ref:
         """The layer that gives a learned tensor of the file, in a shape if it has as many elements."""
         stored = self.stored(name) or (1,)
-        whole = shape if shape is not None and prod(shape) == prod(stored) else stored
+        # as it is, or stored once for each input of the batch
+        is_whole = shape is not None and prod(stored) in (prod(shape), prod(shape) * self.batch)
+        whole = shape if shape is not None and is_whole else stored
         is_copy = self._is_copy(self.asking, [name])
         key = (name, *map(str, whole), module_of_call(self.asking) if is_copy else "")
         known = self.made.get(key)
@@ -346,6 +392,7 @@ class Walk:
 
     def view(self, node: Node, value: Value, shape: Shape) -> Ref:
         """A value in another shape of our graph, with as many elements; reshapes in a row are one."""
+        value = self.worked_out(value)
         if value.ref is None:
             return self.parameter(value, shape)
         ref = value.ref
@@ -362,70 +409,6 @@ class Walk:
         if len(readers) == 1 and readers[0].operator in operators and name not in self.outputs:
             return readers[0] if readers[0].inputs.count(name) == 1 else None
         return None
-
-    # -- what has no rule ------------------------------------------------------------------------------------------
-
-    def opaque(self, node: Node, inputs: list[Value | None]) -> None:
-        """Keep the place of a node without a rule: its inputs, its learned tensors, its shape where it is stated."""
-        refs = [value.ref for value in inputs if value is not None and value.ref is not None]
-        origins = {name for value in inputs if value is not None and value.is_constant for name in value.origins}
-        for attribute in node.attributes.values():
-            if isinstance(attribute, Subgraph):
-                origins |= self._inside(attribute, refs)
-        fresh = sorted(origins - set(self.owners))
-        learned = 0
-        is_lost = any(
-            value is None or value.shape is None for name, value in zip(node.inputs, inputs, strict=True) if name
-        )
-        for name in fresh:
-            tensor = self.model.tensors.get(name)
-            learned += prod(tensor.shape) if tensor else 0
-        has_batch = any(value is not None and value.batch == 0 for value in inputs)
-        read = [number for number, name in enumerate(node.outputs) if name in self.readers or name in self.outputs]
-        first = read[0] if read else 0  # it has the learned tensors
-        for number, name in enumerate(node.outputs or [""]):
-            shape = self._stated(name) or (self.known if number == 0 else None)
-            batch = 0 if has_batch and shape and shape[0] == self.batch else None
-            inner = () if shape is None else self.inner(shape, batch)
-            wide = () if any(size < 1 for size in inner) or len(inner) > 6 else inner
-            kind = KINDS["opaque"](
-                operator=printable(node.operator)[:100] or "?",
-                **({"behind": True} if is_lost and node.operator in RULES else {}),
-                **({"shape": wide} if wide else {}),
-                **({"params": learned} if learned and number == first else {}),
-            )
-            if name and (number == first or number in read):
-                ref = self.graph.add(self.names.path(node, kind, fresh), kind, refs)
-                self.values[name] = Value(shape if wide else None, ref=ref, batch=batch)
-                for origin in fresh if number == first else ():
-                    self.owners[origin] = ref.layer
-
-    def _inside(self, body: Subgraph, refs: list[Ref]) -> set[str]:
-        """Learned tensors that a branch or loop uses, and the activations that it reads (into `refs`)."""
-        found: set[str] = set()
-        for name, tensor in body.tensors.items():
-            self.model.tensors.setdefault(name, tensor)
-            if tensor.element in FLOATS and prod(tensor.shape) > 1:
-                found.add(name)
-        for node in body.nodes:
-            for name in node.inputs:
-                value = self.values.get(name)
-                if value is not None and value.ref is None:
-                    found.update(value.origins)
-                elif value is not None and value.ref is not None and value.ref not in refs:
-                    refs.append(value.ref)
-            for attribute in node.attributes.values():
-                if isinstance(attribute, Subgraph):
-                    found |= self._inside(attribute, refs)
-        return found
-
-    def _stated(self, name: str) -> Shape | None:
-        """The shape that the file states for a value, with its free sizes filled in."""
-        stated = self.model.stated.get(name)
-        if stated is None or stated.shape is None:
-            return None
-        sizes = [self.symbols.get(size, 0) if isinstance(size, str) else size for size in stated.shape]
-        return tuple(sizes) if all(size > 0 for size in sizes) else None
 
     def _kept(self) -> Graph:
         """The layers that the outputs need. Raises SpecError where there are none."""

@@ -249,7 +249,8 @@ class Repeats:
             if item.tag != "repeat" or item.branches is None or len(item.branches[0]) > 1:
                 continue
             (only,) = item.branches[0]
-            if only.tag in self.blocks and used[only.tag] == 1 and not only.fields:
+            body = self.blocks.get(only.tag)
+            if body and used[only.tag] == 1 and not only.fields and not _names_entry(body.items, (ENTRY,)):
                 item.branches[0][:] = self.blocks.pop(only.tag).items
 
 
@@ -262,6 +263,18 @@ def _enter(run: list[Item]) -> None:
     for item in every(run):
         item.sources = tuple(ENTRY if ref == entry else ref for ref in item.sources)
         item.needs = frozenset(ENTRY if ref == entry else ref for ref in item.needs)
+
+
+def _names_entry(items: list[Item], current: tuple[Ref, ...]) -> bool:
+    """Whether an entry of a block's body names the block's input, which only a block has a word for."""
+    for item in items:
+        inner = (ENTRY,) if item.tag == "repeat" else item.sources
+        if (item.sources != current and ENTRY in item.sources) or (
+            item.tag != "repeat" and any(_names_entry(branch, inner) for branch in item.branches or ())
+        ):
+            return True
+        current = item.results()
+    return False
 
 
 def _is_periodic(run: tuple[int, ...]) -> bool:

@@ -38,7 +38,8 @@ def _run(walk: Walk, body: Subgraph, inputs: list[Value]) -> list[Value]:
     _forget(walk, body)
     for name, tensor in body.tensors.items():
         walk.model.tensors.setdefault(name, tensor)
-        walk.values.setdefault(name, constant(tensor, tensor.element in FLOATS and prod(tensor.shape) > 1))
+        is_learned = tensor.element in FLOATS and prod(tensor.shape) > 1
+        walk.values.setdefault(name, constant(tensor, (tensor.name,) if is_learned else ()))
     walk.values.update(zip(body.inputs, inputs, strict=False))
     inside = {id(inner) for inner in body.nodes}
     walk.skip -= inside

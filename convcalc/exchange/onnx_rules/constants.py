@@ -68,6 +68,15 @@ def number_range(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     return [Value(checked((count,)), data, element=given(inputs, 0).element)]
 
 
+@rule("EyeLike")
+def identity_matrix(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    rows, columns = given(inputs, 0).sizes
+    shift = node.get("k", 0)
+    is_small = rows * columns <= MOST_READ
+    data = [int(column - row == shift) for row in range(rows) for column in range(columns)] if is_small else None
+    return [Value((rows, columns), data, element=node.get("dtype", 0) or given(inputs, 0).element)]
+
+
 @rule("NonZero")
 def non_zero(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)

@@ -163,6 +163,7 @@ def binary(walk: Walk, node: Node, name: str, values: list[Value]) -> Value:
         behind = len(first.sizes) - node.get("axis") - len(second.sizes)
         if behind > 0 and second.ref is None:
             values = [first, like(second, (*second.sizes, *(1 for _ in range(behind))), second.data)]
+    values = [walk.worked_out(value) for value in values]
     learned = [value for value in values if value.ref is None and value.origins]
     real = [value for value in values if value.ref is not None]
     if len(values) == 2 and len(real) + len(learned) < 2:

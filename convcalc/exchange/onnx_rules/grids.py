@@ -6,7 +6,7 @@ from math import floor, prod
 from typing import TYPE_CHECKING, Any
 
 from convcalc.exchange.onnx_model import MOST_READ, Node
-from convcalc.exchange.onnx_rules.base import Inputs, rule, single
+from convcalc.exchange.onnx_rules.base import Inputs, like, rule, single
 from convcalc.exchange.onnx_rules.parts import moved
 from convcalc.exchange.onnx_rules.shapes import permuted
 from convcalc.exchange.onnx_values import (
@@ -54,6 +54,8 @@ def resize(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     shape, scales = _resized(node, inputs, value.sizes)
     if shape == value.sizes:
         return [value]
+    if value.ref is None:
+        return [like(value, shape)]
     if value.batch != 0 or shape[:2] != value.sizes[:2] or len(shape) < 3:
         return [moved(walk, node, [value], shape, value.batch)]
     mode = {"linear": "bilinear", "cubic": "bicubic"}.get(str(node.get("mode", "nearest")), "nearest")
@@ -115,7 +117,8 @@ def concat(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
             known = count, walk.concats[place]
     if known is not None:  # the first of them stand side by side already: say so, and dense blocks are chains
         refs[: known[0]] = [known[1]]
-    found = walk.layer(node, "concat", refs, shape, batch, **({"axis": at} if at else {}))
+    frames = 0 if axis == 0 and any(value.batch == 0 for value in values) else batch  # beside each other in the batch
+    found = walk.layer(node, "concat", refs, shape, frames, **({"axis": at} if at else {}))
     walk.concats[place] = found.ref or Ref(0)
     return [found]
 

@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 
 @rule("BatchNormalization", "SpatialBN")
 def batch_norm(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
-    value = given(inputs, 0)
+    value, scale, shift = (given(inputs, at) for at in range(3))
     rank = len(value.sizes)
+    is_plain = walk.model.producer == "pytorch" and not scale.origins and not shift.origins
+    fields = {"affine": False} if is_plain else {}
     if value.batch == 0 and value.sizes[0] != walk.batch and rank > 1:
         # what lies in the batch axis beside the batch is one more axis behind the channels
         swap = [1, 0, *range(2, rank)]
         turned = (value.sizes[1], value.sizes[0] // walk.batch, *value.sizes[2:])
         first = walk.layer(node, "permute", [value], turned, None, order=tuple(swap))
-        made = walk.layer(node, "batch_norm", [first], turned, None, inputs[1:3])
+        made = walk.layer(node, "batch_norm", [first], turned, None, inputs[1:3], **fields)
         return [walk.layer(node, "permute", [made], value.sizes, 0, order=tuple(swap))]
-    return [walk.layer(node, "batch_norm", [value], value.sizes, value.batch, inputs[1:3])]
+    return [walk.layer(node, "batch_norm", [value], value.sizes, value.batch, inputs[1:3], **fields)]
 
 
 @rule("InstanceNormalization")

@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from convcalc.exchange.onnx_model import FLOATS, Node
+from convcalc.exchange.onnx_origins import is_buffer
 from convcalc.exchange.onnx_rules.base import Inputs, like, rule
 from convcalc.exchange.onnx_rules.parts import cut_axis
 from convcalc.exchange.onnx_values import (
@@ -56,6 +57,15 @@ def initial(walk: Walk, value: Value) -> Value:
     return Value(value.shape, ref=walk.parameter(value, walk.inner(value.sizes, batch)), batch=batch)
 
 
+def is_fixed(walk: Walk, name: str, weight: Value) -> bool:
+    """Whether weights are known to be some that nobody trains, such as a kernel that blurs."""
+    if weight.ref is not None or weight.origins:
+        return False
+    model = walk.model
+    is_told = model.producer == "pytorch" and (name in model.made_from or name not in model.tensors)
+    return is_told or name in model.buffers or is_buffer(name)
+
+
 @rule("Gemm")
 def gemm(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value, weight = given(inputs, 0), given(inputs, 1)
@@ -65,18 +75,13 @@ def gemm(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     features, entries = weight.sizes if node.get("transB", 0) else weight.sizes[::-1]
     if value.ref is None and _is_zero(value) and weight.origins:
         value = initial(walk, value)
-    if value.ref is None and not _is_layer(value, weight):
+    if value.ref is None:
         return [like(value, (value.sizes[0], features))]
     if value.sizes[-1] != entries:
         raise NoRule("the sizes do not meet")
     if bias is None or bias.ref is None:
         return [_linear(walk, node, value, features, weight, bias)]
     return [_with_offset(walk, node, _linear_layer(walk, node, value, features, weight, None, False), bias)]
-
-
-def _is_layer(value: Value, weight: Value) -> bool:
-    """Whether a product of constants is a layer over a table that no one learned, which runs each time."""
-    return not value.origins and bool(weight.origins) and len(value.sizes) > 1 and len(weight.sizes) == 2
 
 
 def _linear(walk: Walk, node: Node, value: Value, features: int, weight: Value, bias: Value | None) -> Value:
@@ -101,9 +106,9 @@ def _linear_layer(
     fields: dict[str, Any] = {"features": features}
     if len(inner) > 2:
         fields["axis"] = "last"
-    if bias is None and not is_fused:
+    if bias is None and not is_fused and not node.has_bias:
         fields["bias"] = False
-    fields.update(walk.learned(node, weight))
+    fields.update(walk.learned(weight))
     source: Value | Ref = value
     if value.batch == len(value.sizes) - 1:
         batch = None if value.sizes[value.batch] != walk.batch else value.batch
@@ -118,10 +123,10 @@ def matmul(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     first, second = given(inputs, 0), given(inputs, 3 if node.operator == "QLinearMatMul" else 1)
     if first.ref is None and second.ref is None and _is_zero(first) and second.origins:
         first = initial(walk, first)
-    if first.ref is None and second.ref is None and not _is_layer(first, second):
+    if first.ref is None and second.ref is None:
         return [_constant_product(first, second)]
-    is_fixed = len(node.inputs) > 1 and node.inputs[1] in walk.model.buffers
-    if second.ref is None and len(second.sizes) == 2 and not node.get("transB", 0) and not is_fixed:
+    is_plain = len(second.sizes) == 2 and not node.get("transB", 0)
+    if second.ref is None and is_plain and not is_fixed(walk, node.inputs[1], second):
         if first.sizes[-1] != second.sizes[0]:
             raise NoRule("the sizes do not meet")
         return [_linear(walk, node, first, second.sizes[1], second, None)]
@@ -142,7 +147,8 @@ def _is_zero(value: Value) -> bool:
 
 
 def _constant_product(first: Value, second: Value) -> Value:
-    shape = (*broadcast(first.sizes[:-2], second.sizes[:-2]), *first.sizes[-2:-1], *second.sizes[1:][-1:])
+    columns = second.sizes[-1:] if len(second.sizes) > 1 else ()
+    shape = (*broadcast(first.sizes[:-2], second.sizes[:-2]), *first.sizes[-2:-1], *columns)
     origins = tuple(dict.fromkeys((*first.origins, *second.origins)))
     return Value(checked(shape), None, origins=origins)
 
@@ -184,8 +190,8 @@ def aligned(
 
 @rule("Einsum")
 def einsum(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
-    terms, _, output = str(node.get("equation", "")).replace(" ", "").partition("->")
     first, second = given(inputs, 0), given(inputs, 1)
+    terms, _, output = spelt(str(node.get("equation", "")), [len(first.sizes), len(second.sizes)]).partition("->")
     letters = terms.split(",")
     if len(inputs) != 2 or "." in terms or not output or any(len(set(term)) < len(term) for term in letters):
         raise NoRule("an equation without a rule")
@@ -200,6 +206,8 @@ def einsum(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     if {*rows, *columns} - set(output):
         raise NoRule("an equation without a rule")
     batch_letters = {t[v.batch] for t, v in zip(letters, (first, second), strict=True) if v.batch is not None}
+    if not summed:
+        return [_outer(walk, node, [first, second], letters, output, sizes)]
     outer = [letter for letter in kept if letter not in batch_letters]
     shape = tuple(sizes[letter] for letter in output)
     batch = next((at for at, letter in enumerate(output) if letter in batch_letters), None)
@@ -231,6 +239,39 @@ def einsum(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     if [letter for letter in output if letter in order] == order:
         return [Value(shape, ref=walk.view(node, result, wanted), batch=batch)]
     return [walk.layer(node, "gather", [result], shape, batch, shape=wanted)]
+
+
+def spelt(equation: str, ranks: Sequence[int]) -> str:
+    """An equation with letters in the place of dots.
+
+    >>> spelt("...ij, ...jk -> ...ik", [4, 3])
+    'ABij,Bjk->ABik'
+    """
+    terms, arrow, output = equation.replace(" ", "").partition("->")
+    letters = terms.split(",")
+    free = [rank - len(term) + 3 for term, rank in zip(letters, ranks, strict=False) if "..." in term]
+    names = "ABCDEFGH"[: max(free, default=0)]
+    for at, (term, rank) in enumerate(zip(letters, ranks, strict=False)):
+        letters[at] = term.replace("...", names[len(names) - (rank - len(term) + 3) :] if "..." in term else "")
+    return ",".join(letters) + arrow + output.replace("...", names)
+
+
+def _outer(
+    walk: Walk, node: Node, values: Sequence[Value], terms: Sequence[str], output: str, sizes: dict[str, int]
+) -> Value:
+    """An equation that sums nothing: element by element, over what each has not."""
+    shape = tuple(sizes[letter] for letter in output)
+    turned: list[Value] = []
+    for value, term in zip(values, terms, strict=True):
+        order = [term.index(letter) for letter in output if letter in term]
+        own = tuple(sizes[letter] if letter in term else 1 for letter in output)
+        if order != sorted(order):
+            raise NoRule("an equation without a rule")
+        batch = None if value.batch is None else output.index(term[value.batch])
+        ref = walk.view(node, value, walk.inner(own, batch))
+        turned.append(Value(own, ref=ref, batch=batch))
+    batch, refs = aligned(walk, node, turned, [value.sizes for value in turned], shape)
+    return walk.layer(node, "multiply", refs, shape, batch)
 
 
 def _einsum_linear(walk: Walk, node: Node, value: Value, weight: Value, rows: int, shape: Shape) -> Value:

@@ -18,6 +18,8 @@ def recurrent(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     value, weight, states = given(inputs, 0), given(inputs, 1), given(inputs, 2)
     bias = inputs[3] if len(inputs) > 3 else None
     directions, _, features = states.sizes
+    if value.batch is None and value.sizes[1] == walk.batch == 1:
+        value = Value(value.sizes, ref=walk.view(node, value, walk.inner(value.sizes, 1)), batch=1)
     if node.get("layout", 0) or value.batch != 1:
         raise NoRule("the batch is not in the middle")
     steps, count, entries = value.sizes

@@ -1,7 +1,9 @@
-"""Operators whose work has no figure here, but whose output's shape is known, so that what is behind them counts."""
+"""Rules for samples taken at places that are computed, and for operators whose work has no figure here but whose
+output's shape is known, so that what is behind them counts."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from convcalc.exchange.onnx_model import Node
@@ -15,8 +17,39 @@ if TYPE_CHECKING:
 
 @rule("GridSample")
 def grid_sample(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    """Each sample is a weighted sum of its neighbours: two along each axis, four of a cubic one."""
     value, grid = given(inputs, 0), given(inputs, 1)
-    raise NoRule("its work is not counted", (*value.sizes[:2], *grid.sizes[1:-1]))
+    shape = (*value.sizes[:2], *grid.sizes[1:-1])
+    sources, inner = [value, grid], walk.inner(shape, value.batch)
+    if str(node.get("mode", "linear")) == "nearest":
+        return [walk.layer(node, "gather", sources, shape, value.batch, shape=inner)]
+    each = 4 if "cubic" in str(node.get("mode", "linear")) else 2
+    around = (each ** (len(shape) - 2), *inner)
+    found = walk.layer(node, "gather", sources, around, None, shape=around)
+    found = walk.layer(node, "elementwise", [found], around, None, operation="multiplications")
+    summed = walk.layer(node, "reduce", [found], inner, None, axes=0)
+    return [Value(shape, ref=summed.ref, batch=value.batch)]
+
+
+@rule("AffineGrid")
+def affine_grid(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    """The places of a grid, each with a 1 behind, times the matrix of each input, element by element and summed."""
+    value, (count, _, *grid) = given(inputs, 0), given(inputs, 1).ints()
+    axes, batch = len(grid), value.batch
+    places = Value((prod(grid), 1, axes + 1))
+    parts = [walk.view(node, places, places.sizes), walk.view(node, value, (1, axes, axes + 1))]
+    made = walk.layer(node, "multiply", parts, (count, prod(grid), axes, axes + 1), batch)
+    summed = walk.layer(node, "reduce", [made], (count, prod(grid), axes), batch, axes=2)
+    return [Value((count, *grid, axes), ref=walk.view(node, summed, (*grid, axes)), batch=batch)]
+
+
+@rule("Col2Im")
+def fold(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
+    """Windows put back in place, those that overlap added up."""
+    value, size, window = given(inputs, 0), given(inputs, 1).ints(), given(inputs, 2).ints()
+    shape = (value.sizes[0], value.sizes[1] // prod(window), *size)
+    added = walk.layer(node, "elementwise", [value], value.sizes, value.batch, operation="additions")
+    return [walk.layer(node, "gather", [added], shape, value.batch, shape=walk.inner(shape, value.batch))]
 
 
 @rule("RoiAlign", "MaxRoiPool")

@@ -33,19 +33,27 @@ def reshaped(walk: Walk, node: Node, value: Value, shape: Shape, batch: int | No
 
 
 def batch_after(walk: Walk, value: Value, shape: Shape) -> int | None:
-    """Where a reshape puts the batch: the axis that as many elements lie before."""
+    """Where a reshape puts the batch: the axis that as many elements lie before, else one that holds it."""
     if value.batch is None:
         return None
     if _moves_ones(value.sizes, shape) and walk.batch == value.sizes[value.batch] == 1 < shape[value.batch]:
         return shape.index(1)  # a Transpose that only moves the batch, written as a Reshape
     before = prod(value.sizes[: value.batch])
+    behind = before * value.sizes[value.batch] // walk.batch
     fits = [
         at
         for at, size in enumerate(shape)
         if prod(shape[:at]) == before and size % walk.batch == 0 and size >= walk.batch
     ]
     exact = [at for at in fits if shape[at] == walk.batch]
-    return (exact or fits or [None])[0]  # type: ignore[list-item]
+    inside: list[int] = []
+    if walk.batch > 1:
+        starts = [prod(shape[:at]) for at in range(len(shape))]
+        inside = [at for at, start in enumerate(starts) if shape[at] == walk.batch and before <= start <= behind]
+        inside += [
+            at for at, start in enumerate(starts) if start <= before < start * shape[at] and shape[at] % walk.batch == 0
+        ]
+    return next(iter([*exact, *fits, *inside]), None)
 
 
 def _moves_ones(old: Shape, new: Shape) -> bool:

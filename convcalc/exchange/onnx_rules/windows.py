@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from convcalc.errors import Misfit
 from convcalc.exchange.onnx_model import Node
 from convcalc.exchange.onnx_rules.base import Inputs, rule, single
-from convcalc.exchange.onnx_rules.products import bias_after
+from convcalc.exchange.onnx_rules.products import bias_after, is_fixed
 from convcalc.exchange.onnx_values import (
     NoRule,
     Value,
     bias_of,
     given,
 )
+from convcalc.graph import Ref
 from convcalc.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def channels_first(walk: Walk, node: Node, value: Value) -> Value:
     """The value as N x C x ..., with the batch in front, which our graph leaves out. Raises NoRule."""
     if value.batch == 0 and value.sizes[0] == walk.batch:
         return value
-    if value.batch is None and value.sizes[0] == 1 == walk.batch:
+    if value.sizes[0] == 1 == walk.batch:
         return Value(value.shape, ref=walk.view(node, value, walk.inner(value.sizes, 0)), batch=0)
     raise NoRule("the batch is not in front")
 
@@ -70,10 +72,10 @@ def conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     filters, _, *kernel = weight.sizes
     groups = node.get("group", 1)
     channels = value.sizes[1]
-    if weight.ref is not None:
-        raise NoRule("its weights are computed")
     if weight.sizes[1] * groups != channels:
         raise Misfit(f"{channels} channels meet weights for {weight.sizes[1] * groups}", "filters")
+    if weight.ref is not None:
+        return [_conv_by(walk, node, channels_first(walk, node, value), weight, bias)]
     fields: dict[str, Any] = {}
     if groups == channels and groups > 1:
         fields = {"groups": "channels", **({"filters": filters} if filters != channels else {})}
@@ -81,21 +83,55 @@ def conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
         fields = {"filters": filters, **({"groups": groups} if groups > 1 else {})}
     window = _window(node, kernel)
     bias, node, is_fused = bias_after(walk, node, bias, filters, 1)
-    fields = {**fields, **window, **({} if bias is not None or is_fused else {"bias": False})}
-    fields.update(walk.learned(node, weight))
-    if value.batch == 0 and value.sizes[0] != walk.batch and len(kernel) == 2:
-        return [_conv_frames(walk, node, value, fields, [weight, bias])]
+    fields = {**fields, **window, **({} if bias is not None or is_fused or node.has_bias else {"bias": False})}
+    fields.update(_learned(walk, node, weight))
+    if _is_framed(walk, value, kernel):
+        return [_over_frames(walk, node, "conv", value, fields, [weight, bias])]
     value = channels_first(walk, node, value)
     kind = KINDS["conv"](**fields)
     inner = kind.output(walk.inner(value.sizes, 0))
     return [walk.layer(node, kind, [value], (value.sizes[0], *inner), 0, [weight, bias])]
 
 
-def _conv_frames(
-    walk: Walk, node: Node, value: Value, fields: dict[str, Any], weights: Sequence[Value | None]
+def _learned(walk: Walk, node: Node, weight: Value) -> dict[str, int]:
+    """The field that says how many learned values a kernel comes from, where it is not one for each."""
+    return {"learned": 0} if is_fixed(walk, node.inputs[1], weight) else walk.learned(weight)
+
+
+def _conv_by(walk: Walk, node: Node, value: Value, weight: Value, bias: Value | None) -> Value:
+    """A convolution by weights that are computed: windows, and their product with the kernels."""
+    filters, per_group, *kernel = weight.sizes
+    groups = node.get("group", 1)
+    kind = KINDS["conv"](filters=filters, groups=groups, bias=False, **_window(node, kernel))
+    inner = kind.output(walk.inner(value.sizes, 0))
+    entries, places = per_group * prod(kernel), prod(inner[1:])
+    windows = (groups, entries, places)
+    kernels: Value | Ref = Value(
+        (groups, filters // groups, entries), ref=walk.view(node, weight, (groups, filters // groups, entries))
+    )
+    taken = walk.layer(node, "gather", [value], windows, None, shape=windows)
+    made = walk.layer(node, "matmul", [kernels, taken], (groups, filters // groups, places), None)
+    shape = (value.sizes[0], *inner)
+    found = Value(shape, ref=walk.view(node, made, inner), batch=0)
+    if bias is None:
+        return found
+    wide = Value((filters, *(1 for _ in kernel)), origins=bias.origins, ref=bias.ref, data=bias.data)
+    side = walk.view(node, wide, (filters, *(1 for _ in kernel)))
+    return walk.layer(node, "add", [walk.ref(found), side], shape, 0)
+
+
+def _is_framed(walk: Walk, value: Value, kernel: Sequence[int]) -> bool:
+    """Whether the first axis holds more than the batch: frames, or whatever a window never mixes."""
+    return len(kernel) == 2 and value.sizes[0] != walk.batch and (value.batch == 0 or walk.batch == 1)
+
+
+def _over_frames(
+    walk: Walk, node: Node, name: str, value: Value, fields: dict[str, Any], weights: Sequence[Value | None] = ()
 ) -> Value:
-    """A 2-D convolution over frames that lie in the batch axis: the same as one in 3-D that never mixes them."""
+    """A 2-D window over frames that lie in the batch axis: the same as one in 3-D that never mixes them."""
     frames, channels, height, width = value.sizes
+    if value.batch != 0:
+        value = Value(value.sizes, ref=walk.view(node, value, value.sizes), batch=0)
     frames //= walk.batch
     wide = dict(fields)
     for key, one in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
@@ -103,7 +139,7 @@ def _conv_frames(
             size = fields[key]
             wide[key] = (one, *(size if isinstance(size, tuple) else (size, size)))
     first = walk.layer(node, "permute", [value], (walk.batch, channels, frames, height, width), 0, order=(1, 0, 2, 3))
-    kind = KINDS["conv"](**wide)
+    kind = KINDS[name](**wide)
     inner = kind.output((channels, frames, height, width))
     made = walk.layer(node, kind, [first], (walk.batch, *inner), 0, weights)
     shape = (walk.batch * frames, inner[0], *inner[2:])
@@ -123,7 +159,7 @@ def transposed_conv(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     fields.update({"output_padding": single(extra)} if any(extra) else {})
     bias, node, is_fused = bias_after(walk, node, bias, filters, 1)
     fields.update({} if bias is not None or is_fused else {"bias": False})
-    fields.update(walk.learned(node, weight))
+    fields.update(_learned(walk, node, weight))
     sizes = node.get("output_shape")
     if sizes:
         strides = node.get("strides") or [1] * len(kernel)
@@ -164,6 +200,8 @@ def pool(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
     name = "max_pool" if node.operator == "MaxPool" else "avg_pool"
     if name == "avg_pool" and "padding" in fields and not node.get("count_include_pad", 0):
         fields["include_padding"] = False
+    if _is_framed(walk, value, kernel):
+        return [_over_frames(walk, node, name, value, fields)]
     value = channels_first(walk, node, value)
     kind = KINDS[name](**fields)
     inner = kind.output(walk.inner(value.sizes, 0))

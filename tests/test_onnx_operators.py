@@ -218,3 +218,17 @@ def test_a_rule_that_fails_takes_back_what_it_has_worked_out(read):
     counted = read(nodes, {"n": (1, 5), "k": (5, 7), "row": [1, 7]}, (1, 4))
     assert counted.graph.outputs[0].output == (5, 7)
     assert counted.figure("macs") == 4 * 7 + 5 * 7
+
+
+def test_every_element_in_order_is_another_shape(read):
+    """As PyTorch's newer exporter spells an average over a grid."""
+    nodes = [
+        node("ReduceMean", ["x", "axes"], "m", keepdims=1),
+        node("Reshape", ["m", "flat"], "f"),
+        node("Gather", ["f", "each"], "g"),
+        node("Flatten", ["g"], "r"),
+        node("Gemm", ["r", "k"]),
+    ]
+    weights = {"axes": [2, 3], "flat": [-1], "each": [[[[0]], [[1]], [[2]]]], "k": (3, 5)}
+    counted = read(nodes, weights)
+    assert [layer.kind.name for layer in counted.graph.layers] == ["global_avg_pool", "flatten", "linear"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from convcalc.exchange.onnx_model import MOST_READ, Node
 from convcalc.exchange.onnx_rules.base import Inputs, like, rule
-from convcalc.exchange.onnx_rules.shapes import dropped, reshaped
+from convcalc.exchange.onnx_rules.shapes import batch_after, dropped, reshaped
 from convcalc.exchange.onnx_values import (
     NoRule,
     Shape,
@@ -144,6 +144,8 @@ def gather(walk: Walk, node: Node, inputs: Inputs) -> list[Value]:
         found = [number % size for number in index.ints()]
         if found == list(range(found[0], found[0] + len(found))):
             return [cut_axis(walk, node, value, axis, found[0], found[-1] + 1)]
+    if len(value.sizes) == 1 and numbers is not None and index.ints() == list(range(size)):
+        return [reshaped(walk, node, value, shape, batch_after(walk, value, shape))]
     return [moved(walk, node, [value], shape, value.batch if value.batch is not None and value.batch < axis else None)]
 
 

@@ -126,6 +126,18 @@ class Blurred(nn.Module):
         return F.conv_transpose2d(x, self.back, stride=2) @ self.mix
 
 
+class Positions(nn.Module):
+    """A small network over a table of places, added to what comes in."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("table", torch.ones(5, 5, 2))
+        self.net = nn.Sequential(nn.Linear(2, 7), nn.ReLU(), nn.Linear(7, 3, bias=False))
+
+    def forward(self, x):
+        return x + 16 * torch.sigmoid(self.net(self.table).view(-1, 3))
+
+
 class Windows(nn.Module):
     """Attention with an axis of windows before the heads, which PyTorch's ONNX writer does not know."""
 
@@ -150,6 +162,7 @@ MODELS = {
     "encoder": (Encoder, (meta(1, 8, 16, 16),)),
     "tied": (Tied, (meta(1, 7, dtype=torch.int64),)),
     "blurred": (Blurred, (meta(1, 8, 16, 16),)),
+    "positions": (Positions, (meta(1, 25, 3),)),
     "windows": (Windows, (meta(1, 2, 6, 8),)),
     "two inputs": (Two, (meta(1, 3, 8, 8), meta(1, 5))),
 }

@@ -344,10 +344,11 @@ class Walk:
         if value.made is None or value.ref is not None:
             return value
         node, inputs, at = value.made
-        start, readers = len(self.graph.all), self.readers
+        start, readers, has_bias = len(self.graph.all), self.readers, node.has_bias
         try:
-            self.readers = {}  # each node by itself: what is behind it has its own turn
             sources = [source and self.worked_out(source) for source in inputs]
+            node.has_bias = has_bias and self.only_reader(node.outputs[0], ("Add",)) is None
+            self.readers = {}  # each node by itself: what is behind it has its own turn
             first = sources[0]
             if first is not None and all(source is None or source.is_constant for source in sources):
                 sources[0] = Value(first.shape, ref=self.parameter(first, first.sizes or (1,)), element=first.element)
@@ -358,7 +359,7 @@ class Walk:
             self._undo(start, node)
             value.made = None
         finally:
-            self.readers = readers
+            self.readers, node.has_bias = readers, has_bias
         return value
 
     def parameter(self, value: Value, shape: Shape) -> Ref:

@@ -24,6 +24,16 @@ def test_fixed_weights_are_buffers_and_no_weighted_layer():
     assert count(read(spec)).depth == 0
 
 
+def test_a_fully_connected_layer_of_fixed_weights_is_no_weighted_layer():
+    counted = count(read("input: 8\nlayers: [linear: {features: 4, bias: false, learned: 0}]"))
+    assert (counted.figure("params"), counted.figure("buffers"), counted.figure("macs"), counted.depth) == (
+        0,
+        32,
+        32,
+        0,
+    )
+
+
 def test_weight_normalisation_learns_one_more_for_each_filter():
     """8 filters of 4x3x3, and a length of each; the work is that of the convolution."""
     layers = "conv: {filters: 8, kernel: 3, learned: 296}, flatten, linear: {features: 2, learned: 786}"

@@ -122,9 +122,8 @@ class Walk:
         self.nodes = ordered(model)
         self.names = Namer()
         self.owners: dict[str, int] = {}  # learned tensor -> the layer that counts it
-        self.users: dict[
-            tuple[Any, ...], int
-        ] = {}  # learned tensors, or parts of them -> the first layer with just these
+        # learned tensors, or parts of them -> the first layer with just these
+        self.users: dict[tuple[Any, ...], int] = {}
         self.made: dict[tuple[str, ...], Ref] = {}  # learned tensors -> the layer that gives them
         self.readers: dict[str, list[Node]] = {}
         self.scopes: dict[str, str] = {}  # learned tensor -> the module that asked for it first
@@ -154,6 +153,9 @@ class Walk:
         for node in self.nodes:
             for name in node.inputs:
                 self.readers.setdefault(name, []).append(node)
+        for node in self.nodes:
+            if node.has_bias and (add := self.only_reader(node.outputs[0], ("Add",))) and add.has_bias:
+                node.has_bias = False  # it was written behind, and is no bias of zeros that was left out
         for node in self.nodes:
             if id(node) not in self.skip and not all(name in self.values for name in node.outputs if name):
                 self.node(node)
@@ -344,10 +346,9 @@ class Walk:
         if value.made is None or value.ref is not None:
             return value
         node, inputs, at = value.made
-        start, readers, has_bias = len(self.graph.all), self.readers, node.has_bias
+        start, readers = len(self.graph.all), self.readers
         try:
             sources = [source and self.worked_out(source) for source in inputs]
-            node.has_bias = has_bias and self.only_reader(node.outputs[0], ("Add",)) is None
             self.readers = {}  # each node by itself: what is behind it has its own turn
             first = sources[0]
             if first is not None and all(source is None or source.is_constant for source in sources):
@@ -359,7 +360,7 @@ class Walk:
             self._undo(start, node)
             value.made = None
         finally:
-            self.readers, node.has_bias = readers, has_bias
+            self.readers = readers
         return value
 
     def parameter(self, value: Value, shape: Shape) -> Ref:

@@ -225,6 +225,11 @@ LEARNED = (
 )
 
 
+def is_fixed(learned: int | str) -> bool:
+    """Whether `learned` says that nobody learns the weights."""
+    return isinstance(learned, int) and learned == 0
+
+
 def learned_weights(learned: int | str, weights: Product) -> Tally:
     """What is stored for weights that are learned, fixed, or worked out from so many learned values.
 
@@ -233,7 +238,7 @@ def learned_weights(learned: int | str, weights: Product) -> Tally:
     """
     if isinstance(learned, str):
         return "weights", weights
-    return ("buffers", weights) if isinstance(learned, int) and learned == 0 else ("weights", {"n": learned})
+    return ("buffers", weights) if is_fixed(learned) else ("weights", {"n": learned})
 
 
 def total(products: Iterable[Product]) -> Size:

@@ -13,6 +13,7 @@ from convcalc.kinds.base import (
     Size,
     Tally,
     axes,
+    is_fixed,
     learned_weights,
     rank,
     require,
@@ -75,7 +76,7 @@ class _Convolution(Kind):
 
     @property
     def weighted(self) -> int:
-        return 0 if isinstance(self.learned, int) and self.learned == 0 else self.depth
+        return 0 if is_fixed(self.learned) else self.depth
 
     def weights(self, shape: Shape) -> dict[str, Size]:
         channels, grid = split(shape)
@@ -100,7 +101,7 @@ class _Convolution(Kind):
             "bias": (self.bias, True),
         }
         code = Code(f"nn.{module}{axes}d", needs, options, f"{{module}}({value})")
-        if self.learned != 0:
+        if not is_fixed(self.learned):
             return worked_out(code, self.learned, prod(self.weights(shape).values()), filters)
         require(not self.bias, "weights that are fixed beside a bias that is learned are no layer of PyTorch's", "bias")
         del options["kernel_size"], options["bias"]
@@ -122,7 +123,7 @@ class _Convolution(Kind):
             max(strides) == 1 or max(apart) == 1, "Keras has no convolution with both a stride and a dilation", "stride"
         )
         options = {"strides": (one(strides), 1), "dilation_rate": (one(apart), 1), "use_bias": (self.bias, True)}
-        if self.learned == 0:
+        if is_fixed(self.learned):
             require(not self.bias, "Keras' layer learns all it has or nothing: not only a bias", "bias")
             options["trainable"] = (False, True)
         require(self.learned in (0, "all"), "Keras has no layer that works its weights out from others", "learned")

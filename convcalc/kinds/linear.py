@@ -14,6 +14,7 @@ from convcalc.kinds.base import (
     axis_of,
     broadcast,
     elements,
+    is_fixed,
     learned_weights,
     rank,
     require,
@@ -64,6 +65,10 @@ class Linear(Kind, name="linear"):
             shape=shape,
         )
         return axis_of("last" if self.axis is None else self.axis, shape)
+
+    @property
+    def weighted(self) -> int:
+        return 0 if is_fixed(self.learned) else self.depth
 
     def output(self, *inputs: Shape) -> Shape:
         axis = self._axis(inputs[0])

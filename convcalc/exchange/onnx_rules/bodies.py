@@ -100,8 +100,7 @@ def _loop(walk: Walk, node: Node, body: Subgraph, inputs: Inputs) -> list[Value]
         for row, value in zip(rows, found[len(states) :], strict=True):
             row.append(value)
         count += 1
-    stacks = zip(node.outputs[len(states) :], rows, strict=False)
-    return [*states, *(_stacked(walk, node, row, 0) if _is_read(walk, name) else Value(None) for name, row in stacks)]
+    return [*states, *_stacks(walk, node, len(states), rows, [0] * len(rows))]
 
 
 @rule("Scan")
@@ -131,8 +130,7 @@ def _scan(walk: Walk, node: Node, body: Subgraph, inputs: Inputs) -> list[Value]
         for row, value in zip(rows, found[len(states) :], strict=True):
             row.append(value)
     places = node.get("scan_output_axes") or [0] * len(rows)
-    stacks = zip(node.outputs[len(states) :], rows, places, strict=False)
-    return [*states, *(_stacked(walk, node, row, at) if _is_read(walk, n) else Value(None) for n, row, at in stacks)]
+    return [*states, *_stacks(walk, node, len(states), rows, places)]
 
 
 def _one(walk: Walk, node: Node, value: Value, axis: int, place: int) -> Value:
@@ -143,8 +141,12 @@ def _one(walk: Walk, node: Node, value: Value, axis: int, place: int) -> Value:
     return dropped(walk, node, part, {axis})
 
 
-def _is_read(walk: Walk, name: str) -> bool:
-    return name in walk.readers or name in walk.outputs
+def _stacks(walk: Walk, node: Node, start: int, rows: list[list[Value]], axes: list[int]) -> list[Value]:
+    """What each of a loop's outputs behind its states holds of all steps, where anything reads it."""
+    return [
+        _stacked(walk, node, row, axis) if name in walk.readers or name in walk.outputs else Value(None)
+        for name, row, axis in zip(node.outputs[start:], rows, axes, strict=False)
+    ]
 
 
 def _stacked(walk: Walk, node: Node, rows: list[Value], axis: int) -> Value:

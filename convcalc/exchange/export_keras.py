@@ -11,16 +11,20 @@ from collections import Counter
 from collections.abc import Sequence
 
 from convcalc.analysis.count import Count
-from convcalc.exchange.code_text import coded, parts, require_same_kind
+from convcalc.exchange.code_text import coded, require_same_kind
 from convcalc.exchange.parts import Part, identifier
-from convcalc.exchange.units import Draft, Line, Writer, header, is_of_tokens, wrapped
+from convcalc.exchange.units import Draft, Line, Step, Writer, header, is_of_tokens, wrapped
 from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds.code import PLAIN, Code, literal
+from convcalc.kinds.code import arguments as arguments_of
 from convcalc.kinds.code_keras import BEHIND, EITHER
 from convcalc.sharing import stored
 
+# what the file means by a name already
 NAMES = frozenset({"keras", "layers", "ops", "name", "Scale", "Parameter", "Constant", "local_response_norm"})
-_BUILT_IN = frozenset({"float", "input", "len", "range", "sum", "super"})
+BUILT_IN = frozenset({"float", "input", "len", "range", "sum", "super"})
+# a layer that is called on something made of its one input
+_FIRST = re.compile(r"\{module\}\((.*\{0\}.*\).*)\)")
 
 
 def write(counted: Count, depth: int | None) -> str:
@@ -34,7 +38,7 @@ class KerasWriter(Writer):
     Layers that learn have the name of their place, `stage2_basic1_conv1`; others are Keras' to name.
     """
 
-    taken = reserved = NAMES | _BUILT_IN
+    taken = reserved = NAMES | BUILT_IN
     keeps_inputs = True
 
     def __init__(self, graph: Graph) -> None:
@@ -42,7 +46,7 @@ class KerasWriter(Writer):
         self.functions: set[str] = set()
         self.naming: set[str] = set()  # functions that are told a name
         self.is_behind = orders(graph)
-        name = identifier(graph.name.lower(), "net", {*NAMES, *_BUILT_IN})
+        name = identifier(graph.name.lower(), "net", {*self.reserved})
         super().__init__(graph, coded(graph, self._code, "Keras"), name)
 
     def file(self, counted: Count) -> str:
@@ -78,36 +82,21 @@ class KerasWriter(Writer):
             self.naming.add(name)
         given = [] if is_root else [*draft.takes, *arguments, *(["name"] if named else [])]
         body = wrapped(f"def {name}(", given, "):")
-        body += [f"    {line}" for line in self._inputs(draft.takes)] if is_root else []
+        body += self._inputs(draft.takes) if is_root else []
         uses = Counter(step.line for step in draft.steps)
         kept: dict[str, str] = {}  # of a line that is called more than once, the variable that holds its layer
         busy = {*self.reserved, *given, *draft.takes, *(word for step in draft.steps for word in step.writes)}
         for step in draft.steps:
             code = made.get(step.line, step.code)
-            maker, values = parts(code) if code.module else ("", [])
+            values = arguments_of(code)
             if step.line in named:
                 values.append(f"name={literal(step.line)}" if is_root else f'name=f"{{name}}_{step.line}"')
             if code.module and uses[step.line] > 1 and step.line not in kept:
                 kept[step.line] = identifier(f"{step.line}_layer", "layer", busy)
-                body += wrapped(f"    {kept[step.line]} = {maker}(", values, ")")
+                body += wrapped(f"    {kept[step.line]} = {code.module}(", values, ")")
             is_end = step is draft.steps[-1] and not is_root and list(step.writes) == draft.gives
             head = "    return " if is_end else f"    {', '.join(step.writes)} = "
-            note = f"  # {code.note}" if code.note else ""
-            call, reads = code.call, step.reads
-            inner = re.fullmatch(r"\{module\}\((.*\{0\}.*\).*)\)", call)
-            if (
-                inner and len(reads) == call.count("{module}") == 1
-            ):  # what is done to the input first has a line of its own
-                body.append(f"    {step.writes[0]} = {inner[1].format(*reads)}")
-                call, reads = PLAIN, step.writes[:1]
-            if maker in self.functions:
-                body += wrapped(f"{head}{maker}(", [*reads, *values], f"){note}")
-            elif step.line in kept or call.count("{module}") != 1:
-                layer = kept.get(step.line) or f"{maker}({', '.join(values)})"
-                body.append(f"{head}{call.format(*reads, module=layer, batch=draft.takes[0])}{note}")
-            else:
-                before, after = (side.format(*reads, batch=draft.takes[0]) for side in call.split("{module}"))
-                body += wrapped(f"{head}{before}{maker}(", values, f"){after}{note}")
+            body += self._call(step, code, values, kept.get(step.line, ""), head, draft.takes[0])
         if is_root:
             model = f"{_listed(draft.takes)}, {_listed(draft.gives)}, name={literal(name)}"
             body.append(f"    return keras.Model({model})")
@@ -115,12 +104,28 @@ class KerasWriter(Writer):
             body.append(f"    return {', '.join(draft.gives)}")
         return "\n".join(body)
 
+    def _call(self, step: Step, code: Code, values: Sequence[str], kept: str, head: str, batch: str) -> list[str]:
+        """The lines of one step: a layer made and called, `kept` where it was made before."""
+        note = f"  # {code.note}" if code.note else ""
+        if code.module in self.functions:
+            return wrapped(f"{head}{code.module}(", [*step.reads, *values], f"){note}")
+        call, reads, lines = code.call, step.reads, []
+        inner = _FIRST.fullmatch(call)
+        if inner and len(reads) == call.count("{module}") == 1:  # what is done to the input has a line of its own
+            lines = [f"    {step.writes[0]} = {inner[1].format(*reads)}"]
+            call, reads = PLAIN, step.writes[:1]
+        if kept or call.count("{module}") != 1:
+            layer = kept or f"{code.module}({', '.join(values)})"
+            return [*lines, f"{head}{call.format(*reads, module=layer, batch=batch)}{note}"]
+        before, after = (side.format(*reads, batch=batch) for side in call.split("{module}"))
+        return [*lines, *wrapped(f"{head}{before}{code.module}(", values, f"){after}{note}")]
+
     def _inputs(self, takes: Sequence[str]) -> list[str]:
         lines = []
         for name, ref, (path, shape) in zip(takes, self.root.takes, self.graph.inputs.items(), strict=True):
             sizes = (*shape[1:], shape[0]) if self.is_behind[ref] else shape
             kind = ', dtype="int32"' if is_of_tokens(self.graph, path) else ""
-            lines.append(f"{name} = keras.Input({sizes}{kind}, name={literal(name)})")
+            lines.append(f"    {name} = keras.Input({sizes}{kind}, name={literal(name)})")
         return lines
 
     def _code(self, layer: Layer, owner: Layer | None) -> Code:

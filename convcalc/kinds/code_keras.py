@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from convcalc.kinds.code import Code, Name, expression, literal
+from convcalc.kinds.code import Code, expression, literal
 
 BEHIND, AS_IN_SPEC, EITHER = "channels behind", "as in the spec", "either"
 
@@ -67,11 +67,6 @@ def joined(layer: str, count: int, options: str = "") -> Code:
     """A layer that is given a list."""
     inputs = ", ".join(f"{{{at}}}" for at in range(count))
     return expression(f"layers.{layer}({options})([{inputs}])")
-
-
-def names(texts: Iterable[str]) -> Name:
-    """A list of expressions as an argument."""
-    return Name(f"[{', '.join(texts)}]")
 
 
 SCALE = '''

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from convcalc.kinds.base import Kind, Shape, Size, Tally, rank
-from convcalc.kinds.code import Code, Name
-from convcalc.kinds.code_keras import names
+from convcalc.kinds.code import Code, Name, made
 from convcalc.kinds.fields import Flag, Integer
 
 
@@ -82,15 +81,13 @@ class _Recurrent(Kind):
         return Code(f"nn.{self.torch}", needs, options, call)
 
     def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        options = f"return_sequences=True{'' if self.bias else ', use_bias=False'}"
-        one = f"layers.{self.keras}({self.features}, {options})"
-        if self.bidirectional:
-            one = f"layers.Bidirectional({one})"
-        if len(inputs[0]) == 3:
-            one = f"layers.TimeDistributed({one})"
-        code = Code("keras.Sequential", {"layers": names([one] * self.layers)})
-        if self.layers == 1:
-            code = Code(one.partition("(")[0], {"own": Name(one.partition("(")[2][:-1])})
+        options = {"return_sequences": (True, False), "use_bias": (self.bias, True)}
+        code = Code(f"layers.{self.keras}", {"units": self.features}, options)
+        for wrapper, is_wanted in (("Bidirectional", self.bidirectional), ("TimeDistributed", len(inputs[0]) == 3)):
+            if is_wanted:
+                code = Code(f"layers.{wrapper}", {"layer": Name(made(code))})
+        if self.layers > 1:
+            code = Code("keras.Sequential", {"layers": Name(f"[{', '.join([made(code)] * self.layers)}]")})
         missing = self.layers * self._directions * self.gates * self.features
         has_one = self.bias and self.keras != "GRU"
         return code._replace(note=f"Keras has one bias a gate: {missing:,} params fewer" if has_one else "")

@@ -2,7 +2,8 @@
 
 import numpy
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from one_model import build
+from onnx import helper, numpy_helper
 
 from convcalc.analysis.count import count
 from convcalc.exchange.onnx_file import read_bytes
@@ -50,15 +51,7 @@ def test_weight_normalisation_learns_one_more_for_each_filter():
 
 def model(nodes, weights, buffers=()):
     """The graph of an ONNX model of one image of 4x9x9."""
-    tensors = [numpy_helper.from_array(numpy.ones(shape, "float32"), name) for name, shape in weights.items()]
-    graph = helper.make_graph(
-        nodes,
-        "net",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 4, 9, 9))],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        tensors,
-    )
-    found = read_bytes(helper.make_model(graph).SerializeToString(), "net.onnx")
+    found = read_bytes(build(nodes, weights, (1, 4, 9, 9)).SerializeToString(), "net.onnx")
     found.buffers = frozenset(buffers)
     return count(graph_of(found, (), "net.onnx", True))
 

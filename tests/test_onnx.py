@@ -9,7 +9,8 @@ from pathlib import Path
 
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from one_model import figures, node, save
+from onnx import TensorProto, helper
 
 from convcalc.analysis.count import count
 from convcalc.cli import FINE, run
@@ -106,34 +107,6 @@ def test_a_tied_output_layer_counts_its_weights_once():
     (head,) = [layer for layer in network.layers if layer.shares is not None]
     assert network.all[head.shares].kind.name == "embedding"
     assert head.kind.name == "linear"
-
-
-def save(path, nodes, weights, shape=(1, 3, 16, 16), opset=17, element=TensorProto.FLOAT):
-    """A model made by hand; weights are shapes, or arrays of numbers that shape arithmetic needs."""
-    inputs = shape if isinstance(shape, dict) else {"x": shape}
-    built = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info(name, element, list(sizes)) for name, sizes in inputs.items()],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-    )
-    for name, value in weights.items():
-        if isinstance(value, tuple):
-            built.initializer.add(name=name, dims=value, data_type=TensorProto.FLOAT)
-        else:
-            built.initializer.append(numpy_helper.from_array(value, name))
-    path.write_bytes(helper.make_model(built, opset_imports=[helper.make_opsetid("", opset)]).SerializeToString())
-    return str(path)
-
-
-def figures(path, **options):
-    counted = count(graph(path, **options))
-    write_spec(counted.graph)
-    return counted.figure("params"), counted.figure("macs")
-
-
-def node(operator, inputs, output="y", **attributes):
-    return helper.make_node(operator, inputs, [output], **attributes)
 
 
 def numbers(*values, kind="int64"):

@@ -2,39 +2,19 @@
 
 from math import prod
 
-import numpy
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from one_model import node, save
+from onnx import TensorProto, helper
 
 from convcalc.analysis.count import count
 from convcalc.exchange.write_spec import write_spec
 from convcalc.request import graph
 
 
-def save(path, nodes, weights=None, shape=(1, 3, 16, 16), opset=20, producer="pytorch"):
-    """A model made by hand; weights are shapes, or lists of numbers."""
-    inputs = shape if isinstance(shape, dict) else {"x": shape}
-    built = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, list(sizes)) for name, sizes in inputs.items()],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-    )
-    for name, value in (weights or {}).items():
-        if isinstance(value, tuple):
-            built.initializer.add(name=name, dims=value, data_type=TensorProto.FLOAT)
-        else:
-            kind = "float32" if any(isinstance(number, float) for number in value) else "int64"
-            built.initializer.append(numpy_helper.from_array(numpy.array(value, kind), name))
-    model = helper.make_model(built, opset_imports=[helper.make_opsetid("", opset)], producer_name=producer)
-    path.write_bytes(model.SerializeToString())
-    return str(path)
-
-
 @pytest.fixture
 def read(tmp_path):
     def figures(nodes, weights=None, *shape, **options):
-        path = save(tmp_path / "m.onnx", nodes, weights, *shape, **options)
+        path = save(tmp_path / "m.onnx", nodes, weights, *shape, **{"opset": 20, "producer": "pytorch", **options})
         counted = count(graph(path, strict=True))
         write_spec(counted.graph)
         return counted
@@ -44,10 +24,6 @@ def read(tmp_path):
 
 def figures(counted):
     return counted.figure("params"), counted.figure("macs")
-
-
-def node(operator, inputs, output="y", **attributes):
-    return helper.make_node(operator, inputs, [output], **attributes)
 
 
 def test_products_of_constants_by_weights_are_work(read):

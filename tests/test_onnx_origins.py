@@ -1,11 +1,9 @@
 """What PyTorch's newer exporter says of a model's tensors: which are learned, which it worked out and from what."""
 
 import numpy
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from one_model import build, figures, node
 
 from convcalc.analysis.count import count
-from convcalc.exchange.write_spec import write_spec
 from convcalc.request import graph
 
 CALL = "%y : [num_users=1] = call_function[target=torch.ops.aten.{}](args = ({}), kwargs = {{}})"
@@ -13,17 +11,8 @@ CALL = "%y : [num_users=1] = call_function[target=torch.ops.aten.{}](args = ({})
 
 def save(path, nodes, weights, parameters=(), buffers=(), made=None, calls=None, shape=(1, 3, 8, 8)):
     """A model made by hand with the metadata of an exported program."""
-    built = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-    )
-    for name, value in weights.items():
-        if isinstance(value, tuple):
-            built.initializer.add(name=name, dims=value, data_type=TensorProto.FLOAT)
-        else:
-            built.initializer.append(numpy_helper.from_array(value, name))
+    model = build(nodes, weights, shape, 20, producer="pytorch")
+    built = model.graph
     lines = [f"p_{name}: PARAMETER target='{name}'" for name in parameters]
     lines += [f"b_{name}: BUFFER target='{name}' persistent=True" for name in buffers]
     signed = "\n".join(["# inputs", *lines, "x: USER_INPUT"])
@@ -33,19 +22,8 @@ def save(path, nodes, weights, parameters=(), buffers=(), made=None, calls=None,
         stated.metadata_props.add(key="pkg.onnxscript.optimizer.folded_from", value=str(list(sources)))
     for at, call in (calls or {}).items():
         built.node[at].metadata_props.add(key="pkg.torch.onnx.fx_node", value=call)
-    model = helper.make_model(built, opset_imports=[helper.make_opsetid("", 20)], producer_name="pytorch")
-    path.write_bytes(onnx.ModelProto.SerializeToString(model))
+    path.write_bytes(model.SerializeToString())
     return str(path)
-
-
-def figures(path):
-    counted = count(graph(path))
-    write_spec(counted.graph)
-    return counted.figure("params"), counted.figure("macs")
-
-
-def node(operator, inputs, output="y", **attributes):
-    return helper.make_node(operator, inputs, [output], **attributes)
 
 
 def test_buffers_are_not_learned_and_what_was_made_from_parameters_is(tmp_path):

@@ -1,8 +1,9 @@
 """What tf2onnx, and Keras through it, write: its names, its ways to spell layers out, its loops."""
 
 import pytest
+from one_model import figures, node, save
 from onnx import TensorProto, helper, numpy_helper
-from test_onnx import figures, node, numbers, save
+from test_onnx import numbers
 
 from convcalc.analysis.count import count
 from convcalc.exchange.read_onnx import load

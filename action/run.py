@@ -15,7 +15,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from convcalc.report import Column, Report, Table, write
+from convcalc.formats import write
+from convcalc.report import Column, Report, Table
 
 STATUS = {0: "kept", 1: "broken"}
 MOST = 60_000  # GitHub takes 65,536 characters

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from convcalc.analysis.compare import compare
     from convcalc.analysis.count import Count, count
     from convcalc.analysis.explain import explain_layer as explain
+    from convcalc.budgets.check import OverBudget, check
     from convcalc.errors import SpecError
-    from convcalc.exchange.torch_module import from_torch
-    from convcalc.gate import OverBudget, check
     from convcalc.graph import Graph
-    from convcalc.request import load, read
+    from convcalc.importers.torch import from_torch
+    from convcalc.loader import load, read
 
 __version__ = "0.1.0"
 __all__ = [
@@ -52,15 +52,15 @@ __all__ = [
 _HOMES = {
     "Count": "analysis.count:Count",
     "Graph": "graph:Graph",
-    "OverBudget": "gate:OverBudget",
+    "OverBudget": "budgets.check:OverBudget",
     "SpecError": "errors:SpecError",
-    "check": "gate:check",
+    "check": "budgets.check:check",
     "compare": "analysis.compare:compare",
     "count": "analysis.count:count",
     "explain": "analysis.explain:explain_layer",
-    "from_torch": "exchange.torch_module:from_torch",
-    "load": "request:load",
-    "read": "request:read",
+    "from_torch": "importers.torch:from_torch",
+    "load": "loader:load",
+    "read": "loader:read",
 }
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from convcalc.errors import Misfit, quoted
+from convcalc.errors import UserError, quoted
 
 NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*)"
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
@@ -15,7 +15,7 @@ _INSIDE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([kMGTP])(?!\w)")
 
 
 def amount(text: str) -> int:
-    """A count with or without a unit. Raises Misfit.
+    """A count with or without a unit. Raises UserError.
 
     >>> amount("5M"), amount("4.1G"), amount("25_000_000")
     (5000000, 4100000000, 25000000)
@@ -24,7 +24,7 @@ def amount(text: str) -> int:
     value = Decimal(re.sub("[_,]", "", match[1])) * UNITS.get(match[2], 1) if match else None
     if value is None or value != int(value):
         hint = "units are k, M, G, T and P" if text[-1:] in "mgtpK" else "for example 5M or 25_000_000"
-        raise Misfit(f"a whole number was expected, found {quoted(text)}", hint=hint)
+        raise UserError(f"a whole number was expected, found {quoted(text)}", hint=hint)
     return int(value)
 
 

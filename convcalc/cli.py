@@ -16,8 +16,8 @@ from typing import Any
 import click
 
 from convcalc import __version__
+from convcalc.discovery import modules
 from convcalc.errors import SpecError
-from convcalc.folders import modules
 
 FINE, BROKEN, BAD, BUG, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 3, 130, 141
 

@@ -109,7 +109,7 @@ def _order(problem: Problem) -> tuple[str, int, int]:
     return (place.source.name, place.line, place.column) if place else ("", 0, 0)
 
 
-class Misfit(Exception):
+class UserError(Exception):
     """A fact that a layer, a field or an expression finds wrong; whoever knows the place makes it a Problem.
 
     `field` names the field at fault, `offset` the column inside an expression's text.
@@ -120,7 +120,7 @@ class Misfit(Exception):
         self.message, self.field, self.hint, self.offset, self.width = message, field, hint, offset, width
 
 
-class Structural(Exception):
+class ChangesGraph(Exception):
     """A sweep's array met something that changes the graph; the sweep goes through its values one by one."""
 
 

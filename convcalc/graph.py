@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from convcalc.errors import Misfit, Place
+from convcalc.errors import Place, UserError
 from convcalc.kinds import Input, Kind, Shape, require
 
 MOST_LAYERS = 250_000
@@ -113,9 +113,9 @@ class Graph:
     def add(
         self, path: str, kind: Kind, inputs: Sequence[Ref], shares: int | None = None, place: Place | None = None
     ) -> Ref:
-        """Put a layer behind its inputs and work out its shapes. Raises Misfit where they do not fit."""
+        """Put a layer behind its inputs and work out its shapes. Raises UserError where they do not fit."""
         if len(self.all) >= MOST_LAYERS:
-            raise Misfit(f"the network has more than {MOST_LAYERS:,} layers")
+            raise UserError(f"the network has more than {MOST_LAYERS:,} layers")
         _require_inputs(kind, len(inputs))
         shapes = tuple(self.shape(ref) for ref in inputs)
         outputs = kind.outputs(*shapes)
@@ -138,4 +138,4 @@ def _require_inputs(kind: Kind, count: int) -> None:
         return
     wanted = str(least) if least == most else f"at least {least}" if most is None else f"{least} to {most}"
     plural = "" if wanted == "1" else "s"
-    raise Misfit(f"{kind.name} takes {wanted} input{plural}, found {count}", "from", "name them in from:")
+    raise UserError(f"{kind.name} takes {wanted} input{plural}, found {count}", "from", "name them in from:")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from convcalc.analysis import budget, expect
-from convcalc.choices import CHOICE_KEYS
-from convcalc.document import BLOCK_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
+from convcalc.analysis import expect
+from convcalc.budgets import limits as budget
 from convcalc.kinds import KINDS, Kind
 from convcalc.kinds.fields import LARGEST
-from convcalc.shapes import MOST_AXES
-from convcalc.shapes import PATTERN as SHAPE_PATTERN
+from convcalc.language.choices import CHOICE_KEYS
+from convcalc.language.document import BLOCK_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
+from convcalc.language.input_shapes import MOST_AXES
+from convcalc.language.input_shapes import PATTERN as SHAPE_PATTERN
 
 Schema = dict[str, Any]
 

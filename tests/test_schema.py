@@ -7,17 +7,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from convcalc.analysis.budget import METRICS as METRIC_NAMES
-from convcalc.analysis.budget import limits
 from convcalc.analysis.count import count
 from convcalc.analysis.expect import KEYS, compare
+from convcalc.budgets.limits import METRICS as METRIC_NAMES
+from convcalc.budgets.limits import limits
 from convcalc.commands.kinds import example_spec
 from convcalc.errors import SpecError
-from convcalc.files import catalogue_files
 from convcalc.kinds import KINDS
-from convcalc.request import read as read_graph
+from convcalc.language.sources import catalogue_files
+from convcalc.loader import read as read_graph
 from convcalc.schema import schema
-from convcalc.spec import read
+from convcalc.syntax.yaml import read
 
 CHECK = jsonschema.Draft7Validator(schema())
 

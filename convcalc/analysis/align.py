@@ -78,7 +78,7 @@ def align(old: Sequence[Row], new: Sequence[Row]) -> list[Pair]:
     """The rows of two networks in pairs, in the order of the new one; what was removed stands where it was.
 
     >>> from convcalc.analysis.count import count
-    >>> from convcalc.request import read
+    >>> from convcalc.loader import read
     >>> text = "input: 3x8x8\\nlayers: [{conv: {name: %s, filters: 4, kernel: 1}}, relu]"
     >>> pairs = align(*(count(read(text % name)).rows for name in ("stem", "first")))
     >>> [(pair.old.path, pair.new.path) for pair in pairs]

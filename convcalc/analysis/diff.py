@@ -86,7 +86,7 @@ def diff(old: Count, new: Count) -> Difference:
     """The changes that make one network the other; their figures sum to the change of the totals.
 
     >>> from convcalc.analysis.count import count
-    >>> from convcalc.request import read
+    >>> from convcalc.loader import read
     >>> two = "input: 3x8x8\\nlayers: [conv: {name: a, filters: %s, kernel: 1}, conv: {name: b, filters: 2, kernel: 3}]"
     >>> found = diff(*(count(read(two % n)) for n in (4, 6)))
     >>> [(one.sort, one.path, one.what, one.change("weights")) for one in found.changes]

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from convcalc.amounts import NUMBER, UNITS
 from convcalc.analysis.count import FIGURES, Count
-from convcalc.errors import Misfit, Problem, SpecError, did_you_mean, quoted
+from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.kinds import shape_text
-from convcalc.shapes import shape_of
-from convcalc.spec import Node, describe
+from convcalc.language.input_shapes import shape_of
+from convcalc.syntax.yaml import Node, describe
 
 DEPTHS = ("depth", "nonlinearities")
 # a published figure, to the digits that were published
@@ -35,7 +35,7 @@ def compare(counted: Count) -> list[Expectation]:
     Raises SpecError for what `expect:` cannot hold.
 
     >>> from convcalc.analysis.count import count
-    >>> from convcalc.request import read
+    >>> from convcalc.loader import read
     >>> text = "input: 256x28x28\\nlayers: [{conv: {filters: 16, kernel: 1}}]\\nexpect: {weights: 4.1k}"
     >>> [(one.key, one.actual, one.ok) for one in compare(count(read(text)))]
     [('weights', '4,096', True)]
@@ -51,7 +51,7 @@ def compare(counted: Count) -> list[Expectation]:
             continue
         try:
             found.append(_compare(key, value, counted))
-        except (ValueError, Misfit):
+        except (ValueError, UserError):
             wanted = "a shape" if key == "output" else "a whole number, or a rounded one such as 4.2M"
             problems.append(value.problem(f"'{key}' must be {wanted}, found {describe(value)}"))
     if problems:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import FIGURES, Count, Row, fold, layer_products
-from convcalc.analysis.trace import Traced
+from convcalc.analysis.symbolic import Traced
 from convcalc.errors import SpecError, did_you_mean, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Kind, Shape, formula, total

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convcalc.request import graph, graphs, settings
+from convcalc.loader import graph, graphs, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in 
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from convcalc.errors import did_you_mean
-        from convcalc.report import BINARY, names
+        from convcalc.formats import BINARY, names
 
         if ctx is not None:
             ctx.meta["convcalc.format"] = ctx  # for an error, which is said in the same format
@@ -36,14 +36,14 @@ class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in 
         return value
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        from convcalc.report import names
+        from convcalc.formats import names
 
         return "[" + "|".join(names()) + "]"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        from convcalc.report import names
+        from convcalc.formats import names
 
         return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
 
@@ -56,7 +56,7 @@ class SpecName(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        from convcalc.files import catalogue_files
+        from convcalc.language.sources import catalogue_files
 
         known = [CompletionItem(name) for name in catalogue_files() if name.startswith(incomplete)]
         return [*known, CompletionItem(incomplete, type="file")]
@@ -153,7 +153,7 @@ def output_options(function: F) -> F:
 def emit(report: Report, form: str, output: Path | None, exact: bool | None, color: str) -> None:
     """Write a report where and how the options say."""
     from convcalc.errors import SpecError, quoted
-    from convcalc.report import write, write_file
+    from convcalc.formats import write, write_file
 
     if output is not None and str(output) != "-":
         try:
@@ -164,7 +164,7 @@ def emit(report: Report, form: str, output: Path | None, exact: bool | None, col
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
     if form == "table":
-        from convcalc.report import _terminal
+        from convcalc.formats import _terminal
 
         has_color = _terminal.wants_color(color)
         if has_color or _terminal.is_terminal():

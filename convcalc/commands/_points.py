@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from convcalc.analysis.grid import Grid
-    from convcalc.analysis.sweep import Chunk, Sweep
-    from convcalc.document import Document
+    from convcalc.language.document import Document
     from convcalc.report import Column, Table
+    from convcalc.sweep.grid import Grid
+    from convcalc.sweep.sweep import Chunk, Sweep
 
 MOST_ROWS = 100_000
 
@@ -55,7 +55,7 @@ def title(document: Document) -> str:
 def check_room(form: str, points: int, is_every: bool) -> None:
     """Refuse a format that would keep too many rows in memory. Raises SpecError."""
     from convcalc.errors import SpecError
-    from convcalc.report import streams
+    from convcalc.formats import streams
 
     if is_every and points > MOST_ROWS and not streams(form):
         raise SpecError(f"{points:,} rows are too many for -f {form}; {_NARROW}")
@@ -67,7 +67,7 @@ _NARROW = "csv, jsonl and parquet stream them, --where, --pareto and --sample ch
 def columns_for(grid: Grid, names: Sequence[str]) -> list[Column]:
     """A column for each axis, figure and word among `names`."""
     from convcalc.report import Column
-    from convcalc.tables import MEASURES
+    from convcalc.tables.count import MEASURES
 
     axes = {axis.name: axis for axis in grid.axes}
     found = []
@@ -86,7 +86,8 @@ def points_table(
 ) -> Table:
     """Chunks as a table: rows as they come for a format that streams, all of them for any other."""
     from convcalc.errors import SpecError
-    from convcalc.report import Column, Table, streams
+    from convcalc.formats import streams
+    from convcalc.report import Column, Table
 
     figures = [name for name in names if name not in {axis.name for axis in grid.axes}]
     columns = [*columns_for(grid, names), Column("invalid", "no network, because", "text")]
@@ -145,7 +146,7 @@ def chunks_of(sweep: Sweep, workers: int | None, scheduler: str) -> Iterator[Ite
     if workers is None and not scheduler:
         yield sweep.chunks()
         return
-    from convcalc.analysis.cluster import cluster, spread
+    from convcalc.sweep.cluster import cluster, spread
 
     with cluster(workers, scheduler) as client:
         yield spread(sweep, client)
@@ -155,9 +156,9 @@ def draw_chart(
     chunks: Iterable[Chunk], plot: str, names: Sequence[str], path: Path | None, heading: str, form: str
 ) -> None:
     """Draw two columns of the points: on the terminal, and as SVG where a path is given. Raises SpecError."""
-    from convcalc.analysis.limits import comparable
     from convcalc.errors import SpecError, did_you_mean, quoted
-    from convcalc.report._chart import MOST, Chart, draw, svg
+    from convcalc.formats._chart import MOST, Chart, draw, svg
+    from convcalc.sweep.select import comparable
 
     wanted = [word.strip() for word in plot.split(",")]
     if len(wanted) != 2:

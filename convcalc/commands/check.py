@@ -10,9 +10,9 @@ from convcalc.commands._options import SPEC, emit, output_options, spec_options
 from convcalc.errors import Problem, SpecError, did_you_mean, quoted
 
 if TYPE_CHECKING:
-    from convcalc.baseline import Baseline
-    from convcalc.config import Config
-    from convcalc.gate import Verdict
+    from convcalc.budgets.baseline import Baseline
+    from convcalc.budgets.check import Verdict
+    from convcalc.budgets.config import Config
     from convcalc.report import Finding, Report
 
 FLAGS = {"params": "max_params", "macs": "max_macs", "flops": "max_flops", "weight_bytes": "max_weight_bytes"}
@@ -69,9 +69,10 @@ def command(
     convcalc check net.yaml --max-params 5M --max-macs 600M
     convcalc check net.yaml --base origin/main -f github
     """
-    from convcalc.config import config
-    from convcalc.gate import as_finding, given, judge, summary
-    from convcalc.report import Report, is_of_findings
+    from convcalc.budgets.check import as_finding, given, judge, summary
+    from convcalc.budgets.config import config
+    from convcalc.formats import is_of_findings
+    from convcalc.report import Report
 
     limits = given({metric: text for metric, flag in FLAGS.items() if (text := options.pop(flag))}, "--max-{}")
     targets = [(form, output, exact, color), *(target(text) for text in reports)]
@@ -120,7 +121,7 @@ def _specs(named: tuple[str, ...], settings: Config | None, problems: list[Probl
 
 def _baseline(path: str, is_updated: bool, reason: str, options: dict[str, Any]) -> Baseline | None:
     """The file of --baseline. Raises SpecError for options that would record something else than the spec."""
-    from convcalc.baseline import Baseline
+    from convcalc.budgets.baseline import Baseline
 
     if not path:
         if is_updated or reason:
@@ -155,7 +156,7 @@ def summarise(report: Report) -> None:
     import os
     from pathlib import Path
 
-    from convcalc.report import write
+    from convcalc.formats import write
 
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
@@ -167,7 +168,7 @@ def target(text: str) -> tuple[str, Any, bool, str]:
     """FMT=FILE as what `emit` takes."""
     from pathlib import Path
 
-    from convcalc.report import names
+    from convcalc.formats import names
 
     name, equals, path = text.partition("=")
     if not equals or not path:

@@ -45,7 +45,7 @@ def command(
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError
     from convcalc.report import Report
-    from convcalc.tables import CONVENTIONS, facts, notes
+    from convcalc.tables.count import CONVENTIONS, facts, notes
 
     if len(specs) < 2:
         raise SpecError("compare needs two networks or more", "for example: convcalc compare mine.yaml googlenet")
@@ -66,7 +66,7 @@ def command(
 
 def labels(counts: list[Count]) -> list[str]:
     """A heading for each network: its name, numbered where two have the same."""
-    from convcalc.tables import title
+    from convcalc.tables.count import title
 
     names = [title(one.graph) for one in counts]
     return [
@@ -78,7 +78,7 @@ def total_table(counts: list[Count], names: list[str]) -> Table:
     """A row a figure, a column a network, and how many times fewer or more than the first has."""
     from convcalc.analysis.compare import compare
     from convcalc.report import Column, Table
-    from convcalc.tables import conditions, lower_bound
+    from convcalc.tables.count import conditions, lower_bound
 
     columns = [Column("figure", "", "text"), *(Column(name, name) for name in names)]
     columns += [Column(f"{name}: ratio", f"{name} has", "times") for name in names[1:]]

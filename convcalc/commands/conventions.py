@@ -9,7 +9,7 @@ import click
 from convcalc.commands._options import emit, output_options
 
 if TYPE_CHECKING:
-    from convcalc.analysis.convention import Convention
+    from convcalc.conventions.convention import Convention
     from convcalc.report import Table
 
 
@@ -24,7 +24,7 @@ def command(tool: str, form: str, output: Any, exact: Any, color: str) -> None:
     convcalc conventions thop
     convcalc params resnet50.yaml --as thop
     """
-    from convcalc.analysis.convention import find, names
+    from convcalc.conventions.convention import find, names
     from convcalc.report import Report
 
     table = rules_table(find(tool)) if tool else overview([find(name) for name in names()])

@@ -51,8 +51,9 @@ def command(
     """
     from convcalc.analysis.diff import diff
     from convcalc.commands.check import summarise, target
-    from convcalc.report import Report, is_of_findings
-    from convcalc.tables import CONVENTIONS, facts, notes
+    from convcalc.formats import is_of_findings
+    from convcalc.report import Report
+    from convcalc.tables.count import CONVENTIONS, facts, notes
 
     targets = [(form, output, exact, color), *map(target, reports)]
     old, new = _counts(specs, base, options)
@@ -75,7 +76,7 @@ def _counts(specs: tuple[str, ...], base: str, options: dict[str, Any]) -> tuple
     """The two networks, counted; with --base the one at the revision first."""
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError, quoted
-    from convcalc.request import graph_at, graphs
+    from convcalc.loader import graph_at, graphs
 
     if base and len(specs) != 1:
         raise SpecError("--base compares one SPEC with itself", f"found {len(specs)} of them")
@@ -98,7 +99,7 @@ def _totals(old: Count, new: Count, found: Difference) -> Table:
     from convcalc.analysis.compare import compare
     from convcalc.commands.compare import HEADINGS
     from convcalc.report import Column, Table
-    from convcalc.tables import conditions, lower_bound, title
+    from convcalc.tables.count import conditions, lower_bound, title
 
     columns = [
         Column("figure", "", "text"),
@@ -180,9 +181,9 @@ def _changes(found: Difference, top: int | None) -> Table:
 
 def _findings(found: Difference, new: Count, spec: str) -> list[Finding]:
     """Every change as a remark at the place where the layer is written."""
-    from convcalc.files import without_variant
+    from convcalc.language.sources import without_variant
     from convcalc.report import Finding
-    from convcalc.tables import title
+    from convcalc.tables.count import title
 
     remarks = []
     for one in found.changes:

@@ -51,7 +51,7 @@ def command(spec: str, layer: str, form: str, output: Any, exact: Any, color: st
     from convcalc.analysis.count import FLOP, count
     from convcalc.analysis.explain import find
     from convcalc.report import Report
-    from convcalc.tables import CONVENTIONS, NOTES, conditions, lower_bound, spec_facts
+    from convcalc.tables.count import CONVENTIONS, NOTES, conditions, lower_bound, spec_facts
 
     counted = count(graph(spec, **options))
     tables = [part_table(part, counted) for part in find(counted, layer)]

@@ -8,14 +8,12 @@ from typing import Any
 import click
 
 from convcalc.commands._options import SPEC, graph, spec_options, strict_option, write_text
-from convcalc.folders import modules
-
-PREFIX = "export_"
+from convcalc.discovery import modules
 
 
 def _formats() -> list[str]:
-    """What can be written: a file of the folder `exchange` each."""
-    return [name.removeprefix(PREFIX) for name in modules(__file__, "../exchange") if name.startswith(PREFIX)]
+    """What can be written: a file of the folder `exporters` each."""
+    return modules(__file__, "../exporters")
 
 
 @click.command("export")
@@ -44,7 +42,7 @@ def command(spec: str, language: str, depth: int | None, output: Path | None, **
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError
 
-    writer = import_module(f"convcalc.exchange.{PREFIX}{language}")
+    writer = import_module(f"convcalc.exporters.{language}")
     if depth is not None and not getattr(writer, "FOLDS", False):
         raise SpecError("--depth folds drawings", f"leave it out: {language} has every layer")
     counted = count(graph(spec, **options))

@@ -28,7 +28,7 @@ def command(model: str, inputs: tuple[str, ...], strict: bool, output: Path | No
     convcalc import torchvision.models:resnet50 --input 3x224x224
     convcalc import nets/mine.py:Net --input image=3x64x64 --input words=12
     """
-    from convcalc.exchange.write_spec import write_spec
-    from convcalc.request import graph
+    from convcalc.exporters.yaml.writer import write_spec
+    from convcalc.loader import graph
 
     write_text(write_spec(graph(model, inputs=inputs, strict=strict)), output)

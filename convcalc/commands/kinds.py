@@ -67,7 +67,7 @@ def every_kind() -> Table:
 
 def common_fields() -> Table:
     """The fields that every kind has."""
-    from convcalc.document import COMMON_FIELDS
+    from convcalc.language.document import COMMON_FIELDS
     from convcalc.report import Column, Table
 
     columns = [Column("field", "field", "name"), Column("about", "what it says", "text")]
@@ -83,8 +83,8 @@ def about(kind: type[Kind]) -> list[str]:
 
 def fields(kind: type[Kind]) -> Table:
     """A kind's fields, and what other tools call it."""
-    from convcalc.document import COMMON_FIELDS
     from convcalc.kinds.fields import shown
+    from convcalc.language.document import COMMON_FIELDS
     from convcalc.report import Column, Table
 
     headings = [("field", "name"), ("default", "text"), ("takes", "text"), ("letter", "text"), ("about", "text")]
@@ -137,10 +137,10 @@ def example_spec(kind: type[Kind]) -> str:
 def worked_example(kind: type[Kind]) -> Table:
     """What a kind's example costs, and why."""
     from convcalc.analysis.explain import explain_layer
-    from convcalc.build import build
     from convcalc.commands.explain import COLUMNS, line_rows
-    from convcalc.document import parse
-    from convcalc.files import File
+    from convcalc.language.builder import build
+    from convcalc.language.document import parse
+    from convcalc.language.sources import File
     from convcalc.report import Table
 
     text = example_spec(kind)

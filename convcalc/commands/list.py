@@ -48,7 +48,7 @@ def command(
     convcalc list --folder networks --svg catalogue.svg
     """
     from convcalc.report import Column, Report, Table
-    from convcalc.tables import CONVENTIONS, NOTES
+    from convcalc.tables.count import CONVENTIONS, NOTES
 
     columns = [
         Column("name", "name", "name"),
@@ -75,7 +75,7 @@ def command(
 def _map(rows: list[list[Any]]) -> str:
     """The networks that have both, MACs against params; variants belong together."""
     from convcalc.errors import SpecError
-    from convcalc.report import _map
+    from convcalc.formats import _map
 
     families: dict[str, list[tuple[int, int]]] = {}
     for name, params, macs, *_ in rows:
@@ -88,7 +88,7 @@ def _map(rows: list[list[Any]]) -> str:
 
 def specs(pattern: str, folder: str) -> list[str]:
     """The names of the catalogue that fit; blocks have no input and are left out."""
-    from convcalc.files import catalogue_files
+    from convcalc.language.sources import catalogue_files
 
     folders = ("networks", "lessons") if folder == "all" else (folder,)
     return [
@@ -108,9 +108,9 @@ def _fits(name: str, pattern: str) -> bool:
 def _rows(name: str) -> list[list[Any]]:
     """A row for a spec and for each of its variants; none for the spec where a variant is what it is without one."""
     from convcalc.analysis.count import count
-    from convcalc.build import Settings, build
-    from convcalc.document import load
     from convcalc.kinds import shape_text
+    from convcalc.language.builder import Settings, build
+    from convcalc.language.document import load
 
     document = load(name)
     rows = []
@@ -128,8 +128,8 @@ def _rows(name: str) -> list[list[Any]]:
 
 def _where(rows: list[list[Any]], where: str, columns: list[Column]) -> list[list[Any]]:
     from convcalc.amounts import without_units
-    from convcalc.errors import Misfit, SpecError, did_you_mean, quoted
-    from convcalc.expression import parse
+    from convcalc.errors import SpecError, UserError, did_you_mean, quoted
+    from convcalc.syntax.expression import parse
 
     if not where:
         return rows
@@ -138,7 +138,7 @@ def _where(rows: list[list[Any]], where: str, columns: list[Column]) -> list[lis
     def holds(row: list[Any]) -> bool:
         def lookup(name: str) -> Any:
             if name not in FIGURES:
-                raise Misfit(f"no figure {quoted(name)}", hint=did_you_mean(name, FIGURES))
+                raise UserError(f"no figure {quoted(name)}", hint=did_you_mean(name, FIGURES))
             return row[keys.index(name)]
 
         return bool(condition.evaluate(lookup))
@@ -146,7 +146,7 @@ def _where(rows: list[list[Any]], where: str, columns: list[Column]) -> list[lis
     try:
         condition = parse(without_units(where))
         return [row for row in rows if holds(row)]
-    except Misfit as misfit:
+    except UserError as misfit:
         raise SpecError(f"--where: {misfit.message}", misfit.hint) from None
 
 

@@ -47,10 +47,10 @@ def command(
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError
     from convcalc.report import Report
-    from convcalc.tables import CONVENTIONS, count_tables, notes
+    from convcalc.tables.count import CONVENTIONS, count_tables, notes
 
     if tool:
-        from convcalc.tables_as import tables_as
+        from convcalc.tables.convention import tables_as
 
         if by == "kind" or columns or sort:
             raise SpecError("--as has columns of its own", "leave --by, --columns and --sort out")

@@ -11,7 +11,7 @@ from convcalc.commands._options import SPEC, emit, output_options, settings, spe
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from convcalc.analysis.reconcile import Claim, Reading
+    from convcalc.conventions.reconcile import Claim, Reading
     from convcalc.graph import Graph
     from convcalc.report import Table
 
@@ -46,15 +46,15 @@ def command(
     convcalc reconcile resnet50.yaml --claim 4.14G
     convcalc reconcile resnet50.yaml --claim 4.1G --claim "25.6M params"
     """
-    from convcalc.analysis.reconcile import read_claim, readings
-    from convcalc.build import build
-    from convcalc.errors import Misfit, Problem, SpecError
+    from convcalc.conventions.reconcile import read_claim, readings
+    from convcalc.errors import Problem, SpecError, UserError
+    from convcalc.language.builder import build
+    from convcalc.loader import opened
     from convcalc.report import Report
-    from convcalc.request import opened
 
     try:
         read = [read_claim(text) for text in claims]
-    except Misfit as misfit:
+    except UserError as misfit:
         raise SpecError([Problem(f"--claim: {misfit.message}", hint=misfit.hint)]) from None
     document, variant = opened(spec, variant, root, is_strict=False, inputs=inputs)
 
@@ -74,7 +74,7 @@ def command(
 
 def claim_table(claim: Claim, found: list[Reading], most: int) -> Table:
     """The explanations of one claim, the simplest first; the nearest figures where there is none."""
-    from convcalc.analysis.reconcile import nearest, reconcile
+    from convcalc.conventions.reconcile import nearest, reconcile
     from convcalc.report import Column, Table
 
     every = reconcile(claim, found)

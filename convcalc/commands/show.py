@@ -23,10 +23,10 @@ def command(name: str, output: Path | None, inline: bool) -> None:
     convcalc show resnet18 > mine.yaml
     convcalc show resnet18 --inline   # its blocks too, to change them
     """
-    from convcalc.document import load, parse
-    from convcalc.errors import Misfit, SpecError, did_you_mean, quoted
-    from convcalc.files import catalogue_files, family
-    from convcalc.layout import alone, inlined
+    from convcalc.errors import SpecError, UserError, did_you_mean, quoted
+    from convcalc.language.document import load, parse
+    from convcalc.language.edit import alone, inlined
+    from convcalc.language.sources import catalogue_files, family
 
     known = catalogue_files()
     base, _, variant = name.partition("@")
@@ -40,6 +40,6 @@ def command(name: str, output: Path | None, inline: bool) -> None:
             document = parse(document.file._replace(data=alone(document, variant).encode()))
         if inline:
             document = inlined(document)
-    except Misfit as misfit:
+    except UserError as misfit:
         raise SpecError(misfit.message, misfit.hint) from None
     write_text(document.node.source.text, output)

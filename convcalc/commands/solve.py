@@ -61,13 +61,13 @@ def command(
     convcalc solve net.yaml --vary width=1:64 --near macs=resnet50
     """
     need_numpy("solve")
-    from convcalc.analysis import solve
-    from convcalc.analysis.grid import Grid, check_size
-    from convcalc.analysis.sweep import Sweep
     from convcalc.errors import SpecError
+    from convcalc.loader import opened
     from convcalc.report import Column, Report, Table
-    from convcalc.request import opened
-    from convcalc.tables import NOTES
+    from convcalc.sweep import solve
+    from convcalc.sweep.grid import Grid, check_size
+    from convcalc.sweep.sweep import Sweep
+    from convcalc.tables.count import NOTES
 
     document, variant = opened(spec, variant, root, inputs=inputs)
     grid = Grid(tuple(solve.vary(text, document) for text in vary))
@@ -105,14 +105,14 @@ def _target(near: str, batch: int) -> tuple[str, int]:
     """The figure and the number of --near; a number may be that of another network. Raises SpecError."""
     from convcalc.amounts import amount
     from convcalc.analysis.count import count
-    from convcalc.analysis.solve import target_of
-    from convcalc.errors import Misfit, SpecError
-    from convcalc.request import graph
+    from convcalc.errors import SpecError, UserError
+    from convcalc.loader import graph
+    from convcalc.sweep.solve import target_of
 
     figure, value = target_of(near)
     try:
         return figure, amount(value)
-    except Misfit as misfit:
+    except UserError as misfit:
         if value[:1].isdigit():
             raise SpecError(f"--near: {misfit.message}", misfit.hint) from None
     return figure, count(graph(value, batch=batch)).figure(figure)
@@ -120,8 +120,8 @@ def _target(near: str, batch: int) -> tuple[str, int]:
 
 def _notes(sweep: Any, found: Any, limits: Any, is_largest: bool) -> list[str]:
     """What was asked, and for one variable what the next value would have cost."""
-    from convcalc.analysis.solve import beyond
-    from convcalc.report._text import text
+    from convcalc.formats._text import text
+    from convcalc.sweep.solve import beyond
 
     word = "largest" if is_largest else "smallest"
     notes = [f"the {word} of {sweep.grid.size:,} with {' and '.join(map(str, limits))}"]

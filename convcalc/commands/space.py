@@ -10,8 +10,8 @@ from convcalc.commands._options import SPEC, emit, output_options, spec_options
 from convcalc.commands._points import title
 
 if TYPE_CHECKING:
-    from convcalc.analysis.space import Space
     from convcalc.report import Table
+    from convcalc.sweep.space import Space
 
 BINS = 10
 
@@ -36,10 +36,10 @@ def command(
     convcalc space search.yaml
     convcalc space search.yaml --set head=pool
     """
-    from convcalc.analysis.space import FIGURES, space
+    from convcalc.loader import asked
     from convcalc.report import Report
-    from convcalc.request import asked
-    from convcalc.tables import MEASURES, NOTES
+    from convcalc.sweep.space import FIGURES, space
+    from convcalc.tables.count import MEASURES, NOTES
 
     document, settings = asked(spec, **options)
     found = space(document, settings)

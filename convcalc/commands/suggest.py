@@ -10,8 +10,8 @@ from convcalc.commands._options import SPEC, emit, output_options, spec_options,
 from convcalc.commands._points import title
 
 if TYPE_CHECKING:
-    from convcalc.document import Document
     from convcalc.errors import Place
+    from convcalc.language.document import Document
 
 ACCURACY = "what a rewrite does to accuracy is not known here: the network computes something else, train it to know"
 
@@ -44,11 +44,11 @@ def command(
     convcalc compare net.yaml smaller.yaml
     """
     from convcalc.errors import SpecError
-    from convcalc.files import Files
+    from convcalc.language.sources import Files
+    from convcalc.loader import asked
     from convcalc.report import Column, Report, Table
-    from convcalc.request import asked
     from convcalc.rewrites import left_out, suggest
-    from convcalc.tables import NOTES
+    from convcalc.tables.count import NOTES
 
     document, settings = asked(spec, **options)
     files = Files(options["root"])

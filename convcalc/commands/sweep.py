@@ -70,14 +70,14 @@ def command(
     """
     need_numpy("sweep")
     from convcalc.analysis.count import FIGURES
-    from convcalc.analysis.grid import check_size, read_axes
-    from convcalc.analysis.grid import sample as draw
-    from convcalc.analysis.limits import Condition, Frontier
-    from convcalc.analysis.sweep import Sweep
     from convcalc.errors import SpecError
+    from convcalc.loader import opened
     from convcalc.report import Report
-    from convcalc.request import opened
-    from convcalc.tables import NOTES
+    from convcalc.sweep.grid import check_size, read_axes
+    from convcalc.sweep.grid import sample as draw
+    from convcalc.sweep.select import Condition, Frontier
+    from convcalc.sweep.sweep import Sweep
+    from convcalc.tables.count import NOTES
 
     document, variant = opened(spec, variant, root, inputs=inputs)
     grid = read_axes(sets, variant, document)

@@ -44,9 +44,9 @@ def table(counted: Count, is_all: bool) -> Table:
     from importlib import import_module
 
     from convcalc.report import Column, Table
-    from convcalc.tables import conditions, facts, title
+    from convcalc.tables.count import conditions, facts, title
 
-    checked = import_module("convcalc.exchange.torch_check").verify(counted)
+    checked = import_module("convcalc.exporters.code.verify_torch").verify(counted)
     columns = [
         Column("name", "name", "name"),
         Column("kind", "kind", "text"),

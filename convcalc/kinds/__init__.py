@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from convcalc.discovery import modules
 from convcalc.errors import did_you_mean
-from convcalc.folders import modules
 from convcalc.kinds.base import KINDS, Input, Kind, Shape, formula, require, shape_text, tallied, total
 
 __all__ = [

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.errors import Misfit, collectors, did_you_mean
+from convcalc.errors import UserError, collectors, did_you_mean
 from convcalc.kinds.code import Code
 from convcalc.kinds.code_keras import AS_IN_SPEC
 from convcalc.kinds.fields import Field, shown
@@ -51,14 +51,14 @@ _FROM_THE_INPUT = ("in_channels", "in_features", "num_features", "input_size", "
 
 
 def require(condition: Any, message: str, field: str = "", hint: str = "", **facts: Any) -> None:
-    """Go on if `condition` holds, else raise Misfit with `message` and `hint`, both formatted with `facts`.
+    """Go on if `condition` holds, else raise UserError with `message` and `hint`, both formatted with `facts`.
 
     Shapes among the facts are written out only then, so that stating a condition costs nothing. In a sweep the
     condition is an array; whoever sweeps appends to `collectors` what records the points that fail.
 
     >>> require(1 > 2, "{n} is not enough", n=1)
     Traceback (most recent call last):
-    convcalc.errors.Misfit: 1 is not enough
+    convcalc.errors.UserError: 1 is not enough
     """
     if condition is True:
         return
@@ -71,7 +71,7 @@ def require(condition: Any, message: str, field: str = "", hint: str = "", **fac
     elif condition:
         return
     facts = {name: shape_text(fact) if isinstance(fact, tuple) else fact for name, fact in facts.items()}
-    raise Misfit(message.format(**facts), field, hint.format(**facts))
+    raise UserError(message.format(**facts), field, hint.format(**facts))
 
 
 class Kind:
@@ -114,7 +114,7 @@ class Kind:
         for misfit in self.fill({key: (value, False) for key, value in values.items()}):
             raise misfit
 
-    def fill(self, values: Mapping[str, tuple[Any, bool]]) -> list[Misfit]:
+    def fill(self, values: Mapping[str, tuple[Any, bool]]) -> list[UserError]:
         """Read every field from `values` (value, and whether it stood in quotes); return all that does not fit."""
         misfits = []
         misspelt = ""
@@ -122,20 +122,20 @@ class Kind:
             field = self.fields.get(key)
             if field is None:
                 misspelt += self._suggest(key.partition(":")[0])
-                misfits.append(Misfit(f"{self.name} has no field '{key}'", f"?{key}", self._suggest(key)))
+                misfits.append(UserError(f"{self.name} has no field '{key}'", f"?{key}", self._suggest(key)))
                 continue
             try:
                 self.__dict__[key] = field.read(value, is_quoted)
-            except Misfit as misfit:
+            except UserError as misfit:
                 misfits.append(misfit)
         for key, field in self.fields.items():
             if field.is_required and key not in values and f"'{key}'" not in misspelt:
                 example = f"{key}: {shown(self.example[1].get(key))}"
-                misfits.append(Misfit(f"{self.name} needs '{key}' ({field.doc})", "", f"for example {example}"))
+                misfits.append(UserError(f"{self.name} needs '{key}' ({field.doc})", "", f"for example {example}"))
         if not misfits:
             try:
                 self.check()
-            except Misfit as misfit:
+            except UserError as misfit:
                 misfits.append(misfit)
         return misfits
 
@@ -148,10 +148,10 @@ class Kind:
         return did_you_mean(key, [*self.fields, "name", "from"])
 
     def check(self) -> None:
-        """What must hold between fields, whatever the input. Raises Misfit."""
+        """What must hold between fields, whatever the input. Raises UserError."""
 
     def output(self, *inputs: Shape) -> Shape:
-        """Shape of the output, for shapes of the inputs (without the batch). Raises Misfit where they do not fit."""
+        """Shape of the output, for shapes of the inputs (without the batch). Raises UserError where they do not fit."""
         return inputs[0]
 
     def outputs(self, *inputs: Shape) -> tuple[Shape, ...]:
@@ -177,17 +177,18 @@ class Kind:
         return ()
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        """How PyTorch makes and calls the layer. Raises Misfit where it cannot."""
-        raise Misfit(f"{self.name} has no counterpart in PyTorch")
+        """How PyTorch makes and calls the layer. Raises UserError where it cannot."""
+        raise UserError(f"{self.name} has no counterpart in PyTorch")
 
     def keras_order(self, inputs: tuple[Shape, ...]) -> str:
         """The order of axes in which Keras' layer wants its inputs, and gives its outputs."""
         return AS_IN_SPEC
 
     def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        """How Keras makes and calls the layer; `is_behind` says that the channels come behind the grid. Raises Misfit
-        where it cannot."""
-        raise Misfit(f"{self.name} has no counterpart in Keras")
+        """How Keras makes and calls the layer; `is_behind` says that the channels come behind the grid.
+
+        Raises UserError where it cannot."""
+        raise UserError(f"{self.name} has no counterpart in Keras")
 
     def values(self) -> dict[str, Any]:
         """The fields that were given, in the order of declaration.
@@ -279,7 +280,7 @@ def axis_of(axis: int | str, shape: Shape) -> int:
     """
     number = {"channels": 0, "last": -1}.get(axis, axis) if isinstance(axis, str) else axis
     if not isinstance(number, int) or not -len(shape) <= number < len(shape):
-        raise Misfit(f"no axis {axis} in {shape_text(shape)}", "axis", f"axes count from 0 to {len(shape) - 1}")
+        raise UserError(f"no axis {axis} in {shape_text(shape)}", "axis", f"axes count from 0 to {len(shape) - 1}")
     return number % len(shape)
 
 
@@ -303,7 +304,7 @@ def spread(value: Any, count: int, field: str) -> tuple[Any, ...]:
         return (value,) * count
     if len(value) != count:
         what = f"'{field}' has {len(value)} entries, the input has {count} spatial {'axis' if count == 1 else 'axes'}"
-        raise Misfit(what, field, f"give one number, or {count}")
+        raise UserError(what, field, f"give one number, or {count}")
     return value
 
 
@@ -355,7 +356,7 @@ def require_groups(count: Size, groups: Size, what: str = "channels") -> None:
 
     >>> require_groups(30, 4, "filters")
     Traceback (most recent call last):
-    convcalc.errors.Misfit: 30 filters cannot be cut into 4 groups
+    convcalc.errors.UserError: 30 filters cannot be cut into 4 groups
     """
     require(
         count % groups == 0,

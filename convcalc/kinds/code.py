@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from convcalc.errors import Misfit
+from convcalc.errors import UserError
 
 PLAIN = "{module}({0})"
 
@@ -41,7 +41,7 @@ def worked_out(code: Code, learned: int | str, weights: int, filters: int) -> Co
     if learned == "all":
         return code
     if learned != weights + filters:
-        raise Misfit("the spec does not say how its weights are worked out from what is learned", "learned")
+        raise UserError("the spec does not say how its weights are worked out from what is learned", "learned")
     return Code("nn.utils.parametrizations.weight_norm", {"module": Name(made(code))}, {}, code.call)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Generic, TypeVar, overload
 
-from convcalc.errors import Misfit, nearest, quoted
+from convcalc.errors import UserError, nearest, quoted
 
 T = TypeVar("T")
 LARGEST = 10**9
@@ -54,17 +54,19 @@ class Field(Generic[T]):
         return self.default is REQUIRED
 
     def read(self, value: Any, is_quoted: bool = False) -> T:
-        """The value as the kind wants it. Raises Misfit saying what was expected and what was found."""
+        """The value as the kind wants it. Raises UserError saying what was expected and what was found."""
         if hasattr(value, "dtype"):
             return self._each(value, lambda entry: self.convert(entry) is not None)  # type: ignore[no-any-return]
         found = self.convert(value)
         if found is None:
-            raise Misfit(f"'{self.name}' must be {self.expects()}, found {shown(value)}", self.name, self.advice(value))
+            raise UserError(
+                f"'{self.name}' must be {self.expects()}, found {shown(value)}", self.name, self.advice(value)
+            )
         return found
 
     def _each(self, values: Any, fits: Callable[[Any], bool]) -> Any:
         """An array of a sweep, each entry checked."""
-        from convcalc.points import checked
+        from convcalc.arrays import checked
 
         return checked(values, fits, f"'{self.name}' must be {self.expects()}, found {{found}}", self.name)
 

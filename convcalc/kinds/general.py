@@ -10,7 +10,7 @@ from functools import reduce
 from math import prod
 from typing import Any
 
-from convcalc.errors import Misfit
+from convcalc.errors import UserError
 from convcalc.kinds.base import Kind, Shape, Tally, axis_of, broadcast, elements
 from convcalc.kinds.code import BUFFER, Code, chained, expression
 from convcalc.kinds.code_keras import CONSTANT, EITHER, reshaped
@@ -206,7 +206,7 @@ class Opaque(Kind, name="opaque"):
         yield "other_params", {"n": self.params}
 
     def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        raise Misfit(f"nobody knows what {self.operator} computes")
+        raise UserError(f"nobody knows what {self.operator} computes")
 
     def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
         return self.to_torch(inputs, output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convcalc.errors import Misfit
+from convcalc.errors import UserError
 from convcalc.kinds.base import Kind, Shape, Tally, rank, require, require_groups, spread
 from convcalc.kinds.code import Code, expression, one
 from convcalc.kinds.code_keras import BEHIND, reshaped
@@ -36,7 +36,7 @@ class Upsample(Kind, name="upsample"):
 
     def check(self) -> None:
         if (self.scale is None) == (self.size is None):
-            raise Misfit("upsample needs 'scale' or 'size', one of them", hint="for example upsample: {scale: 2}")
+            raise UserError("upsample needs 'scale' or 'size', one of them", hint="for example upsample: {scale: 2}")
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, "upsample")

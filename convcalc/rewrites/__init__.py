@@ -12,12 +12,12 @@ from pkgutil import iter_modules
 from typing import NamedTuple
 
 from convcalc.analysis.count import Count, count
-from convcalc.analysis.receptive import receptive_fields, shown
-from convcalc.build import Settings, build
-from convcalc.document import Document, parse
-from convcalc.errors import Misfit, Place, SpecError
-from convcalc.files import File, Files
-from convcalc.layout import inlined
+from convcalc.analysis.receptive_field import receptive_fields, shown
+from convcalc.errors import Place, SpecError, UserError
+from convcalc.language.builder import Settings, build
+from convcalc.language.document import Document, parse
+from convcalc.language.edit import inlined
+from convcalc.language.sources import File, Files
 from convcalc.rewrites.base import Proposal, Rewrite, Site, apply, own_blocks, sites
 
 for _module in iter_modules(__path__):
@@ -75,7 +75,7 @@ def left_out(document: Document, files: Files) -> str:
     """Why no rewrite is tried in the blocks that a spec includes, "" where they are."""
     try:
         inlined(document, files)
-    except Misfit as misfit:
+    except UserError as misfit:
         return misfit.message
     return ""
 
@@ -103,7 +103,7 @@ def _tried(
     file = File(document.file.name, text.encode(), document.file.folder)
     try:
         after = count(build(parse(file, files), settings))
-    except (SpecError, Misfit):
+    except (SpecError, UserError):
         return None
     if [layer.output for layer in after.graph.outputs] != [layer.output for layer in before.graph.outputs]:
         return None

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
-from convcalc.document import Block, Document
 from convcalc.graph import Layer
 from convcalc.kinds import find
-from convcalc.layout import Text
-from convcalc.spec import Node
+from convcalc.language.document import Block, Document
+from convcalc.language.edit import Text
+from convcalc.syntax.yaml import Node
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _COMMENT = re.compile(r"(?:(?<=\s)|^)#.*")

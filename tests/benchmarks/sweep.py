@@ -11,10 +11,10 @@ from random import Random
 from time import perf_counter
 
 from convcalc.analysis.count import count
-from convcalc.analysis.grid import read_axes
-from convcalc.analysis.sweep import Sweep
-from convcalc.build import Settings, build
-from convcalc.document import load
+from convcalc.language.builder import Settings, build
+from convcalc.language.document import load
+from convcalc.sweep.grid import read_axes
+from convcalc.sweep.sweep import Sweep
 
 SPEC = str(Path(__file__).with_name("googlenet.yaml"))
 FIGURES = ["params", "macs"]

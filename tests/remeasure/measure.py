@@ -120,8 +120,8 @@ def measured(python: Path, tool: str, network: str) -> str:
 
 def ours(tool: str, network: str) -> int:
     """What the convention says."""
-    from convcalc.analysis.convention import figures, find
-    from convcalc.request import load
+    from convcalc.conventions.convention import figures, find
+    from convcalc.loader import load
 
     return sum(figures(find(tool), load(ROOT / "tests" / "data" / "conventions" / f"{network}.yaml")))
 

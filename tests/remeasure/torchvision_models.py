@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 import convcalc  # noqa: E402
-from convcalc.exchange.write_spec import write_spec  # noqa: E402
+from convcalc.exporters.yaml.writer import write_spec  # noqa: E402
 
 
 def main() -> None:

@@ -1,0 +1,45 @@
+"""One output format a file: `write(report, stream)`. A format is found by its file's name.
+
+One that says `STREAMS = True` writes each row as it comes and keeps none; one that says `OF_FINDINGS = True` writes no
+tables.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, TextIO
+
+from convcalc.discovery import modules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convcalc.report import Report
+
+BINARY = ("parquet",)  # formats for a file, not for a terminal
+
+
+def names() -> list[str]:
+    """The text formats there are."""
+    return [name for name in modules(__file__) if name not in BINARY]
+
+
+def streams(form: str) -> bool:
+    """Whether a format writes tables of any length in bounded memory."""
+    return getattr(import_module(f"{__name__}.{form}"), "STREAMS", False)
+
+
+def is_of_findings(form: str) -> bool:
+    """Whether a format writes the findings, not the tables."""
+    return getattr(import_module(f"{__name__}.{form}"), "OF_FINDINGS", False)
+
+
+def write(report: Report, form: str, stream: TextIO) -> None:
+    """Write a report in the format `form`."""
+    import_module(f"{__name__}.{form}").write(report, stream)
+
+
+def write_file(report: Report, form: str, path: Path) -> None:
+    """Write a report into a file, UTF-8, line ends as they are."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        write(report, form, stream)

@@ -1,0 +1,35 @@
+"""Annotations of a GitHub workflow: the worst first, and no more than GitHub shows."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from convcalc.formats._findings import path
+from convcalc.report import Report
+
+OF_FINDINGS = True
+LEVELS = {"error": "error", "warn": "warning", "info": "notice"}
+MOST = 9  # of each level, a tenth says how many more there are; GitHub drops the rest without a word
+
+
+def write(report: Report, stream: TextIO) -> None:
+    """Write a workflow command for each finding."""
+    for level, command in LEVELS.items():
+        found = [finding for finding in report.broken if finding.level == level]
+        for one in found[:MOST]:
+            title = _property(f"convcalc ({one.rule})")
+            place = f"file={_property(path(one.file))},line={one.line},col={one.column}"
+            stream.write(f"::{command} title={title},{place}::{_text(f'{one.scope}: {one.message}')}\n")
+        if len(found) > MOST:
+            stream.write(f"::{command} title=convcalc::and {len(found) - MOST} more, see the log\n")
+    if not report.broken:
+        stream.write("::debug::convcalc: nothing found\n")
+
+
+def _text(text: str) -> str:
+    """Text that ends neither the line nor the command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _text(text).replace(":", "%3A").replace(",", "%2C")

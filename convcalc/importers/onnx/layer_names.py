@@ -1,0 +1,174 @@
+"""Names for layers of imported models: the path of the module that a layer comes from, as far as the model tells."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from convcalc.graph import Graph, Group, Layer
+from convcalc.kinds import Kind
+
+if TYPE_CHECKING:
+    from convcalc.importers.onnx.model import Node
+
+_PART = re.compile(r"[^A-Za-z0-9_.-]+")
+_SUFFIX = re.compile(
+    r"\.(weight|bias|weight_ih_l0|weight_v|in_proj_weight|in_proj_bias|gamma|beta|running_mean|alpha)\Z"
+)
+_ROLE = re.compile(r"(/ReadVariableOp.*|/resource|/merged_input.*|:\d+)\Z")
+_AUTO = re.compile(r"(node_)?[A-Za-z]*_?\d*\Z|onnx::.*|val_\d+.*|.*__\d+(:\d+)?\Z")
+_INSIDE = ("batchnorm", "moments", "Tensordot", "convolution")  # scopes that TensorFlow opens within a layer
+
+
+class Namer:
+    """Gives each layer a path of its own: `layer1/0/conv1` from PyTorch's modules, Keras' scopes, or what there is."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self.numbers: dict[str, int] = {}
+
+    def path(self, node: Node, kind: Kind, origins: Sequence[str]) -> str:
+        """A free path for a layer of a node with these learned tensors."""
+        module = module_of_tensor(origins[0]) if origins else ""
+        if module and kind.depth:
+            return self._free(module)
+        scope = module_of_node(node)
+        if kind.name == "parameter" and origins:
+            return self._free(module or "/".join(map(clean, origins[0].split("."))))
+        if kind.depth and scope:
+            return self._free(scope)
+        if kind.name == "opaque":
+            return self.numbered(scope, clean(node.operator))
+        return self.numbered(scope, kind.name)
+
+    def numbered(self, scope: str, name: str) -> str:
+        """The next free number behind a name in a scope."""
+        start = f"{scope}/{name}" if scope else name
+        number = self.numbers.get(start, 0) + 1
+        while f"{start}{number}" in self.taken:
+            number += 1
+        self.numbers[start] = number
+        return self._free(f"{start}{number}")
+
+    def _free(self, path: str) -> str:
+        path = path[:300]
+        found, number = path, self.numbers.get(path, 1)
+        while found in self.taken:
+            number += 1
+            found = f"{path}_{number}"
+        self.numbers[path] = number
+        self.taken.add(found)
+        return found
+
+    def finish(self, graph: Graph) -> None:
+        """Leave out what every path begins with, and the number of a layer that is alone in its module."""
+        layers = graph.layers
+        inside = Counter(layer.path.rpartition("/")[0] for layer in layers)
+        folders = Counter("/".join(parts[:size]) for parts in _parts(layers) for size in range(1, len(parts)))
+        names = {layer.path for layer in layers}
+        for layer in layers:
+            folder, _, name = layer.path.rpartition("/")
+            is_numbered = re.fullmatch(rf"{re.escape(layer.kind.name)}\d+", name)
+            if folder and is_numbered and inside[folder] == folders[folder] == 1 and folder not in names:
+                layer.path = folder
+        while layers:
+            first = {layer.path.partition("/")[0] for layer in layers}
+            if len(first) > 1 or not all("/" in layer.path for layer in layers):
+                return
+            for layer in layers:
+                layer.path = layer.path.partition("/")[2]
+
+
+def _parts(layers: Iterable[Layer]) -> Iterator[list[str]]:
+    for layer in layers:
+        yield layer.path.split("/")
+
+
+def clean(part: str) -> str:
+    """A part of a path with nothing in it that a spec's names may not hold.
+
+    >>> clean("conv 1:0")
+    'conv_1_0'
+    """
+    return _PART.sub("_", part).strip("_.-")[:60] or "x"
+
+
+def module_of_tensor(name: str) -> str:
+    """The module that a learned tensor belongs to, by its name; "" where it does not say.
+
+    >>> module_of_tensor("layer1.0.conv1.weight"), module_of_tensor("model/conv1/Conv2D/ReadVariableOp:0")
+    ('layer1/0/conv1', 'model/conv1')
+    >>> module_of_tensor("onnx::Conv_193")
+    ''
+    """
+    if _SUFFIX.search(name):
+        return "/".join(map(clean, _SUFFIX.sub("", name).split(".")))
+    if "/" in name and _ROLE.search(name):
+        parts = [part for part in _ROLE.sub("", name).split("/") if part]
+        return "/".join(map(clean, parts[:-1] if len(parts) > 1 else parts))
+    return ""
+
+
+def is_parameter(name: str) -> bool:
+    """Whether a name is one that a module gives its parameter, and no exporter makes up."""
+    return "." in name and not name.startswith(("/", "onnx::", "val_")) and not name.rpartition(".")[2].isdigit()
+
+
+def module_of_node(node: Node) -> str:
+    """The module that a node comes from: stated by the exporter, or spelt in its name.
+
+    >>> from convcalc.importers.onnx.model import Node
+    >>> node = Node()
+    >>> node.name = "/layer1/layer1.0/conv1/Conv"
+    >>> module_of_node(node)
+    'layer1/0/conv1'
+    >>> node.name = "net_1.00/bn_1/batchnorm/mul_1"
+    >>> module_of_node(node)
+    'net_1.00/bn_1'
+    """
+    if node.module:
+        try:
+            scopes = ast.literal_eval(node.module)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            scopes = []
+        if isinstance(scopes, list) and len(scopes) > 1:
+            return "/".join(clean(part) for part in str(scopes[-2]).split(".") if part)
+    name = node.name or next((name for name in node.outputs[:8] if "/" in name[1:]), "")
+    parts = [part for part in name.split("/") if part]
+    if len(parts) > 1 and not name.startswith("/"):
+        scopes = parts[:-1] if node.name else parts
+        return "/".join(map(clean, scopes[:-1] if len(scopes) > 1 and scopes[-1] in _INSIDE else scopes))
+    if len(parts) > 1:
+        found: list[str] = []
+        for before, part in zip(["", *parts], parts[:-1] if node.name else parts, strict=False):
+            found.extend(clean(piece) for piece in part.removeprefix(f"{before}.").split(".") if piece)
+        return "/".join(found)
+    if node.outputs and node.outputs[0] and node.outputs[0][0] != "/" and not _AUTO.fullmatch(node.outputs[0]):
+        return clean(node.outputs[0])
+    return ""
+
+
+def module_of_call(node: Node) -> str:
+    """The module of a node that PyTorch wrote; "" where it did not say."""
+    if not node.module and not node.name.startswith("/"):
+        return ""
+    return module_of_node(node)
+
+
+def group_modules(graph: Graph) -> None:
+    """Make a group of every run of layers whose paths begin alike, so that tables can fold modules."""
+    open_groups: list[tuple[str, int]] = []
+    last = None
+    for layer in [*graph.layers, None]:
+        parts = layer.path.split("/")[:-1] if layer is not None else []
+        paths = ["/".join(parts[:size]) for size in range(1, len(parts) + 1)]
+        while open_groups and (len(paths) < len(open_groups) or paths[len(open_groups) - 1] != open_groups[-1][0]):
+            path, start = open_groups.pop()
+            if last is not None:
+                graph.groups.append(Group(path, "module", start, last.index + 1, last.output))
+        if layer is not None:
+            open_groups += [(path, layer.index) for path in paths[len(open_groups) :]]
+        last = layer

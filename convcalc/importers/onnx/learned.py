@@ -1,0 +1,122 @@
+"""Which tensors of a model are learned: told by PyTorch's newer exporter, which also says what folded ones were made
+from; by their names elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from math import prod
+
+from convcalc.importers.onnx.model import FLOATS, Model, Node, Tensor
+
+_INPUT = re.compile(r"(PARAMETER|BUFFER|CONSTANT_TENSOR)(?:: \d+>, arg=\w+\(name='[^']*'\),)? target='([^']*)'")
+_NAME = re.compile(r"'([^']*)'")
+_BIASED = re.compile(
+    r"target=torch\.ops\.aten\.(linear|conv\dd|convolution)\.\w+\]\(args = \(%\w+, %\w+, %p_"
+    r"|target=torch\.ops\.aten\.\w*batch_norm\w*\.\w+\]\(args = \(%\w+, %\w+, %p_"
+)
+# what a constant is called that no one trained: names that exporters make up
+_MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
+# and what modules call tensors that no one trains
+_BUFFER = re.compile(
+    r"(?:.*\.)?(running_mean|running_var|relative_coords_table|attn_mask|inv_freq|(cos|sin)_cached|filt|anchors)\Z"
+)
+_WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization", "Identity")
+_NEVER = ("val_", "c_lifted", "lifted_", "_tensor_constant")
+# what TensorFlow calls values that no training changes: filled tensors, and numbers that stand in the code
+_FIXED = re.compile(r"(.*/)?((zeros|ones)(_like)?(_\d+)?(/Const)?|Const(_\d+)?|[xy]):\d+")
+
+
+def signature(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The parameters and the other tensors of an exported program, by what PyTorch writes of its inputs.
+
+    >>> signature("p_a_b: PARAMETER target='a.b'\\nb_c: BUFFER target='c' persistent=True\\nx: USER_INPUT")
+    (frozenset({'a.b'}), frozenset({'c'}))
+    """
+    found = _INPUT.findall(text)
+    return (
+        frozenset(name for kind, name in found if kind == "PARAMETER"),
+        frozenset(name for kind, name in found if kind != "PARAMETER"),
+    )
+
+
+def is_buffer(name: str) -> bool:
+    """Whether a tensor is called what modules call some that no one trains.
+
+    >>> is_buffer("layer1.0.filt"), is_buffer("layer1.0.weight")
+    (True, False)
+    """
+    return _BUFFER.match(name) is not None
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names of a list of names as Python writes it.
+
+    >>> names_in("['a.weight', 'val_3']")
+    ('a.weight', 'val_3')
+    """
+    return tuple(_NAME.findall(text))
+
+
+def says_bias(text: str) -> bool:
+    """Whether a call of PyTorch's gave a layer a learned bias; one of zeros the exporter leaves out.
+
+    >>> says_bias("%y : [] = call_function[target=torch.ops.aten.linear.default](args = (%x, %p_w, %p_b), kwargs = {})")
+    True
+    """
+    return _BIASED.search(text) is not None
+
+
+class Origins:
+    """The learned tensors that each constant of a model stands for; those that were `measured` are not learned."""
+
+    def __init__(self, model: Model, measured: Collection[str] = ()) -> None:
+        self.model, self.measured = model, measured
+        self.instead: dict[str, str] = {}  # a parameter that is not stored -> the largest tensor made from it
+        self.apart = set(model.tensors)  # parameters that are stored, or one tensor that is made from each alone
+        for name in model.tensors:
+            learned = [source for source in model.made_from.get(name, ()) if source in model.parameters]
+            self.apart.update(learned if len(learned) == 1 else ())
+            for source in model.made_from.get(name, ()):
+                if (
+                    source in model.parameters
+                    and source not in model.tensors
+                    and self._size(name) >= self._size(self.instead.get(source, ""))
+                ):
+                    self.instead[source] = name
+
+    def _size(self, name: str) -> int:
+        return prod(self.model.tensors[name].shape) if name in self.model.tensors else 0
+
+    def of(self, name: str, tensor: Tensor) -> tuple[str, ...]:
+        """The learned tensors that a constant is made from, itself where it is one; none where it is no learned one."""
+        sources = self.model.made_from.get(name)
+        if tensor.element not in (*FLOATS, 2, 3) or name in self.model.buffers or name in self.measured:
+            return ()
+        if sources is not None and self.model.parameters and name not in self.model.parameters:
+            found = [source for source in sources if source in self.model.parameters]
+            if len(found) > 1 and all(source in self.apart for source in found):
+                return ()  # each counts where it stands by itself
+            return tuple(dict.fromkeys(self.instead.get(source, source) for source in found))
+        return (name,) if self._is_learned(name, tensor) else ()
+
+    def worked_out(self, nodes: list[Node]) -> list[str]:
+        """The learned tables that the exporter made from other tensors; weights that it only turned are none."""
+        turned = {name for node in nodes if node.operator in _WEIGHTED for name in node.inputs}
+        found = []
+        for name, tensor in self.model.tensors.items():
+            is_made = name.startswith("onnx::") or len(self.model.made_from.get(name, ())) > 1
+            is_table = sum(size > 1 for size in tensor.shape) > 1
+            if is_made and is_table and name not in turned and name in self.of(name, tensor):
+                found.append(name)
+        return found
+
+    def _is_learned(self, name: str, tensor: Tensor) -> bool:
+        """Whether an initialiser is a trained one by its name: floats (or quantised), and seldom a lone number."""
+        if name in self.model.parameters:
+            return True
+        if _FIXED.fullmatch(name) or (name.startswith("const_fold") and tensor.is_mask()):
+            return False
+        if prod(tensor.shape) > 1:
+            return not name.startswith(_NEVER) and not is_buffer(name)
+        return not _MADE_UP.match(name) and ("." in name or "_scale" in name or "/ReadVariableOp" in name)

@@ -1,0 +1,170 @@
+"""Input shapes: as a spec states them, and as a command line changes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
+from convcalc.kinds import Shape
+from convcalc.kinds.fields import LARGEST, is_whole, shown
+from convcalc.language.document import NAME
+from convcalc.language.variables import AlreadyReported, LocatedError, Lookup, fill_in, work_out
+from convcalc.syntax.yaml import Node, describe
+
+MOST_AXES = 6
+# what the text of a shape looks like: each size from 1 to LARGEST
+_SIZE = r"\s*0*(?:[1-9][0-9]{0,8}|1000000000)\s*"
+PATTERN = rf"{_SIZE}(?:[xX×]{_SIZE}){{0,{MOST_AXES - 1}}}"
+_HINT = "a shape is channels x height x width, without the batch: 3x224x224 or [3, 224, 224]"
+_PARTS = re.compile(r"(?:\$\{[^{}]*\}|[^x\s])+", re.IGNORECASE)
+
+
+def parse_shape(text: str) -> Shape:
+    """A shape written as text. Raises UserError.
+
+    >>> parse_shape("3x224x224")
+    (3, 224, 224)
+    """
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > MOST_AXES or not all(map(_is_digits, parts)):
+        raise UserError(f"{quoted(text)} is not a shape", hint=_HINT)
+    return _check([int(part) for part in parts])
+
+
+def shape_of(node: Node) -> Shape:
+    """A shape that a spec states without variables: text, a number, or a list of numbers. Raises UserError.
+
+    >>> from convcalc.syntax.yaml import read
+    >>> shape_of(read("10x30x30")), shape_of(read("[10, 30, 30]")), shape_of(read("1000"))
+    ((10, 30, 30), (10, 30, 30), (1000,))
+    """
+    if isinstance(node.value, str):
+        return parse_shape(node.value)
+    sizes = [item.value for item in node.value] if isinstance(node.value, list) else [node.value]
+    if not all(map(is_whole, sizes)):
+        raise UserError(f"a shape was expected, found {describe(node)}", hint=_HINT)
+    return _check(sizes)
+
+
+def _is_digits(text: str) -> bool:
+    """Whether a text is a number of a length that Python reads without a second thought."""
+    return text.isascii() and text.strip().isdecimal() and len(text) < 20
+
+
+def _check(sizes: Sequence[Any]) -> Shape:
+    sizes = [_each(size) if hasattr(size, "dtype") else size for size in sizes]
+    for size in sizes:
+        if not _fits(size):
+            hint = _HINT if not is_whole(size) else f"each size is from 1 to {LARGEST:,}"
+            raise UserError(f"{shown(size)} is not a size", hint=hint)
+    if not 1 <= len(sizes) <= MOST_AXES:
+        raise UserError(f"a shape has 1 to {MOST_AXES} axes, found {len(sizes)}", hint=_HINT)
+    return tuple(sizes)
+
+
+def _fits(size: Any) -> bool:
+    return hasattr(size, "dtype") or _is_size(size)
+
+
+def _is_size(size: Any) -> bool:
+    return is_whole(size) and 1 <= size <= LARGEST
+
+
+def _each(sizes: Any) -> Any:
+    """The sizes of a sweep, each one checked."""
+    from convcalc.arrays import checked
+
+    return checked(sizes, _is_size, "{found} is not a size", hint=_HINT)
+
+
+def read_inputs(node: Node | None, spec: Node, given: Sequence[Any], lookup: Lookup) -> dict[str, Shape]:
+    """The inputs of a network by name: what the spec says, changed by what the command line gives.
+
+    Raises SpecError with every input that is wrong, AlreadyReported where a variable is.
+    """
+    stated: dict[str, Shape] = {}
+    problems: list[Problem] = []
+    is_reported = False
+    for name, inner in _named(node):
+        if inner is not node and (not NAME.match(name) or name == "input"):
+            what = f"{quoted(name)} cannot name an input"
+            problems.append(Problem(what, inner.key_place, (), "choose another name"))
+            continue
+        try:
+            stated[name] = _read(inner, lookup)
+        except LocatedError as misfit:
+            problems.append(Problem(misfit.message, misfit.place, (), misfit.hint))
+        except AlreadyReported:
+            is_reported = True
+    if problems:
+        raise SpecError(problems)
+    if is_reported:
+        raise AlreadyReported
+    for change in given:
+        _change(stated, *_parse(change) if isinstance(change, str) else change)
+    if not stated:
+        raise SpecError(Problem("the spec has no 'input:'", spec.place, (), "for example input: 3x224x224"))
+    return stated
+
+
+def _named(node: Node | None) -> list[tuple[str, Node]]:
+    if node is None:
+        return []
+    return list(node.items()) if isinstance(node.value, dict) else [("input", node)]
+
+
+def _read(node: Node, lookup: Lookup) -> Shape:
+    value = node.value
+    if isinstance(value, str) and "${" in value:
+        parts = _PARTS.findall(value)
+        nodes = [_part(node, part) for part in parts]
+        sizes = [fill_in(part, lookup) if isinstance(part.value, str) else part.value for part in nodes]
+    elif isinstance(value, str):
+        try:
+            return parse_shape(value)
+        except UserError as misfit:
+            raise LocatedError(misfit, node.place) from None
+    elif isinstance(value, list):
+        sizes = work_out(node, lookup)
+    elif is_whole(value):
+        sizes = [value]
+    else:
+        raise LocatedError(UserError(f"a shape was expected, found {describe(node)}", hint=_HINT), node.place)
+    try:
+        return _check(sizes)
+    except UserError as misfit:
+        items = value if isinstance(value, list) else []
+        wrong = (item for item, size in zip(items, sizes, strict=False) if not _fits(size))
+        raise LocatedError(misfit, next(wrong, node).place) from None
+
+
+def _part(node: Node, part: str) -> Node:
+    """One size of a shape written with `${...}`."""
+    column = node.column + node.value.index(part)
+    return Node(
+        int(part) if _is_digits(part) else part, node.source, node.line, column, column + len(part), node.is_quoted
+    )
+
+
+def _parse(text: str) -> tuple[str, Shape]:
+    """The name ("" for none) and the sizes of one `--input`."""
+    name, _, shape = text.rpartition("=")
+    try:
+        return name, parse_shape(shape)
+    except UserError as misfit:
+        raise SpecError(f"--input: {misfit.message}", misfit.hint) from None
+
+
+def _change(stated: dict[str, Shape], name: str, sizes: Shape) -> None:
+    """Apply one `--input`: a shape, or one number for every axis behind the channels."""
+    if name and name not in stated:
+        raise SpecError(f"--input: no input {quoted(name)}", did_you_mean(name, stated))
+    if not name and len(stated) > 1:
+        raise SpecError(
+            "--input: the network has several inputs", f"write NAME=SHAPE, NAME one of: {', '.join(stated)}"
+        )
+    name = name or next(iter(stated), "input")
+    old = stated.get(name, sizes)
+    stated[name] = (old[0], *(sizes * (len(old) - 1))) if len(sizes) == 1 and len(old) > 1 else sizes

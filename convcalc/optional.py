@@ -1,0 +1,45 @@
+"""Libraries that only some commands need: imported when asked for, kept quiet while they work."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from convcalc.errors import SpecError, printable
+
+INSTALL = 'pip install "convcalc[torch]"'
+
+
+def need(name: str, purpose: str) -> Any:
+    """A library of the extra. Raises SpecError where it is missing."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        missing = printable(str(error.name or error))
+        raise SpecError(f"{purpose} needs {missing}, which is not installed", INSTALL) from None
+
+
+def said(error: BaseException) -> str:
+    """The kind of an error and the first line of what it says."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return printable(f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings that exporters write, and the programs that they print; what user code prints is kept."""
+    before = logging.root.manager.disable
+    kept, dropped = contextlib.redirect_stdout(sys.stderr), contextlib.redirect_stderr(io.StringIO())
+    with warnings.catch_warnings(), kept, dropped:
+        warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(before)

@@ -1,0 +1,70 @@
+"""What commands hand to a format: tables and findings of plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+SCHEMA_VERSION = 1
+
+
+class Column(NamedTuple):
+    """A column: its key in JSON and CSV, its heading, and what its values are.
+
+    `holds` is one of: text, name (folds when the table is too wide), shape, count (a whole number), exact (one of which
+    every digit matters), change (one with its sign), share (a fraction), ratio (`12.1x`), times (a ratio in words:
+    `12.1x fewer`), equation (a mapping of formula, numbers and value), bar (a fraction, drawn). A column that is
+    `optional` is left out where a terminal is too narrow.
+    """
+
+    key: str
+    heading: str
+    holds: str = "count"
+    optional: bool = False
+
+
+class Table(NamedTuple):
+    """Rows of plain values under columns; `total` is a last row set apart, `notes` stand below.
+
+    `facts` are what a machine should know about the table: hash, input, batch, totals.
+    """
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Any]]
+    total: Sequence[Any] | None = None
+    notes: Sequence[str] = ()
+    facts: Mapping[str, Any] = {}
+
+
+class Finding(NamedTuple):
+    """One thing that a check found: a level (error, warn, info, ok), a stable rule, a message, and where.
+
+    `file` and `line` are of the spec; `scope` names the network, so that the same rule in two specs stays apart.
+    """
+
+    level: str
+    rule: str
+    message: str
+    file: str
+    line: int = 1
+    column: int = 1
+    scope: str = ""
+
+
+class Report(NamedTuple):
+    """What a command found: tables, findings, and the conventions that hold for all of them."""
+
+    command: str
+    tables: Sequence[Table]
+    notes: Sequence[str] = ()
+    facts: Mapping[str, Any] = {}
+    exact: bool = False
+    findings: Sequence[Finding] = ()
+
+    @property
+    def broken(self) -> list[Finding]:
+        """The findings that are not in order, the worst first."""
+        order = ("error", "warn", "info")
+        found = [finding for finding in self.findings if finding.level in order]
+        return sorted(found, key=lambda finding: order.index(finding.level))

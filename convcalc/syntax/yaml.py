@@ -1,0 +1,333 @@
+"""YAML with places: text -> Node. The only importer of yaml.
+
+The reader walks the parser's *events*, never PyYAML's composer or constructor: a file cannot run code (every tag is
+refused), cannot grow without bound (aliases are counted as often as they are used), cannot nest deeper than
+MOST_DEEP (PyYAML's C composer crashes the process on 25 KB of "["), and every value keeps its line and column.
+Scalars follow the YAML 1.2 core schema, not PyYAML's 1.1: `no` and `on` are words, `010` is ten, `1e6` is a number,
+`1:30` is text.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import yaml
+
+from convcalc.errors import Place, Problem, Source, SpecError, printable, quoted
+from convcalc.syntax.encoding import decode, refuse_characters
+from convcalc.syntax.yaml_errors import MOST_DEEP, syntax_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_NODES = 4_000_000
+MOST_DIGITS = 30
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INTEGER = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*\Z")
+_DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+_IN_TEXT = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+
+Scalar = None | bool | int | Decimal | str
+
+
+class Node:
+    """One value of a spec with its place. `value` is a scalar, a list of Nodes, or a dict of key to Node.
+
+    `key` is the Node of the mapping key that led here, if one did; `is_quoted` tells `"3"` from `3`.
+    """
+
+    __slots__ = ("column", "end", "is_quoted", "key", "line", "source", "value")
+
+    def __init__(self, value: Any, source: Source, line: int, column: int, end: int, is_quoted: bool = False) -> None:
+        self.value = value
+        self.source = source
+        self.line = line
+        self.column = column
+        self.end = end
+        self.is_quoted = is_quoted
+        self.key: Node | None = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.source, self.line, self.column, self.end)
+
+    @property
+    def key_place(self) -> Place:
+        """Where the key stands that holds this value; the value's own place when there is none."""
+        return self.key.place if self.key else self.place
+
+    def items(self) -> Iterator[tuple[str, Node]]:
+        """The entries of a mapping; none for anything else."""
+        return iter(self.value.items()) if isinstance(self.value, dict) else iter(())
+
+    def problem(self, message: str, hint: str = "", notes: tuple[str, ...] = ()) -> Problem:
+        return Problem(message, self.place, notes, hint)
+
+    def plain(self) -> Any:
+        """The bare Python value, places dropped.
+
+        >>> read("a: [1, {b: yes}]").plain()
+        {'a': [1, {'b': 'yes'}]}
+        """
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        return self.value
+
+
+def describe(node: Node) -> str:
+    """What a value is, in the words of an error message.
+
+    >>> describe(read("a: [1]")), describe(read("a: yes").value["a"])
+    ('a mapping', "'yes'")
+    """
+    value = node.value
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str):
+        return str(value)
+    return f'"{printable(value[:60])}" in quotes' if node.is_quoted else quoted(value)
+
+
+def read(text: str | bytes, name: str = "<text>") -> Node:
+    """Read one YAML document.
+
+    Raises SpecError with every problem found: syntax errors end the reading, others (duplicate keys, tags) do not.
+
+    >>> node = read("conv: {kernel: 1e2}").value["conv"].value["kernel"]
+    >>> node.value, node.line, node.column
+    (100, 1, 16)
+    """
+    node, problems = scan(text, name)
+    if problems:
+        raise SpecError(problems)
+    return node
+
+
+def scan(text: str | bytes, name: str = "<text>") -> tuple[Node, list[Problem]]:
+    """Like `read`, but what does not end the reading is returned, so that the rest of the file can be checked too."""
+    source = Source(name, text if isinstance(text, str) else decode(text, name))
+    refuse_characters(source)
+    return _Reader(source).read()
+
+
+def extents(text: str) -> dict[tuple[int, int], tuple[int, int]]:
+    """Where each value ends: (line, column) of its start, counted from 1, to that right behind it.
+
+    A value in block style ends with the last thing it holds, not with the blank lines and comments behind it. Of
+    several values that start at one place (a mapping, and its first key) the end is the longest's.
+
+    >>> extents("- conv: {filters: 3}  # wide\\n\\n- relu")[1, 3]
+    (1, 21)
+    """
+    ends: dict[tuple[int, int], tuple[int, int]] = {}
+    open_: list[tuple[tuple[int, int], bool]] = []
+    last = (1, 1)
+    event: Any
+    for event in yaml.parse(text, Loader=_LOADER):
+        start = (event.start_mark.line + 1, event.start_mark.column + 1)
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            open_.append((start, bool(event.flow_style)))
+            continue
+        if isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            start, is_flow = open_.pop()
+            if not is_flow:
+                ends[start] = max(last, ends.get(start, last))
+                continue
+        elif not isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent)):
+            continue
+        last = (event.end_mark.line + 1, event.end_mark.column + 1)
+        if last != start:  # nothing was written: the value is empty
+            ends[start] = max(last, ends.get(start, last))
+    return ends
+
+
+class _Frame:
+    """A list or mapping being read, with the size and height of what it holds so far."""
+
+    __slots__ = ("anchor", "height", "key", "node", "size")
+
+    def __init__(self, node: Node, anchor: str | None) -> None:
+        self.node = node
+        self.anchor = anchor
+        self.key: Node | None = None
+        self.size = 1
+        self.height = 1
+
+
+class _Reader:
+    """One pass over the events of one document."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.problems: list[Problem] = []
+        self.stack: list[_Frame] = []
+        self.anchors: dict[str, tuple[Node, int, int]] = {}
+        self.root: Node | None = None
+        self.documents = 0
+
+    def read(self) -> tuple[Node, list[Problem]]:
+        try:
+            for event in yaml.parse(self.source.text, Loader=_LOADER):
+                self._take(event)
+        except yaml.MarkedYAMLError as error:
+            raise SpecError([*self.problems, syntax_problem(error, self.source)]) from None
+        except (yaml.YAMLError, ValueError) as error:
+            raise SpecError([*self.problems, Problem(f"not YAML: {printable(str(error))}")]) from None
+        if self.root is None:
+            raise SpecError(
+                Problem("the file is empty", Place(self.source, 1, 1, 2), hint="it needs 'input:' and 'layers:'")
+            )
+        return self.root, self.problems
+
+    def _take(self, event: Any) -> None:
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            self._add(self._scalar(event), 1, 0, event.anchor)
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            self._open(event, {} if kind is yaml.MappingStartEvent else [])
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            frame = self.stack.pop()
+            self._add(frame.node, frame.size, frame.height, frame.anchor)
+        elif kind is yaml.AliasEvent:
+            self._alias(event)
+        elif kind is yaml.DocumentStartEvent:
+            self.documents += 1
+            if self.documents == 2:
+                self._stop(self._node(None, event), "a second document starts here", "one file is one network")
+
+    def _node(self, value: Any, event: Any, is_quoted: bool = False) -> Node:
+        mark, end = event.start_mark, event.end_mark
+        last = end.column + 1 if end.line == mark.line else mark.column + 2
+        return Node(value, self.source, mark.line + 1, mark.column + 1, last, is_quoted)
+
+    def _stop(self, node: Node, message: str, hint: str = "") -> NoReturn:
+        raise SpecError([*self.problems, node.problem(message, hint)])
+
+    def _open(self, event: Any, value: Any) -> None:
+        node = self._node(value, event)
+        node.end = node.column + 1
+        if event.tag is not None:
+            self._refuse_tag(node, event.tag)
+        if len(self.stack) >= MOST_DEEP:
+            self._stop(node, f"nested deeper than {MOST_DEEP} levels")
+        frame = self.stack[-1] if self.stack else None
+        if frame and isinstance(frame.node.value, dict) and frame.key is None:
+            self._stop(node, "a key must be plain text", "quote the text if it holds [ ] { or }")
+        if event.anchor in self.anchors:
+            self._refuse_anchor(node, event.anchor)
+        self.stack.append(_Frame(node, event.anchor))
+
+    def _alias(self, event: Any) -> None:
+        node = self._node(None, event)
+        if event.anchor not in self.anchors:
+            inside = any(frame.anchor == event.anchor for frame in self.stack)
+            if inside:
+                self._stop(node, f"'*{event.anchor}' stands inside its own anchor", "a value cannot contain itself")
+            self._stop(node, f"no anchor '&{event.anchor}' above", "quote the value if you meant an expression")
+        target, size, height = self.anchors[event.anchor]
+        node.value, node.is_quoted = target.value, target.is_quoted
+        self._add(node, size, height, None)
+
+    def _add(self, node: Node, size: int, height: int, anchor: str | None) -> None:
+        """Put a finished value into the list or mapping that is open."""
+        if anchor:
+            if anchor in self.anchors:
+                self._refuse_anchor(node, anchor)
+            self.anchors[anchor] = (node, size, height)
+        if not self.stack:
+            self.root = node
+            return
+        frame = self.stack[-1]
+        holder = frame.node.value
+        if isinstance(holder, list):
+            holder.append(node)
+        elif frame.key is None:
+            frame.key = self._key(node)
+            return
+        else:
+            self._pair(holder, frame.key, node)
+            frame.key = None
+        frame.size += size
+        frame.height = max(frame.height, height + 1)
+        if frame.size > MOST_NODES:
+            self._stop(node, f"the file expands to more than {MOST_NODES:,} values", "use repeat: for what repeats")
+        if len(self.stack) + height > MOST_DEEP:
+            self._stop(node, f"nested deeper than {MOST_DEEP} levels")
+
+    def _key(self, node: Node) -> Node:
+        if isinstance(node.value, (list, dict)):
+            self._stop(node, "a key must be plain text")
+        if node.value == "<<" and not node.is_quoted:
+            self._stop(node, "merge keys ('<<') are not part of a spec", "use blocks: with arguments")
+        return node
+
+    def _pair(self, holder: dict[str, Node], key: Node, node: Node) -> None:
+        name = self.source.line(key.line)[key.column - 1 : key.end - 1] if not isinstance(key.value, str) else key.value
+        node.key = key
+        earlier = holder.get(name)
+        if earlier is not None:
+            first = earlier.key_place
+            note = f"first given at {first}"
+            self.problems.append(key.problem(f"the key {quoted(name)} is given twice", notes=(note,)))
+            return
+        holder[name] = node
+
+    def _scalar(self, event: Any) -> Node:
+        text: str = event.value
+        is_plain = not event.style and event.implicit[0]
+        node = self._node(text, event, is_quoted=bool(event.style))
+        if event.tag is not None:
+            self._refuse_tag(node, event.tag)
+        if not is_plain:
+            if not text.isprintable() and (bad := re.search(_IN_TEXT, text)):
+                self.problems.append(node.problem(f"the character U+{ord(bad[0]):04X} is not allowed in a spec"))
+            return node
+        first = text[:1]
+        if first and (first.isdigit() or first in "+-."):
+            self._number(node, text)
+        elif text in _WORDS:
+            node.value = _WORDS[text]
+        return node
+
+    def _number(self, node: Node, text: str) -> None:
+        if _INTEGER.match(text):
+            if len(text) > MOST_DIGITS:
+                self.problems.append(node.problem(f"a number of {len(text)} digits", f"at most {MOST_DIGITS} are read"))
+            else:
+                node.value = int(text)
+        elif _NOT_FINITE.match(text):
+            self.problems.append(node.problem(f"{quoted(text)} is not a finite number"))
+        elif _DECIMAL.match(text):
+            node.value = self._decimal(node, text)
+
+    def _decimal(self, node: Node, text: str) -> int | Decimal:
+        """`0.5` is an exact decimal, `1e6` and `1.5e6` are whole numbers, `3.0` stays a decimal."""
+        value = Decimal(text)
+        if len(text) > MOST_DIGITS or (value and abs(value.adjusted()) > MOST_DIGITS):
+            self.problems.append(node.problem(f"{quoted(text)} is too large, too small or too long a number"))
+            return 0
+        return int(value) if "e" in text.lower() and value == int(value) else value
+
+    def _refuse_tag(self, node: Node, tag: str) -> None:
+        self.problems.append(node.problem(f"the tag {quoted(tag)} is not allowed in a spec", "remove it"))
+
+    def _refuse_anchor(self, node: Node, anchor: str) -> None:
+        first = self.anchors[anchor][0].place
+        self.problems.append(node.problem(f"the anchor '&{anchor}' is given twice", notes=(f"first given at {first}",)))

@@ -1,0 +1,99 @@
+"""What `explain` says is what is counted: every formula, worked out again, gives the counted number."""
+
+import pytest
+
+from convcalc.analysis.count import count
+from convcalc.analysis.explain import explain_layer, find, rows_of
+from convcalc.errors import SpecError
+from convcalc.graph import Graph
+from convcalc.kinds import KINDS
+from convcalc.language.builder import build
+from convcalc.language.document import parse
+from convcalc.language.input_shapes import parse_shape
+from convcalc.language.sources import File
+
+
+def graph_of(text):
+    return build(parse(File("net.yaml", text.encode(), None)))
+
+
+def example(kind, batch=1):
+    """A graph of one layer: the kind's own example."""
+    shapes, values = kind.example
+    graph = Graph(kind.name)
+    graph.batch = batch
+    refs = [graph.add_input(f"x{at}", parse_shape(shape)) for at, shape in enumerate(shapes.split())]
+    graph.add("it", kind(**values), refs)
+    return graph.layers[-1]
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+@pytest.mark.parametrize("batch", [1, 3])
+def test_formula_numbers_and_result_agree(name, batch):
+    layer = example(KINDS[name], batch)
+    lines = explain_layer(layer, batch)
+    assert lines[0].name == "output"
+    assert lines[0].value == layer.output
+    for line in lines:
+        if isinstance(line.value, tuple):
+            continue
+        numbers = line.numbers.replace(",", "")
+        assert eval(numbers, {"__builtins__": {}}) == line.value, line
+
+
+def test_the_first_lesson():
+    graph = graph_of("input: 256x28x28\nlayers:\n- conv: {name: wide, filters: 32, kernel: 5, padding: 2}")
+    lines = {line.name: line for line in explain_layer(graph.layers[0])}
+    assert lines["weights"][1:] == ("C/g*K*R*S", "256*32*5*5", 204_800)
+    assert lines["MACs"][1:] == ("C/g*K*R*S*P*Q", "256*32*5*5*28*28", 160_563_200)
+    assert lines["P"].formula == "(H + p + p - d*(R - 1) - 1)//s + 1"
+
+
+BRANCHES = """
+input: 64x8x8
+blocks:
+  mixed:
+    layers:
+      - concat:
+        - - conv: {name: wide, filters: 8, kernel: 3, padding: 1}
+          - relu
+        - - conv: {name: narrow, filters: 4, kernel: 1}
+layers:
+  - conv: {name: stem, filters: 16, kernel: 1}
+  - mixed: {name: first}
+  - mixed: {name: second}
+"""
+
+
+PARTS = ("wide", "relu1", "narrow", "concat1")
+
+
+def test_a_join_is_the_sum_over_its_branches():
+    counted = count(graph_of(BRANCHES))
+    (part,) = find(counted, "first/concat1")
+    assert [row.path for row in rows_of(part, counted)] == [
+        "first/wide",
+        "first/relu1",
+        "first/narrow",
+        "first/concat1",
+    ]
+
+
+def test_a_block_and_the_network_are_the_sums_over_their_parts():
+    counted = count(graph_of(BRANCHES))
+    (block,) = find(counted, "second")
+    whole = find(counted, "")[-1]
+    assert [row.path for row in rows_of(whole, counted)] == ["stem", "first", "second"]
+    assert sum(row.figure("params") for row in rows_of(whole, counted)) == counted.figure("params")
+    assert [row.path for row in rows_of(block, counted)] == [f"second/{name}" for name in PARTS]
+
+
+def test_a_layer_is_found_by_path_end_and_pattern():
+    counted = count(graph_of(BRANCHES))
+    assert [part.path for part in find(counted, "first/wide")] == ["first/wide"]
+    assert [part.path for part in find(counted, "stem")] == ["stem"]
+    assert [part.path for part in find(counted, "*/wide")] == ["first/wide", "second/wide"]
+    with pytest.raises(SpecError, match="'wide' ends 2 names"):
+        find(counted, "wide")
+    with pytest.raises(SpecError, match="did you mean 'narrow'"):
+        find(counted, "narow")

@@ -6,18 +6,18 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 from convcalc.errors import UserError, printable
 from convcalc.graph import Graph, Layer, Ref
 from convcalc.importers.onnx.layer_names import Namer, module_of_call
-from convcalc.importers.onnx.model import Model, Node
+from convcalc.importers.onnx.model import Model, Node, Unsupported
 from convcalc.importers.onnx.order import ordered
-from convcalc.importers.onnx.values import Shape, Unsupported, Value, checked
+from convcalc.importers.onnx.values import Inputs, Shape, Value, checked
 from convcalc.kinds import KINDS, Kind
 from convcalc.weight_sharing import same_weights
 
-Inputs = list["Value | None"]
+Memo = TypeVar("Memo")
 Rule = Callable[["Context", Node, Inputs], "list[Value]"]
 WRONG = (Unsupported, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 MOST_NUMBERS = 5_000_000  # that arithmetic on constants may read and make; real models stay far below
@@ -40,19 +40,23 @@ class Context(ABC):
         self.made: dict[tuple[str, ...], Ref] = {}  # learned tensors -> the layer that gives them
         self.readers: dict[str, list[Node]] = {}
         self.scopes: dict[str, str] = {}  # learned tensor -> the module that asked for it first
-        self.prefixes: dict[tuple[int, Ref], int] = {}  # a row of outputs, one behind another -> its number
-        self.concats: dict[int, Ref] = {}  # the number of such a row -> the layer that has it side by side already
-        self.sequences: dict[str, list[Value]] = {}  # the parts that a name stands for
         self.symbols: dict[str, int] = {}
         self.numbers = MOST_NUMBERS
         self.steps = MOST_STEPS  # how many nodes of loops may still be walked
         self.worked: list[Value] = []  # constants whose layers are in the graph, in order
         self.known: Shape | None = None  # the shape of an output without a rule
         self.asking = Node()  # the node whose rule is at work
-        self.bodies: set[int] = set()  # bodies of loops whose nodes are among the readers
         self.skip: set[int] = set()  # nodes that an earlier one has taken in
         self.renamed: dict[int, str] = {}  # the output of a node that has taken another in
         self.batch = 1
+        self._memos: dict[type, Any] = {}
+
+    def memo(self, kind: type[Memo]) -> Memo:
+        """What one rule remembers from node to node of this import: the only instance of a class of the rule's own."""
+        if kind not in self._memos:
+            self._memos[kind] = kind()
+        found: Memo = self._memos[kind]
+        return found
 
     @abstractmethod
     def fold(self, nodes: Sequence[Node]) -> None:
@@ -92,8 +96,8 @@ class Context(ABC):
         """Add a layer whose output has an ONNX shape. Raises Unsupported where the layer's own shape is another."""
         kind = KINDS[kind](**fields) if isinstance(kind, str) else kind
         refs = [self.ref(value) if isinstance(value, Value) else value for value in inputs]
-        origins = [name for value in weights if value is not None for name in value.origins]
-        parts = [value.part for value in weights if value is not None and value.origins]
+        origins = [name for value in weights if value is not None for name in value.source_weights]
+        parts = [value.part for value in weights if value is not None and value.source_weights]
         shares = None if self._is_copy(node, origins) else self._shares(kind, refs, origins, parts)
         path = self.names.path(node, kind, origins)
         ref = self.graph.add(path, kind, refs, shares)
@@ -127,7 +131,7 @@ class Context(ABC):
 
     def learned_values(self, value: Value) -> int | None:
         """How many learned values that no layer has yet a constant is made from; None where that is not known."""
-        fresh = [name for name in value.origins if name not in self.owners]
+        fresh = [name for name in value.source_weights if name not in self.owners]
         if value.part or not fresh or any(name not in self.model.tensors for name in fresh):
             return None
         sizes = [prod(self.stored(name)) for name in fresh]
@@ -168,7 +172,7 @@ class Context(ABC):
             self.readers = {}  # each node by itself: what is behind it has its own turn
             first = sources[0]
             if first is not None and all(source is None or source.is_constant for source in sources):
-                sources[0] = Value(first.shape, ref=self.parameter(first, first.sizes or (1,)), element=first.element)
+                sources[0] = Value(first.shape, ref=self.parameter(first, first.sizes or (1,)), dtype=first.dtype)
             found = self.rules[node.operator](self, node, sources)[at]
             value.ref, value.batch = found.ref, found.batch
             self.worked.append(value)
@@ -181,14 +185,15 @@ class Context(ABC):
 
     def parameter(self, value: Value, shape: Shape) -> Ref:
         """A layer that gives a constant in a shape, counting each learned tensor once."""
-        if not value.origins:
+        if not value.source_weights:
             kind = KINDS["constant"](shape=checked(shape))
             return self.graph.add(self.names.path(Node(), kind, ()), kind, ())
-        made = [self._stored_layer(name, shape if len(value.origins) == 1 else None) for name in value.origins]
+        names = value.source_weights
+        made = [self._stored_layer(name, shape if len(names) == 1 else None) for name in names]
         if len(made) == 1 and self.graph.shape(made[0]) == shape:
             return made[0]
         kind = KINDS["gather"](shape=shape)  # picked from it, or worked out from several once and for all
-        return self.graph.add(self.names.path(Node(), kind, value.origins[:1]), kind, made)
+        return self.graph.add(self.names.path(Node(), kind, names[:1]), kind, made)
 
     def _stored_layer(self, name: str, shape: Shape | None) -> Ref:
         """The layer that gives a learned tensor of the file, in a shape if it has as many elements."""
@@ -238,4 +243,3 @@ class Context(ABC):
         self.owners = {name: index for name, index in self.owners.items() if index < start}
         self.users = {key: index for key, index in self.users.items() if index < start}
         self.made = {key: ref for key, ref in self.made.items() if ref.layer < start}
-        self.concats = {key: ref for key, ref in self.concats.items() if ref.layer < start}

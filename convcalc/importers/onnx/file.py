@@ -13,7 +13,17 @@ from typing import Any
 
 from convcalc.errors import SpecError, quoted
 from convcalc.importers.onnx.learned import names_in, says_bias, signature
-from convcalc.importers.onnx.model import MOST_READ, Function, Model, Node, Reference, Tensor, ValueType
+from convcalc.importers.onnx.model import (
+    MOST_READ,
+    Attribute,
+    Function,
+    Model,
+    Node,
+    Reference,
+    Subgraph,
+    Tensor,
+    ValueType,
+)
 from convcalc.importers.onnx.protobuf import (
     BYTES,
     FIXED32,
@@ -149,7 +159,7 @@ class _Reader:
             if number == 4 and wire == BYTES:
                 key, what = self._pair(value, MOST_SIGNED)
                 if key.endswith("folded_from"):
-                    model.made_from[name] = names_in(what)
+                    model.folded_from[name] = names_in(what)
 
     def _sparse(self, model: Model, span: Span) -> None:
         """A sparse constant: its values' tensor carries the name, its own dims the shape."""
@@ -180,7 +190,7 @@ class _Reader:
             elif number == 4:
                 node.operator = text(data, value, 200)
             elif number == 5:
-                self._attribute(node.attributes, value, depth)
+                node.set_attribute(*self._attribute(value, depth))
             elif number == 7:
                 domain = text(data, value, 200)
                 node.domain = "" if domain == "ai.onnx" else domain
@@ -203,8 +213,8 @@ class _Reader:
                 what = text(self.data, value, most)
         return key, what
 
-    def _attribute(self, found: dict[str, Any], span: Span, depth: int) -> None:
-        """One attribute by its name; a reference to a function's attribute is kept as Reference."""
+    def _attribute(self, span: Span, depth: int) -> tuple[str, Attribute]:
+        """The name and value of an attribute; a reference to a function's attribute is kept as Reference."""
         name = reference = ""
         what: Any = None
         data = self.data
@@ -223,7 +233,7 @@ class _Reader:
             elif number == 5 and wire == BYTES:
                 what = self.tensor(value)
             elif number == 6 and wire == BYTES:
-                what = Subgraph(self, value, depth)
+                what = self._subgraph(value, depth)
             elif number == 7:
                 numbers.extend(_floats(data, wire, value))
             elif number == 8:
@@ -232,8 +242,7 @@ class _Reader:
                 numbers.extend(integers(data, wire, value))
             elif number == 9 and wire == BYTES:
                 numbers.append(text(data, value, 1000))
-        if len(name) and name not in found:
-            found[name] = Reference(reference) if reference else what if what is not None else numbers
+        return name, Reference(reference) if reference else what if what is not None else numbers
 
     def tensor(self, span: Span) -> Tensor:
         tensor, data = Tensor(self.data), self.data
@@ -246,7 +255,7 @@ class _Reader:
                 if len(dims) > MOST_AXES:
                     raise Malformed(f"a tensor has more than {MOST_AXES} axes", span[0])
             elif number == 2 and wire == VARINT:
-                tensor.element = value
+                tensor.dtype = value
             elif number == 8 and wire == BYTES:
                 tensor.name = text(data, value)
             elif number == 9 and wire == BYTES:
@@ -273,7 +282,7 @@ class _Reader:
     def _tensor_type(self, found: ValueType, span: Span) -> None:
         for number, wire, value in fields(self.data, span):
             if number == 1 and wire == VARINT:
-                found.element = value
+                found.dtype = value
             elif number == 2 and wire == BYTES:
                 sizes: list[int | str] = []
                 for axis, axis_wire, inner in fields(self.data, value):
@@ -289,6 +298,22 @@ class _Reader:
             elif number == 2 and wire == BYTES:
                 size = text(self.data, value, 100)
         return size if not isinstance(size, int) or size > 0 else ""
+
+    def _subgraph(self, span: Span, depth: int) -> Subgraph:
+        if depth >= MOST_NESTED:
+            raise Malformed(f"graphs nest deeper than {MOST_NESTED}", span[0])
+        found = Subgraph()
+        for number, wire, value in fields(self.data, span):
+            if wire == BYTES and number == 1:
+                found.nodes.append(self.node(value, depth + 1))
+            elif wire == BYTES and number == 5:
+                tensor = self.tensor(value)
+                found.tensors[tensor.name] = tensor
+            elif wire == BYTES and number == 11:
+                found.inputs.append(self._value(value).name)
+            elif wire == BYTES and number == 12:
+                found.outputs.append(self._value(value).name)
+        return found
 
     def _function(self, span: Span) -> Function:
         found, data = Function(), self.data
@@ -307,32 +332,10 @@ class _Reader:
                 domain = text(data, value, 200)
                 found.domain = "" if domain == "ai.onnx" else domain
             elif number == 11:
-                self._attribute(found.defaults, value, 0)
+                found.defaults.setdefault(*self._attribute(value, 0))
             elif number == 13:
                 found.overload = text(data, value, 200)
         return found
-
-
-class Subgraph:
-    """The body of a branch or loop: how many of its nodes there are to count, and the tensors in it."""
-
-    def __init__(self, reader: _Reader, span: Span, depth: int) -> None:
-        if depth >= MOST_NESTED:
-            raise Malformed(f"graphs nest deeper than {MOST_NESTED}", span[0])
-        self.nodes: list[Node] = []
-        self.tensors: dict[str, Tensor] = {}
-        self.inputs: list[str] = []
-        self.outputs: list[str] = []
-        for number, wire, value in fields(reader.data, span):
-            if wire == BYTES and number == 1:
-                self.nodes.append(reader.node(value, depth + 1))
-            elif wire == BYTES and number == 5:
-                tensor = reader.tensor(value)
-                self.tensors[tensor.name] = tensor
-            elif wire == BYTES and number == 11:
-                self.inputs.append(reader._value(value).name)
-            elif wire == BYTES and number == 12:
-                self.outputs.append(reader._value(value).name)
 
 
 def _sizes(dims: list[int]) -> tuple[int, ...]:

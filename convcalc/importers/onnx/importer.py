@@ -71,16 +71,17 @@ def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
     """Layers over constants alone, such as weights that are normalised before use, give a constant; else nothing."""
     if node.operator not in _KEEP_SHAPE or any(value is not None and value.ref is not None for value in inputs):
         return []
-    origins = tuple(dict.fromkeys(name for value in inputs if value is not None for name in value.origins))
+    origins = tuple(dict.fromkeys(name for value in inputs if value is not None for name in value.source_weights))
     first = inputs[0]
-    return [] if first is None else [Value(first.sizes, origins=origins, element=first.element)]
+    return [] if first is None else [Value(first.sizes, source_weights=origins, dtype=first.dtype)]
 
 
 def _remember(node: Node, inputs: list[Value | None], found: list[Value]) -> None:
     """Note how constants come from products with learned values: that is work each time the network runs."""
     given = [value for value in inputs if value is not None]
     if all(value.is_constant for value in given) and (
-        any(value.made for value in given) or (node.operator in _PRODUCTS and any(value.origins for value in given))
+        any(value.made for value in given)
+        or (node.operator in _PRODUCTS and any(value.source_weights for value in given))
     ):
         for at, value in enumerate(found):
             if all(value is not one for one in given):
@@ -164,7 +165,7 @@ class Importer(Context):
                     ref = self.view(node, value, value.shape or (1,))
                 except UserError:
                     return False
-                found[at] = Value(value.shape, ref=ref, element=value.element)
+                found[at] = Value(value.shape, ref=ref, dtype=value.dtype)
         is_right = found != inputs and self._apply(node, found)
         self.known = known
         return is_right
@@ -197,7 +198,7 @@ class Importer(Context):
     def _charge(self, *values: Sequence[Value | None]) -> None:
         """Keep count of what arithmetic on constants reads and makes. Raises SpecError for too much."""
         for value in (value for side in values for value in side if value is not None and value.ref is None):
-            self.numbers -= len(value.data or ()) + len(value.origins) + len(value.part)
+            self.numbers -= len(value.data or ()) + len(value.source_weights) + len(value.part)
         if self.numbers < 0:
             raise SpecError(f"{quoted(self.model.name)} computes with more than {MOST_NUMBERS:,} constants")
 

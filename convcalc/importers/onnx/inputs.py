@@ -41,7 +41,7 @@ def bind(ctx: Context, given: Sequence[str], with_batch: bool) -> int:
             raise _free(value.name, shape, has_batch[value.name], len(inputs) > 1)
         in_batch = has_batch[value.name] and bound[0] % batch == 0
         ref = ctx.graph.add_input(value.name or "x", walk_inner(bound, 0 if in_batch else None, batch))
-        ctx.values[value.name] = Value(bound, ref=ref, batch=0 if in_batch else None, element=value.element)
+        ctx.values[value.name] = Value(bound, ref=ref, batch=0 if in_batch else None, dtype=value.dtype)
         ctx.names.taken.add(value.name)
     return batch
 

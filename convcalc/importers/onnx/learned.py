@@ -75,9 +75,9 @@ class Origins:
         self.instead: dict[str, str] = {}  # a parameter that is not stored -> the largest tensor made from it
         self.apart = set(model.tensors)  # parameters that are stored, or one tensor that is made from each alone
         for name in model.tensors:
-            learned = [source for source in model.made_from.get(name, ()) if source in model.parameters]
+            learned = [source for source in model.folded_from.get(name, ()) if source in model.parameters]
             self.apart.update(learned if len(learned) == 1 else ())
-            for source in model.made_from.get(name, ()):
+            for source in model.folded_from.get(name, ()):
                 if (
                     source in model.parameters
                     and source not in model.tensors
@@ -90,8 +90,8 @@ class Origins:
 
     def of(self, name: str, tensor: Tensor) -> tuple[str, ...]:
         """The learned tensors that a constant is made from, itself where it is one; none where it is no learned one."""
-        sources = self.model.made_from.get(name)
-        if tensor.element not in (*FLOATS, 2, 3) or name in self.model.buffers or name in self.measured:
+        sources = self.model.folded_from.get(name)
+        if tensor.dtype not in (*FLOATS, 2, 3) or name in self.model.buffers or name in self.measured:
             return ()
         if sources is not None and self.model.parameters and name not in self.model.parameters:
             found = [source for source in sources if source in self.model.parameters]
@@ -105,7 +105,7 @@ class Origins:
         turned = {name for node in nodes if node.operator in _WEIGHTED for name in node.inputs}
         found = []
         for name, tensor in self.model.tensors.items():
-            is_made = name.startswith("onnx::") or len(self.model.made_from.get(name, ())) > 1
+            is_made = name.startswith("onnx::") or len(self.model.folded_from.get(name, ())) > 1
             is_table = sum(size > 1 for size in tensor.shape) > 1
             if is_made and is_table and name not in turned and name in self.of(name, tensor):
                 found.append(name)

@@ -1,29 +1,35 @@
-"""An ONNX model in memory: nodes, names, shapes. Of a tensor only its shape is known, and where its values lie."""
+"""An ONNX model in memory: nodes, names, shapes; of a tensor, its shape and where in the file its values are."""
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 from convcalc.importers.onnx.protobuf import VARINT, Data, Span, integers
 
-MOST_READ = 4096  # elements of a constant whose values are read: shape arithmetic and scalars, never weights
+MOST_READ = 4096  # values of a constant that are read: shape arithmetic and scalars, never weights
 FLOATS = (1, 10, 11, 16)
 # data type -> letter of the array module
 _LETTERS = {1: "f", 2: "B", 3: "b", 4: "H", 5: "h", 6: "i", 7: "q", 9: "b", 11: "d", 12: "I", 13: "Q"}
 
 
-class Tensor:
-    """A constant of the file: name, shape, data type, and where its values lie."""
+Attribute = Any  # int, float, str, Tensor, Subgraph, Reference, or a list: read through Node's typed methods alone
+Whole: TypeAlias = int  # the types in Node, where methods have their names
+Real: TypeAlias = float
 
-    __slots__ = ("data", "element", "name", "packed", "raw", "shape")
+
+class Tensor:
+    """A constant of the file: name, shape, dtype, and where its values are stored."""
+
+    __slots__ = ("data", "dtype", "name", "packed", "raw", "shape")
 
     def __init__(self, data: Data) -> None:
         self.data = data
         self.name = ""
         self.shape: tuple[int, ...] = ()
-        self.element = 0
+        self.dtype = 0
         self.raw: Span | None = None
         self.packed: list[tuple[int, int, Any]] = []
 
@@ -38,8 +44,8 @@ class Tensor:
         return found if found is not None and len(found) == count else None
 
     def is_mask(self) -> bool:
-        """Whether its first values are two in turn, as those of a mask are and weights never."""
-        if self.element != 1 or not self.raw or prod(self.shape) < 3:
+        """Whether its first values are of two kinds only, as those of a mask are and weights never."""
+        if self.dtype != 1 or not self.raw or prod(self.shape) < 3:
             return False
         start, stop = self.raw
         numbers = array("f")
@@ -47,7 +53,7 @@ class Tensor:
         return len(set(numbers)) == 2
 
     def _raw(self) -> list[Any] | None:
-        letter = _LETTERS.get(self.element)
+        letter = _LETTERS.get(self.dtype)
         if letter is None or self.raw is None:
             return None
         start, stop = self.raw
@@ -73,46 +79,153 @@ class Tensor:
         return found
 
 
+class Unsupported(Exception):
+    """The form of a node that no rule covers, as a noun phrase; `shape` is the output's where that is known anyway."""
+
+    def __init__(self, reason: str, shape: tuple[int, ...] | None = None) -> None:
+        super().__init__(reason)
+        self.shape = shape
+
+
 class Node:
-    """An operator: what it is called, its inputs and outputs by name, its attributes, and the module it comes from."""
+    """An operator: what it is called, its inputs and outputs by name, and the module it comes from.
 
-    __slots__ = ("attributes", "domain", "has_bias", "inputs", "module", "name", "operator", "outputs", "overload")
+    Attributes are read by type: one of another type than the operator defines raises Unsupported.
+    """
 
-    def __init__(self) -> None:
-        self.operator = self.domain = self.name = self.module = self.overload = ""
-        self.inputs: list[str] = []
-        self.outputs: list[str] = []
-        self.attributes: dict[str, Any] = {}
-        self.has_bias = False  # the module has one, zeros that the exporter may have left out
+    __slots__ = ("_attributes", "domain", "has_bias", "inputs", "module", "name", "operator", "outputs", "overload")
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """An attribute, or what it is where it is not given."""
-        return self.attributes.get(name, default)
+    def __init__(
+        self, operator: str = "", inputs: Sequence[str] = (), outputs: Sequence[str] = (), **attributes: Attribute
+    ) -> None:
+        self.operator = operator
+        self.domain = self.name = self.module = self.overload = ""
+        self.inputs, self.outputs = [*inputs], [*outputs]
+        self._attributes = attributes
+        self.has_bias = False  # the module has a bias: if the file has none, it was all zeros and left out
+
+    def copy(self) -> Node:
+        """Another node with the same operator, names and attributes."""
+        node = Node(self.operator, self.inputs, self.outputs)
+        node._attributes = {**self._attributes}
+        node.domain, node.overload, node.name, node.module = self.domain, self.overload, self.name, self.module
+        return node
+
+    def set_attribute(self, name: str, value: Attribute) -> None:
+        """Set an attribute; of several with one name the first counts."""
+        if name:
+            self._attributes.setdefault(name, value)
+
+    def resolve(self, call: Node, defaults: Mapping[str, Attribute]) -> None:
+        """Replace references to the attributes of a function by those of its `call`."""
+        known = {**defaults, **call._attributes}
+        resolved = {
+            name: known.get(str(value)) if isinstance(value, Reference) else value
+            for name, value in self._attributes.items()
+        }
+        self._attributes = {name: value for name, value in resolved.items() if value is not None}
+
+    def has(self, name: str) -> bool:
+        """Whether an attribute is given."""
+        return name in self._attributes
+
+    def int(self, name: str, default: Whole = 0) -> Whole:
+        """A whole number.
+
+        >>> Node("Softmax", axis=2).int("axis", -1), Node("Softmax").int("axis", -1)
+        (2, -1)
+        """
+        value = self._attributes.get(name, default)
+        if not isinstance(value, int):
+            raise Unsupported(f"attribute {name!r} is not a whole number")
+        return value
+
+    def float(self, name: str, default: Real = 0.0) -> Real:
+        """A number, which may be infinite."""
+        value = self._attributes.get(name, default)
+        if not isinstance(value, (int, float)):
+            raise Unsupported(f"attribute {name!r} is not a number")
+        return value
+
+    def ints(self, name: str, default: Sequence[Whole] = ()) -> list[Whole]:
+        """A list of whole numbers.
+
+        >>> Node("Transpose", perm=[1, 0]).ints("perm")
+        [1, 0]
+        """
+        value = self._attributes.get(name, default)
+        if not isinstance(value, (list, tuple)) or not all(isinstance(number, int) for number in value):
+            raise Unsupported(f"attribute {name!r} is not a list of integers")
+        return [*value]
+
+    def floats(self, name: str, default: Sequence[Real] = ()) -> list[Real]:
+        """A list of numbers, which may be infinite."""
+        value = self._attributes.get(name, default)
+        if not isinstance(value, (list, tuple)) or not all(isinstance(number, (int, float)) for number in value):
+            raise Unsupported(f"attribute {name!r} is not a list of numbers")
+        return [*value]
+
+    def text(self, name: str, default: str = "") -> str:
+        """A text."""
+        value = self._attributes.get(name, default)
+        if not isinstance(value, str) or isinstance(value, Reference):
+            raise Unsupported(f"attribute {name!r} is not a text")
+        return value
+
+    def tensor(self, name: str) -> Tensor | None:
+        """A tensor, if it is given."""
+        value = self._attributes.get(name)
+        if value is not None and not isinstance(value, Tensor):
+            raise Unsupported(f"attribute {name!r} is not a tensor")
+        return value
+
+    def subgraph(self, name: str) -> Subgraph:
+        """A graph: the branch of a condition, the body of a loop."""
+        value = self._attributes.get(name)
+        if not isinstance(value, Subgraph):
+            raise Unsupported(f"attribute {name!r} is not a graph")
+        return value
+
+    def subgraphs(self) -> list[Subgraph]:
+        """Every attribute that is a graph."""
+        return [value for value in self._attributes.values() if isinstance(value, Subgraph)]
 
     def __repr__(self) -> str:
         return f"{self.operator}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}"
 
 
-class ValueType:
-    """The stated type of a value: its element type, and its shape with names for what is free (None: not stated)."""
+class Subgraph:
+    """The graph of a branch or of a loop's body."""
 
-    __slots__ = ("element", "name", "shape")
+    __slots__ = ("inputs", "nodes", "outputs", "tensors")
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.tensors: dict[str, Tensor] = {}
+        self.inputs: list[str] = []
+        self.outputs: list[str] = []
+
+
+class ValueType:
+    """The stated type of a value: its dtype, and its shape with names for free sizes (None: not stated)."""
+
+    __slots__ = ("dtype", "name", "shape")
 
     def __init__(self) -> None:
         self.name = ""
-        self.element = 0
+        self.dtype = 0
         self.shape: tuple[int | str, ...] | None = None
 
 
 class Function:
-    """A function of the model: nodes that stand for one."""
+    """A function of the model: nodes that replace the node that calls it."""
 
     def __init__(self) -> None:
         self.name = self.domain = self.overload = ""
         self.inputs: list[str] = []
         self.outputs: list[str] = []
         self.nodes: list[Node] = []
-        self.defaults: dict[str, Any] = {}
+        self.defaults: dict[str, Attribute] = {}
 
 
 class Model:
@@ -128,10 +241,10 @@ class Model:
         self.outputs: list[str] = []
         self.stated: dict[str, ValueType] = {}
         self.functions: dict[tuple[str, str, str], Function] = {}
-        self.parameters: frozenset[str] = frozenset()  # tensors that are known to be learned
-        self.buffers: frozenset[str] = frozenset()  # and not to be
-        self.made_from: dict[str, tuple[str, ...]] = {}  # tensors that the exporter worked out, and from which
+        self.parameters: frozenset[str] = frozenset()  # tensors that the file calls learned
+        self.buffers: frozenset[str] = frozenset()  # and those that it calls not learned
+        self.folded_from: dict[str, tuple[str, ...]] = {}  # tensor that the exporter computed -> its sources
 
 
 class Reference(str):
-    """An attribute of a function's node that is the function's own, by name."""
+    """The name of a function's attribute, as the attribute of a node inside the function."""

@@ -7,8 +7,7 @@ from math import prod
 from convcalc.errors import printable
 from convcalc.graph import Ref
 from convcalc.importers.onnx.context import Context
-from convcalc.importers.onnx.file import Subgraph
-from convcalc.importers.onnx.model import FLOATS, Node
+from convcalc.importers.onnx.model import FLOATS, Node, Subgraph
 from convcalc.importers.onnx.values import Shape, Value
 from convcalc.kinds import KINDS
 
@@ -16,10 +15,9 @@ from convcalc.kinds import KINDS
 def keep_place(ctx: Context, node: Node, inputs: list[Value | None]) -> None:
     """Keep the place of a node without a rule: its inputs, its learned tensors, its shape where it is stated."""
     refs = [value.ref for value in inputs if value is not None and value.ref is not None]
-    origins = {name for value in inputs if value is not None and value.is_constant for name in value.origins}
-    for attribute in node.attributes.values():
-        if isinstance(attribute, Subgraph):
-            origins |= _inside(ctx, attribute, refs)
+    origins = {name for value in inputs if value is not None and value.is_constant for name in value.source_weights}
+    for subgraph in node.subgraphs():
+        origins |= _inside(ctx, subgraph, refs)
     fresh = sorted(origins - set(ctx.owners))
     learned = 0
     is_lost = any(value is None or value.shape is None for name, value in zip(node.inputs, inputs, strict=True) if name)
@@ -52,18 +50,17 @@ def _inside(ctx: Context, body: Subgraph, refs: list[Ref]) -> set[str]:
     found: set[str] = set()
     for name, tensor in body.tensors.items():
         ctx.model.tensors.setdefault(name, tensor)
-        if tensor.element in FLOATS and prod(tensor.shape) > 1:
+        if tensor.dtype in FLOATS and prod(tensor.shape) > 1:
             found.add(name)
     for node in body.nodes:
         for name in node.inputs:
             value = ctx.values.get(name)
             if value is not None and value.ref is None:
-                found.update(value.origins)
+                found.update(value.source_weights)
             elif value is not None and value.ref is not None and value.ref not in refs:
                 refs.append(value.ref)
-        for attribute in node.attributes.values():
-            if isinstance(attribute, Subgraph):
-                found |= _inside(ctx, attribute, refs)
+        for subgraph in node.subgraphs():
+            found |= _inside(ctx, subgraph, refs)
     return found
 
 

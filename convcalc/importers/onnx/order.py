@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from convcalc.errors import SpecError, quoted
-from convcalc.importers.onnx.file import MOST_NODES, Subgraph
-from convcalc.importers.onnx.model import Function, Model, Node, Reference
+from convcalc.importers.onnx.file import MOST_NODES
+from convcalc.importers.onnx.model import Function, Model, Node
 
 MOST_CALLS_DEEP = 16
 
@@ -51,11 +49,10 @@ def ordered(model: Model) -> list[Node]:
 def reads(node: Node) -> list[str]:
     """Every value that a node reads, those inside its branches and loops too."""
     found = [name for name in node.inputs if name]
-    for attribute in node.attributes.values():
-        if isinstance(attribute, Subgraph):
-            for inner in attribute.nodes:
-                found.extend(reads(inner))
-            found.extend(attribute.outputs)
+    for subgraph in node.subgraphs():
+        for inner in subgraph.nodes:
+            found.extend(reads(inner))
+        found.extend(subgraph.outputs)
     return found
 
 
@@ -99,22 +96,12 @@ def _body(function: Function, call: Node, mark: str) -> list[Node]:
     for number, name in enumerate(function.inputs):
         names[name] = call.inputs[number] if number < len(call.inputs) else ""
     names.update(zip(function.outputs, call.outputs, strict=False))
-    attributes = {**function.defaults, **call.attributes}
     found = []
     for node in function.nodes:
-        copy = Node()
-        copy.operator, copy.domain, copy.overload = node.operator, node.domain, node.overload
+        copy = node.copy()
         copy.name, copy.module = call.name or node.name, node.module or call.module
         copy.inputs = [names.get(name, f"{name}@{mark}") for name in node.inputs]
         copy.outputs = [names.get(name, f"{name}@{mark}") for name in node.outputs]
-        copy.attributes = {
-            key: value
-            for key, value in ((k, _given(v, attributes)) for k, v in node.attributes.items())
-            if value is not None
-        }
+        copy.resolve(call, function.defaults)
         found.append(copy)
     return found
-
-
-def _given(value: Any, attributes: dict[str, Any]) -> Any:
-    return attributes.get(str(value)) if isinstance(value, Reference) else value

@@ -1,42 +1,32 @@
-"""Values of an ONNX graph while it is walked: activations with a place in our graph, constants, and shape arithmetic.
+"""The values of an ONNX graph during import: activations with a reference into our graph, and constants.
 
-Shapes here are ONNX's, with the batch. Values of constants are plain lists, and only of small ones.
+Shapes here are ONNX's, with the batch. The values of a constant are a flat list, kept for small constants alone.
 """
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable, Sequence
-from itertools import product
-from math import prod
+from collections.abc import Sequence
+from math import isfinite, prod
 from typing import Any
 
 from convcalc.graph import Ref
-from convcalc.importers.onnx.model import MOST_READ, Node, Tensor
+from convcalc.importers.onnx.model import Node, Tensor, Unsupported
 
 Shape = tuple[int, ...]
 LARGEST_SHAPE = 2**48  # elements; no layer's figures overflow, but nothing real is larger
-
-
-class Unsupported(Exception):
-    """A node that we have no rule for: it keeps its place as an opaque layer, with a `shape` where that is known."""
-
-    def __init__(self, message: str, shape: Shape | None = None) -> None:
-        super().__init__(message)
-        self.shape = shape
+MOST_AXES = 16
 
 
 class Value:
-    """What flows along an edge.
+    """What an edge of the graph carries.
 
-    An activation has a `ref` into our graph, and `batch` says which axis the batch is in (None: in none). A constant
-    has `data` where its values are known, `origins`: the learned tensors it is made from, and `part`: what was cut out.
-    One that comes out of a product with learned values remembers the node that `made` it, its inputs, and which of the
-    outputs it is.
+    An activation has a `ref` into our graph; `batch` is the axis that holds the batch, if one does. A constant has
+    `data` where its values are known, `source_weights`: the learned tensors it is computed from, and `part`: which
+    part of them it is. A product with learned values also has `made`: the node that computes it, the node's inputs,
+    and the index of the output.
     """
 
-    __slots__ = ("batch", "data", "element", "made", "origins", "part", "ref", "shape")
+    __slots__ = ("batch", "data", "dtype", "made", "part", "ref", "shape", "source_weights")
 
     def __init__(
         self,
@@ -44,12 +34,12 @@ class Value:
         data: list[Any] | None = None,
         ref: Ref | None = None,
         batch: int | None = None,
-        origins: tuple[str, ...] = (),
-        element: int = 1,
+        source_weights: tuple[str, ...] = (),
+        dtype: int = 1,
         part: tuple[Any, ...] = (),
     ) -> None:
         self.shape, self.data, self.ref, self.batch = shape, data, ref, batch
-        self.origins, self.element, self.part = origins, element, part
+        self.source_weights, self.dtype, self.part = source_weights, dtype, part
         self.made: tuple[Node, list[Value | None], int] | None = None
 
     @property
@@ -58,64 +48,95 @@ class Value:
 
     @property
     def sizes(self) -> Shape:
-        """The shape, where a rule needs one. Raises Unsupported."""
+        """The shape. Raises Unsupported if it is not known."""
         if self.shape is None:
-            raise Unsupported("its input's shape is not known")
+            raise Unsupported("input of unknown shape")
         return self.shape
 
+    @property
+    def rank(self) -> int:
+        """The number of axes. Raises Unsupported if it is not known."""
+        return len(self.sizes)
+
+    def sizes_of_rank(self, least: int, most: int = 0) -> Shape:
+        """The shape, of `least` axes, or of `least` to `most`. Raises Unsupported.
+
+        >>> Value((8, 3, 5, 5)).sizes_of_rank(3, 5)
+        (8, 3, 5, 5)
+        """
+        if not least <= self.rank <= (most or least):
+            raise Unsupported(f"input of rank {self.rank}")
+        return self.sizes
+
     def scalar(self) -> float | int | None:
-        """The one number of a constant; None for anything else."""
+        """The number that a constant of one element holds; None for anything else."""
         return self.data[0] if self.data is not None and len(self.data) == 1 else None
 
-    def ints(self) -> list[int]:
-        """The whole numbers of a constant. Raises Unsupported where they are not known."""
+    def floats(self) -> list[float]:
+        """The values of a constant. Raises Unsupported if they are not known, or not finite."""
         if self.data is None:
-            raise Unsupported("it depends on values that only running it would tell")
-        return [int(number) for number in self.data]
+            raise Unsupported("sizes or indices that depend on the input's values")
+        if not all(isfinite(number) for number in self.data):
+            raise Unsupported("sizes or indices that are not finite")
+        return [float(number) for number in self.data]
+
+    def ints(self) -> list[int]:
+        """The values of a constant as integers. Raises Unsupported if they are not known, or not finite."""
+        self.floats()
+        return [int(number) for number in self.data or ()]
+
+    def integer(self) -> int:
+        """The integer that a constant of one element holds. Raises Unsupported."""
+        numbers = self.ints()
+        if len(numbers) != 1:
+            raise Unsupported(f"{len(numbers)} numbers instead of one")
+        return numbers[0]
 
     def __repr__(self) -> str:
-        return f"Value({self.shape}, {self.ref or self.data or self.origins}, batch={self.batch})"
+        return f"Value({self.shape}, {self.ref or self.data or self.source_weights}, batch={self.batch})"
+
+
+Inputs = list["Value | None"]
 
 
 def checked(shape: Sequence[int]) -> Shape:
-    """A shape that a layer can have. Raises Unsupported."""
+    """The shape of a layer's output. Raises Unsupported if no layer can have it."""
     sizes = tuple(shape)
-    if any(size < 0 for size in sizes) or prod(sizes) > LARGEST_SHAPE or len(sizes) > 16:
-        raise Unsupported(f"the shape {sizes} is out of range")
+    if any(size < 0 for size in sizes) or prod(sizes) > LARGEST_SHAPE or len(sizes) > MOST_AXES:
+        raise Unsupported("shape out of range")
     return sizes
 
 
-def constant(tensor: Tensor, origins: tuple[str, ...]) -> Value:
-    """The value of a constant of the file, made from these learned tensors."""
-    data = tensor.values()
-    return Value(tensor.shape, data, origins=origins, element=tensor.element)
+def constant(tensor: Tensor, source_weights: tuple[str, ...]) -> Value:
+    """The value of a constant of the file."""
+    return Value(tensor.shape, tensor.values(), source_weights=source_weights, dtype=tensor.dtype)
 
 
 def broadcast(*shapes: Shape) -> Shape:
-    """ONNX's (numpy's) common shape. Raises Unsupported.
+    """The shape that shapes broadcast to, by numpy's rules. Raises Unsupported.
 
     >>> broadcast((8, 1, 3), (4, 1))
     (8, 4, 3)
     """
     rank = max(map(len, shapes), default=0)
-    found = []
+    common = []
     for sizes in zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True):
         wide = {size for size in sizes if size != 1}
         if len(wide) > 1:
-            raise Unsupported(f"shapes {shapes} do not fit together")
-        found.append(wide.pop() if wide else 1)
-    return tuple(found)
+            raise Unsupported(f"shapes {', '.join(map(str, shapes))} do not broadcast")
+        common.append(wide.pop() if wide else 1)
+    return tuple(common)
 
 
 def axis_at(axis: int, rank: int) -> int:
-    """An axis counted from 0. Raises Unsupported."""
+    """An axis counted from 0, where negative ones count from the end. Raises Unsupported."""
     if not -rank <= axis < rank:
         raise Unsupported(f"axis {axis} of {rank}")
     return axis % rank
 
 
 def target_shape(shape: Shape, wanted: Sequence[int], allow_zero: bool = False) -> Shape:
-    """The shape that Reshape gives: 0 keeps a size, -1 takes what is left over. Raises Unsupported.
+    """The shape that Reshape gives: 0 keeps a size, -1 is computed from the others. Raises Unsupported.
 
     >>> target_shape((1, 48, 14, 14), [0, 48, -1])
     (1, 48, 196)
@@ -124,186 +145,54 @@ def target_shape(shape: Shape, wanted: Sequence[int], allow_zero: bool = False) 
     if sizes.count(-1) == 1:
         rest = prod(size for size in sizes if size != -1)
         if rest <= 0 or prod(shape) % rest:
-            raise Unsupported(f"{shape} cannot be reshaped to {tuple(wanted)}")
+            raise Unsupported(f"reshape of {shape} to {tuple(wanted)}")
         sizes[sizes.index(-1)] = prod(shape) // rest
     if prod(sizes) != prod(shape) or min(sizes, default=1) < 0:
-        raise Unsupported(f"{shape} cannot be reshaped to {tuple(wanted)}")
+        raise Unsupported(f"reshape of {shape} to {tuple(wanted)}")
     return tuple(sizes)
 
 
-def sliced(size: int, start: int, stop: int, step: int) -> range:
-    """The indices that Slice takes along an axis."""
-    if step == 0:
-        raise Unsupported("a slice with step 0")
-    return range(size)[slice(start, stop if step > 0 or stop >= -size else None, step)]
+# -- the inputs and attributes of a node ---------------------------------------------------------------------------
 
 
-def slices(node: Node, inputs: list[Value | None]) -> list[tuple[int, int, int, int]]:
-    """Axis, start, stop, step of each axis that a Slice node cuts, whether given as attributes or as inputs."""
-    rank = len(given(inputs, 0).sizes)
-    if node.get("starts") is not None:
-        starts, stops = node.get("starts"), node.get("ends")
-        axes, steps = node.get("axes", list(range(len(starts)))), [1] * len(starts)
-    else:
-        starts, stops = given(inputs, 1).ints(), given(inputs, 2).ints()
-        axes = optional(inputs, 3, list(range(len(starts))))
-        steps = optional(inputs, 4, [1] * len(starts))
-    return [
-        (axis_at(axis, rank), start, stop, step)
-        for axis, start, stop, step in zip(axes, starts, stops, steps, strict=True)
-    ]
+def optional(inputs: Inputs, at: int) -> Value | None:
+    """An input, or None where it is left out."""
+    return inputs[at] if at < len(inputs) else None
 
 
-def given(inputs: list[Value | None], at: int) -> Value:
+def given(inputs: Inputs, at: int) -> Value:
     """An input that must be there. Raises Unsupported."""
-    found = inputs[at] if at < len(inputs) else None
-    if found is None:
+    value = optional(inputs, at)
+    if value is None:
         raise Unsupported(f"input {at} is missing")
-    return found
+    return value
 
 
-def bias_of(inputs: list[Value | None], at: int) -> Value | None:
-    """A bias behind its weights, if there is one; zeros that stand in for none, as one of PyTorch's exporters writes
-    them, are none."""
-    found, weight = (inputs[at] if at < len(inputs) else None), inputs[at - 1]
-    if found is None or found.ref is not None or any(found.data or ()) or weight is None:
-        return found
-    return None if set(found.origins) <= set(weight.origins) else found
+def optional_ints(inputs: Inputs, at: int, default: list[int]) -> list[int]:
+    """The integers of an input, or `default` where it is left out."""
+    value = optional(inputs, at)
+    return default if value is None else value.ints()
 
 
-def optional(inputs: list[Value | None], at: int, default: list[int]) -> list[int]:
-    """The whole numbers of an input that may be missing."""
-    found = inputs[at] if at < len(inputs) else None
-    return default if found is None else found.ints()
+def bias_of(inputs: Inputs, at: int) -> Value | None:
+    """The bias at an index, after its weights. Zeros that the exporter wrote for a missing bias count as none."""
+    bias, weight = optional(inputs, at), optional(inputs, at - 1)
+    if bias is None or bias.ref is not None or any(bias.data or ()) or weight is None:
+        return bias
+    return None if set(bias.source_weights) <= set(weight.source_weights) else bias
 
 
-def axes_of(node: Node, inputs: list[Value | None], at: int) -> list[int] | None:
-    """`axes`, as an attribute (older opsets) or as an input; None where not given."""
-    axes = node.get("axes")
-    if isinstance(axes, list):
-        return [int(axis) for axis in axes]
-    if isinstance(axes, int):
-        return [axes]
-    found = inputs[at] if at < len(inputs) else None
-    return None if found is None else found.ints()
+def axes_of(node: Node, inputs: Inputs, at: int) -> list[int] | None:
+    """`axes`, an attribute in older opsets and an input in newer ones; None where not given."""
+    if node.has("axes"):
+        return node.ints("axes")
+    value = optional(inputs, at)
+    return None if value is None else value.ints()
 
 
-# -- shape arithmetic on small constants ---------------------------------------------------------------------------
-
-
-def _divide(a: Any, b: Any) -> Any:
-    if isinstance(a, int) and isinstance(b, int):
-        found = abs(a) // abs(b)
-        return found if (a < 0) == (b < 0) else -found
-    return a / b
-
-
-_ARITHMETIC: dict[str, Callable[..., Any]] = {
-    "Add": operator.add,
-    "Sub": operator.sub,
-    "Mul": operator.mul,
-    "Div": _divide,
-    "Mod": operator.mod,
-    "Pow": lambda a, b: a**b if abs(b) <= 64 and abs(a) <= 2**32 else math.nan,
-    "Min": min,
-    "Max": max,
-    "Equal": operator.eq,
-    "Less": operator.lt,
-    "LessOrEqual": operator.le,
-    "Greater": operator.gt,
-    "GreaterOrEqual": operator.ge,
-    "And": lambda a, b: bool(a) and bool(b),
-    "Or": lambda a, b: bool(a) or bool(b),
-    "Not": operator.not_,
-    "Neg": operator.neg,
-    "Abs": abs,
-    "Floor": math.floor,
-    "Ceil": math.ceil,
-    "Round": round,
-    "Sqrt": math.sqrt,
-    "Exp": math.exp,
-    "Log": math.log,
-    "Reciprocal": lambda a: 1 / a,
-    "Where": lambda condition, a, b: a if condition else b,
-}
-
-
-def arithmetic(name: str, inputs: list[Value]) -> list[Any] | None:
-    """The values of an element-wise operator on constants; None where they are not known."""
-    function = _ARITHMETIC.get(name)
-    if function is None or any(value.data is None for value in inputs):
-        return None
-    shape = broadcast(*(value.sizes for value in inputs))
-    if prod(shape) > MOST_READ:
-        return None
-    columns = [spread(value.data or [], value.sizes, shape) for value in inputs]
-    try:
-        found = [function(*numbers) for numbers in zip(*columns, strict=True)]
-    except (ArithmeticError, ValueError, TypeError):
-        return None
-    return None if any(isinstance(number, complex) or abs(number) > 2**70 for number in found) else found
-
-
-def spread(data: list[Any], shape: Shape, wanted: Shape) -> list[Any]:
-    """Values broadcast to a shape.
-
-    >>> spread([1, 2], (2, 1), (2, 3))
-    [1, 1, 1, 2, 2, 2]
-    """
-    if len(data) == 1:
-        return data * prod(wanted)
-    if shape == wanted:
-        return data
-    padded = (1,) * (len(wanted) - len(shape)) + shape
-    steps = strides(padded)
-    places = [step if size > 1 else 0 for size, step in zip(padded, steps, strict=True)]
-    return [data[sum(map(operator.mul, index, places))] for index in product(*map(range, wanted))]
-
-
-def strides(shape: Shape) -> list[int]:
-    """How far apart neighbours along each axis lie.
-
-    >>> strides((2, 3, 4))
-    [12, 4, 1]
-    """
-    found, step = [], 1
-    for size in reversed(shape):
-        found.append(step)
-        step *= size
-    return found[::-1]
-
-
-def picked(value: Value, indices: Sequence[Sequence[int]]) -> list[Any] | None:
-    """The values at the given indices of each axis."""
-    if value.data is None or prod(map(len, indices)) > MOST_READ:
-        return None
-    steps = strides(value.sizes)
-    data = value.data
-    try:
-        return [data[sum(map(operator.mul, index, steps))] for index in product(*indices)]
-    except IndexError:
-        raise Unsupported("an index is out of range") from None
-
-
-def transposed(value: Value, order: Sequence[int]) -> list[Any] | None:
-    """The values with the axes in another order."""
-    if value.data is None:
-        return None
-    shape, steps = value.sizes, strides(value.sizes)
-    places = [steps[axis] for axis in order]
-    data = value.data
-    return [data[sum(map(operator.mul, index, places))] for index in product(*(range(shape[axis]) for axis in order))]
-
-
-def converted(data: list[Any] | None, element: int) -> list[Any] | None:
-    """Values cast to another type."""
-    if data is None:
-        return None
-    try:
-        if element in (1, 10, 11, 16):
-            return [float(number) for number in data]
-        if element == 9:
-            return [bool(number) for number in data]
-        return [int(number) for number in data]
-    except (ValueError, OverflowError):
-        return None
+def per_axis(node: Node, name: str, axes: int, default: int) -> list[int]:
+    """An attribute with a number for each axis, `default` where it is left out or empty. Raises Unsupported."""
+    numbers = node.ints(name) or [default] * axes
+    if len(numbers) != axes:
+        raise Unsupported(f"attribute {name!r} has {len(numbers)} numbers for {axes} axes")
+    return numbers

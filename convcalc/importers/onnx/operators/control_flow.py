@@ -1,4 +1,4 @@
-"""Rules for operators that have graphs of their own: the branch that is taken, and loops step after step."""
+"""Operators that have subgraphs: the branch that a condition takes, and loops step by step."""
 
 from __future__ import annotations
 
@@ -6,61 +6,69 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 
-from convcalc.importers.onnx.context import Context, Inputs
-from convcalc.importers.onnx.file import Subgraph
-from convcalc.importers.onnx.model import FLOATS, Node
-from convcalc.importers.onnx.operators.products import initial
-from convcalc.importers.onnx.operators.registry import like, rule
-from convcalc.importers.onnx.operators.reshaping import dropped
-from convcalc.importers.onnx.operators.resizing import joined
-from convcalc.importers.onnx.operators.slicing import cut_axis
-from convcalc.importers.onnx.values import Unsupported, Value, axis_at, constant, given
+from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.model import FLOATS, Node, Subgraph, Unsupported
+from convcalc.importers.onnx.operators._layers import constant_like, initial_state
+from convcalc.importers.onnx.operators.registry import rule
+from convcalc.importers.onnx.operators.reshape import without_axes
+from convcalc.importers.onnx.operators.slicing import cut_axis, joined
+from convcalc.importers.onnx.values import Inputs, Value, axis_at, constant, given, optional, per_axis
+
+_BOOL, _INT64 = 9, 7
 
 
 @rule("If")
 def branch(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     """The branch that a known condition takes."""
     condition = given(inputs, 0).scalar()
-    body = node.get("then_branch" if condition else "else_branch")
-    if condition is None or not isinstance(body, Subgraph):
-        raise Unsupported("which branch runs, only running it would tell")
-    with _undone(ctx, body):
-        return _run(ctx, body, [])
+    if condition is None:
+        raise Unsupported("the branch depends on the input's values")
+    subgraph = node.subgraph("then_branch" if condition else "else_branch")
+    with _forgotten_on_failure(ctx, subgraph):
+        return _run(ctx, subgraph, [])
 
 
-def _run(ctx: Context, body: Subgraph, inputs: list[Value]) -> list[Value]:
-    """What a body gives for its inputs."""
-    _forget(ctx, body)
-    for name, tensor in body.tensors.items():
+def _run(ctx: Context, subgraph: Subgraph, inputs: list[Value]) -> list[Value]:
+    """The outputs of a subgraph for its inputs."""
+    _forget(ctx, subgraph)
+    for name, tensor in subgraph.tensors.items():
         ctx.model.tensors.setdefault(name, tensor)
-        is_learned = tensor.element in FLOATS and prod(tensor.shape) > 1
+        is_learned = tensor.dtype in FLOATS and prod(tensor.shape) > 1
         ctx.values.setdefault(name, constant(tensor, (tensor.name,) if is_learned else ()))
-    ctx.values.update(zip(body.inputs, inputs, strict=False))
-    inside = {id(inner) for inner in body.nodes}
+    ctx.values.update(zip(subgraph.inputs, inputs, strict=False))
+    inside = {id(inner) for inner in subgraph.nodes}
     ctx.skip -= inside
     ctx.renamed = {key: name for key, name in ctx.renamed.items() if key not in inside}
-    ctx.fold(body.nodes)
-    for inner in body.nodes:
+    ctx.fold(subgraph.nodes)
+    for inner in subgraph.nodes:
         if id(inner) not in ctx.skip and not all(name in ctx.values for name in inner.outputs if name):
             ctx.node(inner)
-    return [ctx.values[name] for name in body.outputs]
+    missing = [name for name in subgraph.outputs if name not in ctx.values]
+    if missing:
+        raise Unsupported("subgraph with an output that no node computes")
+    return [ctx.values[name] for name in subgraph.outputs]
 
 
-def _step(ctx: Context, body: Subgraph, inputs: list[Value]) -> list[Value]:
-    """One step of a loop. Raises Unsupported where all steps so far are too many."""
+def _step(ctx: Context, body: Subgraph, inputs: list[Value], states: int) -> tuple[list[Value], list[Value]]:
+    """The states and the other outputs after one step of a loop. Raises Unsupported after too many steps."""
     if not ctx.steps:
-        raise Unsupported("its steps are too many")
+        raise Unsupported("too many steps")
     ctx.steps = max(0, ctx.steps - max(1, len(body.nodes)))
-    return _run(ctx, body, inputs)
+    outputs = _run(ctx, body, inputs)
+    if len(outputs) < states:
+        raise Unsupported("loop with fewer outputs than states")
+    return outputs[:states], outputs[states:]
+
+
+class _KnownBodies(set[int]):
+    """The bodies of loops whose nodes are among the readers of values already."""
 
 
 def _body(ctx: Context, node: Node) -> Subgraph:
-    """The body of a loop, with those who read its values known, so that a bias behind a product is found."""
-    body = node.get("body")
-    if not isinstance(body, Subgraph):
-        raise Unsupported("a loop without a body")
-    if id(body) not in ctx.bodies:
-        ctx.bodies.add(id(body))
+    """The body of a loop; its nodes become readers of values, so that a bias after a product is found."""
+    body = node.subgraph("body")
+    if id(body) not in ctx.memo(_KnownBodies):
+        ctx.memo(_KnownBodies).add(id(body))
         for name in body.outputs:
             ctx.readers.setdefault(name, []).append(node)
         for inner in body.nodes:
@@ -71,28 +79,28 @@ def _body(ctx: Context, node: Node) -> Subgraph:
 
 @rule("Loop")
 def loop(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    """Every step of a loop whose end is known; weights that the steps share count once, their work each time."""
+    """Every step of a loop with a known end; weights that the steps share count once, their work each time."""
     body = _body(ctx, node)
-    with _undone(ctx, body):
+    with _forgotten_on_failure(ctx, body):
         return _loop(ctx, node, body, inputs)
 
 
 def _loop(ctx: Context, node: Node, body: Subgraph, inputs: Inputs) -> list[Value]:
-    most = inputs[0].scalar() if inputs[0] is not None else None
-    if inputs[0] is not None and most is None:
-        raise Unsupported("how many steps there are, only running it would tell")
-    going = given(inputs, 1) if inputs[1] is not None else Value((), [True], element=9)
-    states = [initial(ctx, given(inputs, at)) for at in range(2, len(inputs))]
+    trips, going = optional(inputs, 0), optional(inputs, 1) or Value((), [True], dtype=_BOOL)
+    most = None if trips is None else trips.scalar()
+    if trips is not None and most is None:
+        raise Unsupported("the number of steps depends on the input's values")
+    states = [initial_state(ctx, given(inputs, at)) for at in range(2, len(inputs))]
     rows: list[list[Value]] = [[] for _ in body.outputs[1 + len(states) :]]
     count = 0
     while most is None or count < most:
         if going.scalar() is None:
-            raise Unsupported("when it ends, only running it would tell")
+            raise Unsupported("the number of steps depends on the input's values")
         if not going.scalar():
             break
-        going, *found = _step(ctx, body, [Value((), [count], element=7), going, *states])
-        states = found[: len(states)]
-        for row, value in zip(rows, found[len(states) :], strict=True):
+        step = [Value((), [count], dtype=_INT64), going, *states]
+        (going, *states), outputs = _step(ctx, body, step, 1 + len(states))
+        for row, value in zip(rows, outputs, strict=True):
             row.append(value)
         count += 1
     return [*states, *_stacks(ctx, node, len(states), rows, [0] * len(rows))]
@@ -102,42 +110,43 @@ def _loop(ctx: Context, node: Node, body: Subgraph, inputs: Inputs) -> list[Valu
 def scan(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     """A loop over slices of its inputs."""
     body = _body(ctx, node)
-    with _undone(ctx, body):
+    with _forgotten_on_failure(ctx, body):
         return _scan(ctx, node, body, inputs)
 
 
 def _scan(ctx: Context, node: Node, body: Subgraph, inputs: Inputs) -> list[Value]:
-    parts = node.get("num_scan_inputs", 1)
-    if ctx.model.opsets.get("", 9) < 9 or not 1 <= parts <= len(inputs):
-        raise Unsupported("a scan of an old kind")
+    count = node.int("num_scan_inputs", 1)
+    if ctx.model.opsets.get("", 9) < 9 or not 1 <= count <= len(inputs):
+        raise Unsupported("scan of opset 8, or without inputs to scan")
     values = [given(inputs, at) for at in range(len(inputs))]
-    states, whole = [initial(ctx, value) for value in values[:-parts]], values[-parts:]
-    axes = node.get("scan_input_axes") or [0] * parts
-    axes = [axis_at(axis, len(value.sizes)) for axis, value in zip(axes, whole, strict=True)]
-    backwards = node.get("scan_input_directions") or [0] * parts
-    (length,) = {value.sizes[axis] for value, axis in zip(whole, axes, strict=True)}
+    states, scanned = [initial_state(ctx, value) for value in values[:-count]], values[-count:]
+    numbers = per_axis(node, "scan_input_axes", count, 0)
+    axes = [axis_at(axis, value.rank) for axis, value in zip(numbers, scanned, strict=True)]
+    is_backwards = per_axis(node, "scan_input_directions", count, 0)
+    lengths = {value.sizes[axis] for value, axis in zip(scanned, axes, strict=True)}
+    if len(lengths) > 1:
+        raise Unsupported("scanned inputs of different lengths")
+    length = lengths.pop()
     rows: list[list[Value]] = [[] for _ in body.outputs[len(states) :]]
     for number in range(length):
-        at = [length - 1 - number if is_turned else number for is_turned in backwards]
-        now = [_one(ctx, node, value, axis, place) for value, axis, place in zip(whole, axes, at, strict=True)]
-        found = _step(ctx, body, [*states, *now])
-        states = found[: len(states)]
-        for row, value in zip(rows, found[len(states) :], strict=True):
+        at = [length - 1 - number if is_last_first else number for is_last_first in is_backwards]
+        slices = [_slice(ctx, node, *which) for which in zip(scanned, axes, at, strict=True)]
+        states, outputs = _step(ctx, body, [*states, *slices], len(states))
+        for row, value in zip(rows, outputs, strict=True):
             row.append(value)
-    places = node.get("scan_output_axes") or [0] * len(rows)
-    return [*states, *_stacks(ctx, node, len(states), rows, places)]
+    return [*states, *_stacks(ctx, node, len(states), rows, per_axis(node, "scan_output_axes", len(rows), 0))]
 
 
-def _one(ctx: Context, node: Node, value: Value, axis: int, place: int) -> Value:
+def _slice(ctx: Context, node: Node, value: Value, axis: int, index: int) -> Value:
     """One slice of a value, without the axis."""
-    part = cut_axis(ctx, node, value, axis, place, place + 1)
+    part = cut_axis(ctx, node, value, axis, index, index + 1)
     if part.ref is None:
-        return like(part, (*part.sizes[:axis], *part.sizes[axis + 1 :]), part.data)
-    return dropped(ctx, node, part, {axis})
+        return constant_like(part, (*part.sizes[:axis], *part.sizes[axis + 1 :]), part.data)
+    return without_axes(ctx, node, part, {axis})
 
 
 def _stacks(ctx: Context, node: Node, start: int, rows: list[list[Value]], axes: list[int]) -> list[Value]:
-    """What each of a loop's outputs behind its states holds of all steps, where anything reads it."""
+    """The outputs of a loop after its states: what the steps gave, where anything reads it."""
     return [
         _stacked(ctx, node, row, axis) if name in ctx.readers or name in ctx.outputs else Value(None)
         for name, row, axis in zip(node.outputs[start:], rows, axes, strict=False)
@@ -145,15 +154,17 @@ def _stacks(ctx: Context, node: Node, start: int, rows: list[list[Value]], axes:
 
 
 def _stacked(ctx: Context, node: Node, rows: list[Value], axis: int) -> Value:
-    """What the steps gave, side by side along a new axis."""
+    """Values of one shape stacked along a new axis."""
     if not rows:
-        raise Unsupported("no step is made")
-    axis = axis_at(axis, len(rows[0].sizes) + 1)
+        raise Unsupported("loop without a step")
+    if any(row.sizes != rows[0].sizes for row in rows):
+        raise Unsupported("steps that give different shapes")
+    axis = axis_at(axis, rows[0].rank + 1)
     sizes = rows[0].sizes
     shape = (*sizes[:axis], len(rows), *sizes[axis:])
     one = (*sizes[:axis], 1, *sizes[axis:])
     if all(row.ref is None for row in rows):
-        return joined([like(row, one, row.data) for row in rows], shape, axis)
+        return joined([constant_like(row, one, row.data) for row in rows], shape, axis)
     batch = next((row.batch for row in rows if row.batch is not None), None)
     batch = None if batch is None else batch + (axis <= batch)
     refs = [ctx.view(node, row, ctx.inner(one, batch)) for row in rows]
@@ -164,16 +175,16 @@ def _stacked(ctx: Context, node: Node, rows: list[Value], axis: int) -> Value:
 
 
 @contextmanager
-def _undone(ctx: Context, body: Subgraph) -> Iterator[None]:
-    """Where a rule fails, what it has found inside a body is forgotten with it."""
+def _forgotten_on_failure(ctx: Context, subgraph: Subgraph) -> Iterator[None]:
+    """Forget the values of a subgraph if the rule fails."""
     try:
         yield
     except Exception:
-        _forget(ctx, body)
+        _forget(ctx, subgraph)
         raise
 
 
-def _forget(ctx: Context, body: Subgraph) -> None:
-    """What the last step has found is not this step's, and nothing once the rule has failed."""
-    for name in (*body.inputs, *(name for inner in body.nodes for name in inner.outputs)):
+def _forget(ctx: Context, subgraph: Subgraph) -> None:
+    """Forget the values of a subgraph: those of one step are not those of the next."""
+    for name in (*subgraph.inputs, *(name for inner in subgraph.nodes for name in inner.outputs)):
         ctx.values.pop(name, None)

@@ -1,4 +1,4 @@
-"""Rules for what is done element by element: activations and arithmetic."""
+"""Activations and arithmetic, element by element."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from convcalc.importers.onnx.context import Context, Inputs
-from convcalc.importers.onnx.model import Node
-from convcalc.importers.onnx.operators.products import aligned
-from convcalc.importers.onnx.operators.registry import like, rule
-from convcalc.importers.onnx.values import (
-    Value,
-    arithmetic,
-    axis_at,
-    broadcast,
-    checked,
-    given,
-)
+from convcalc.importers.onnx.constant_arithmetic import arithmetic
+from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.model import Node, Unsupported
+from convcalc.importers.onnx.operators._layers import aligned, constant_like, gathered, other_input, same_shape
+from convcalc.importers.onnx.operators.registry import rule
+from convcalc.importers.onnx.values import Inputs, Value, axis_at, broadcast, checked, given, optional
 
 _ACTIVATIONS = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Elu": "elu", "Celu": "elu", "Selu": "selu", "Gelu": "gelu",
@@ -25,174 +19,187 @@ _ACTIVATIONS = {
     "Softsign": "softsign", "LeakyRelu": "leaky_relu", "Swish": "silu", "BiasGelu": "gelu", "FastGelu": "gelu",
     "QuickGelu": "gelu", "ThresholdedRelu": "relu",
 }  # fmt: skip
-
-
-_WORK = {
-    "exponentials": "Exp Expm1 Sqrt Pow Log Erf Erfc Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
-    "comparisons": "Abs Neg Floor Ceil Round Sign Not And Or Xor Equal Greater Less GreaterOrEqual LessOrEqual Where "
-    "IsNaN IsInf BitwiseAnd BitwiseOr BitwiseNot BitwiseXor BitShift Shrink",
-    "divisions": "Reciprocal Mod",
-    "additions": "CumSum",
-    "multiplications": "CumProd",
+_OPERATIONS = {
+    operator: operation
+    for operation, operators in {
+        "exponentials": "Exp Expm1 Sqrt Pow Log Erf Erfc Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh",
+        "comparisons": "Abs Neg Floor Ceil Round Sign Not And Or Xor Equal Greater Less GreaterOrEqual LessOrEqual "
+        "Where IsNaN IsInf BitwiseAnd BitwiseOr BitwiseNot BitwiseXor BitShift Shrink",
+        "divisions": "Reciprocal Mod",
+        "additions": "CumSum",
+        "multiplications": "CumProd",
+    }.items()
+    for operator in operators.split()
 }
+_LOGIC = ("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "And", "Or", "Not")
+_JOINS = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"}
+_JOIN_OPERATIONS = {"Add": "additions", "Sub": "additions", "Mul": "multiplications", "Div": "divisions"}
+_BOOL = 9
 
 
 @rule(*_ACTIVATIONS)
 def activation(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
     if value.ref is None:
-        return [like(value, value.sizes)]
-    fields = {}
-    if node.operator == "LeakyRelu":
-        fields = {"slope": round(node.get("alpha", 0.01), 7)}
-    return [ctx.layer(node, _ACTIVATIONS[node.operator], [value], value.sizes, value.batch, **fields)]
+        return [constant_like(value, value.sizes)]
+    fields: dict[str, Any] = {"slope": round(node.float("alpha", 0.01), 7)} if node.operator == "LeakyRelu" else {}
+    return [same_shape(ctx, node, _ACTIVATIONS[node.operator], value, **fields)]
 
 
 @rule("PRelu")
 def prelu(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value, slope = given(inputs, 0), given(inputs, 1)
     fields = {"slopes": "one"} if prod(slope.sizes) == 1 else {}
-    return [ctx.layer(node, "prelu", [value], value.sizes, value.batch, [slope], **fields)]
+    return [same_shape(ctx, node, "prelu", value, [slope], **fields)]
 
 
 @rule("Softmax", "LogSoftmax", "Hardmax")
 def softmax(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
-    newest = ctx.model.opsets.get("", 13)
-    axis = axis_at(node.get("axis", -1 if newest >= 13 else 1), len(value.sizes))
+    default = -1 if ctx.model.opsets.get("", 13) >= 13 else 1
+    axis = axis_at(node.int("axis", default), value.rank)
     inner = ctx.inner(value.sizes, value.batch)
     at = min(ctx.inner_axis(value, axis), len(inner) - 1)
     fields: dict[str, Any] = {"axis": "last"} if len(inner) > 1 and at == len(inner) - 1 else {"axis": at} if at else {}
-    name = "log_softmax" if node.operator == "LogSoftmax" else "softmax"
-    return [ctx.layer(node, name, [value], value.sizes, value.batch, **fields)]
+    return [same_shape(ctx, node, "log_softmax" if node.operator == "LogSoftmax" else "softmax", value, **fields)]
 
 
 @rule("Clip")
 def clip(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
-    bounds = [
-        node.get(name) if len(inputs) <= at or inputs[at] is None else given(inputs, at).scalar()
-        for at, name in ((1, "min"), (2, "max"))
-    ]
     if value.ref is None:
-        return [like(value, value.sizes, value.data)]
-    low, high = bounds
+        return [constant_like(value, value.sizes, value.data)]
+    low, high = _bound(node, inputs, 1, "min"), _bound(node, inputs, 2, "max")
     if low == 0 and high is not None and abs(high - 6) < 1e-6:
-        return [ctx.layer(node, "relu6", [value], value.sizes, value.batch)]
+        return [same_shape(ctx, node, "relu6", value)]
     if low == 0 and (high is None or high > 1e30):
-        return [ctx.layer(node, "relu", [value], value.sizes, value.batch)]
-    fields = {
+        return [same_shape(ctx, node, "relu", value)]
+    fields: dict[str, Any] = {
         name: round(bound, 7)
-        for name, bound in (("low", low), ("high", high))
-        if bound is not None and abs(bound) < 1e8 and bound != {"low": -1, "high": 1}[name]
+        for name, bound, default in (("low", low, -1), ("high", high, 1))
+        if bound is not None and abs(bound) < 1e8 and bound != default
     }
-    return [ctx.layer(node, "hard_tanh", [value], value.sizes, value.batch, **fields)]
+    return [same_shape(ctx, node, "hard_tanh", value, **fields)]
 
 
-@rule(*" ".join(_WORK.values()).split())
+def _bound(node: Node, inputs: Inputs, at: int, name: str) -> float | None:
+    """A bound of Clip, an attribute in older opsets and an input in newer ones."""
+    value = optional(inputs, at)
+    if value is not None:
+        return value.scalar()
+    return node.float(name) if node.has(name) else None
+
+
+@rule(*_OPERATIONS)
 def elementwise(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    values = [value for value in inputs if value is not None]
+    values = _present(inputs)
     if node.operator in ("CumSum", "CumProd"):
         values = values[:1]
     if all(value.ref is None for value in values):
         return [_computed(node.operator, values)]
-    work = next(work for work, names in _WORK.items() if node.operator in names.split())
-    return [_together(ctx, node, work, values)]
+    return [_together(ctx, node, _OPERATIONS[node.operator], values)]
+
+
+def _present(inputs: Inputs) -> list[Value]:
+    """The inputs that are given, one at least. Raises Unsupported."""
+    values = [value for value in inputs if value is not None]
+    if not values:
+        raise Unsupported("no inputs")
+    return values
 
 
 def _computed(name: str, values: list[Value]) -> Value:
-    """An element-wise operator on constants."""
-    shape = broadcast(*(value.sizes for value in values))
-    origins = tuple(dict.fromkeys(origin for value in values for origin in value.origins))
-    is_logic = name in ("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "And", "Or", "Not")
-    element = 9 if is_logic else values[-1].element
-    return Value(checked(shape), arithmetic(name, values), origins=origins, element=element)
+    """The constant that an elementwise operator gives for constants."""
+    shape = checked(broadcast(*(value.sizes for value in values)))
+    weights = tuple(dict.fromkeys(name for value in values for name in value.source_weights))
+    dtype = _BOOL if name in _LOGIC else values[-1].dtype
+    return Value(shape, arithmetic(name, values), source_weights=weights, dtype=dtype)
 
 
-def _together(ctx: Context, node: Node, work: str, values: Sequence[Value]) -> Value:
-    """One operation over activations; constants that nobody learned only give their shape."""
-    shape = broadcast(*(value.sizes for value in values))
-    real = [value for value in values if value.ref is not None or (value.origins and prod(value.sizes) > 1)]
-    batch, refs = aligned(ctx, node, real, [value.sizes for value in real], shape)
+def _together(ctx: Context, node: Node, operation: str, values: Sequence[Value]) -> Value:
+    """One operation over activations; a constant that is not learned only gives its shape."""
+    shape = checked(broadcast(*(value.sizes for value in values)))
+    operands = [value for value in values if value.ref is not None or (value.source_weights and prod(value.sizes) > 1)]
+    if not operands:
+        raise Unsupported("more than three inputs")
+    batch, refs = aligned(ctx, node, operands, [value.sizes for value in operands], shape)
     inner = ctx.inner(shape, batch)
     if all(ctx.graph.shape(ref) != inner for ref in refs) and len(refs) < len(values):
-        gather = ctx.layer(node, "gather", [refs[0]], shape, batch, shape=inner)
-        refs[0] = ctx.ref(gather)
-    return ctx.layer(node, "elementwise", refs[:3], shape, batch, operation=work)
+        refs[0] = ctx.ref(gathered(ctx, node, [refs[0]], shape, batch))
+    return ctx.layer(node, "elementwise", refs[:3], shape, batch, operation=operation)
 
 
 @rule("Sum", "Max", "Min", "Mean")
 def several(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    values = [value for value in inputs if value is not None]
+    values = _present(inputs)
     if len(values) == 1:
         return values
     if all(value.ref is None for value in values):
         return [_computed(node.operator, values)]
     if node.operator == "Sum":
         return [binary(ctx, node, "Add", values)]
-    real = [value for value in values if value.ref is not None]
-    if len(real) < len(values) or node.operator == "Mean":
-        return [_together(ctx, node, "comparisons" if node.operator != "Mean" else "additions", values[:3])]
-    shape = broadcast(*(value.sizes for value in values))
+    if node.operator == "Mean" or any(value.ref is None for value in values):
+        return [_together(ctx, node, "additions" if node.operator == "Mean" else "comparisons", values[:3])]
+    shape = checked(broadcast(*(value.sizes for value in values)))
     batch, refs = aligned(ctx, node, values, [value.sizes for value in values], shape)
     return [ctx.layer(node, "maximum", refs, shape, batch)]
 
 
 @rule("Add", "Sub", "Mul", "Div")
-def arithmetics(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+def add_or_multiply(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     values = [given(inputs, 0), given(inputs, 1)]
     if all(value.ref is None for value in values):
         return [_computed(node.operator, values)]
     return [binary(ctx, node, node.operator, values)]
 
 
-_JOINS = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"}
-
-
-_JOIN_WORK = {"Add": "additions", "Sub": "additions", "Mul": "multiplications", "Div": "divisions"}
-
-
 def binary(ctx: Context, node: Node, name: str, values: list[Value]) -> Value:
-    """Arithmetic of activations, with learned constants among them: a scale, a parameter beside it, or a number."""
-    # the old form of broadcasting: the second's axes stand at `axis` of the first
-    if node.get("broadcast", 0) and len(values) == 2 and node.get("axis") is not None:
-        first, second = values
-        behind = len(first.sizes) - node.get("axis") - len(second.sizes)
-        if behind > 0 and second.ref is None:
-            values = [first, like(second, (*second.sizes, *(1 for _ in range(behind))), second.data)]
-    values = [ctx.worked_out(value) for value in values]
-    learned = [value for value in values if value.ref is None and value.origins]
-    real = [value for value in values if value.ref is not None]
-    if len(values) == 2 and len(real) + len(learned) < 2:
-        return _together(ctx, node, _JOIN_WORK[name], values)
-    if len(values) == 2 and learned and name == "Mul":
-        scale = _scale(ctx, node, real[0], learned[0])
+    """Arithmetic of activations; among them may be learned constants (a scale, a parameter) and numbers."""
+    values = [ctx.worked_out(value) for value in _explicitly_broadcast(node, values)]
+    learned = [value for value in values if _is_learned(value)]
+    activations = [value for value in values if value.ref is not None]
+    if len(values) == 2 and len(activations) + len(learned) < 2:
+        return _together(ctx, node, _JOIN_OPERATIONS[name], values)
+    if len(values) == 2 and activations and learned and name == "Mul":
+        scale = _scale(ctx, node, activations[0], learned[0])
         if scale is not None:
             return scale
-    shape = broadcast(*(value.sizes for value in values))
+    shape = checked(broadcast(*(value.sizes for value in values)))
     batch, refs = aligned(ctx, node, values, [value.sizes for value in values], shape)
     return ctx.layer(node, _JOINS[name], refs, shape, batch)
 
 
+def _is_learned(value: Value) -> bool:
+    return value.ref is None and bool(value.source_weights)
+
+
+def _explicitly_broadcast(node: Node, values: list[Value]) -> list[Value]:
+    """The operands with broadcasting as opset 6 wrote it: the second's first axis is `axis` of the first."""
+    if not node.int("broadcast") or len(values) != 2 or not node.has("axis"):
+        return values
+    first, second = values
+    after = first.rank - node.int("axis") - second.rank
+    if not 0 < after <= first.rank or second.ref is not None:
+        return values
+    return [first, constant_like(second, (*second.sizes, *(1 for _ in range(after))), second.data)]
+
+
 def _scale(ctx: Context, node: Node, value: Value, factor: Value) -> Value | None:
-    """Learned factors along one axis, with the offsets that an Add behind it may hold."""
+    """Learned factors along one axis, with the offsets of an Add after it; None where they are not such."""
     shape = broadcast(value.sizes, factor.sizes)
-    wide = [at for at, size in enumerate((1,) * (len(shape) - len(factor.sizes)) + factor.sizes) if size > 1]
+    wide = [at for at, size in enumerate((1,) * (len(shape) - factor.rank) + factor.sizes) if size > 1]
     if shape != value.sizes or len(wide) != 1 or wide[0] == value.batch:
         return None
     axis = ctx.inner_axis(value, wide[0])
-    inner = ctx.inner(value.sizes, value.batch)
     fields: dict[str, Any] = {}
     if axis:
-        fields["axis"] = "last" if axis == len(inner) - 1 else axis
-    add = ctx.only_reader(node.outputs[0], ("Add",)) if node.operator == "Mul" else None
+        fields["axis"] = "last" if axis == len(ctx.inner(value.sizes, value.batch)) - 1 else axis
     weights = [factor]
-    if add is not None:
-        (other,) = [name for name in add.inputs if name != node.outputs[0]]
-        offset = ctx.values.get(other)
-        if offset is not None and offset.ref is None and offset.origins and offset.sizes == factor.sizes:
-            ctx.skip.add(id(add))
-            ctx.renamed[id(node)] = add.outputs[0]
-            weights.append(offset)
-            fields["bias"] = True
-    return ctx.layer(node, "scale", [value], value.sizes, value.batch, weights, **fields)
+    add = ctx.only_reader(node.outputs[0], ("Add",)) if node.operator == "Mul" and node.outputs else None
+    offset = ctx.values.get(other_input(add, node.outputs[0])) if add is not None else None
+    if add is not None and offset is not None and _is_learned(offset) and offset.shape == factor.sizes:
+        ctx.skip.add(id(add))
+        ctx.renamed[id(node)] = add.outputs[0]
+        weights.append(offset)
+        fields["bias"] = True
+    return same_shape(ctx, node, "scale", value, weights, **fields)

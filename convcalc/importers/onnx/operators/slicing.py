@@ -1,38 +1,68 @@
-"""Rules for some of the elements, or more of them: slices, splits, lookups, tiling, padding."""
+"""Slices, splits, and concatenation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import prod
 from typing import Any
 
-from convcalc.graph import Ref
-from convcalc.importers.onnx.context import Context, Inputs
-from convcalc.importers.onnx.model import MOST_READ, Node
-from convcalc.importers.onnx.operators.registry import like, rule
-from convcalc.importers.onnx.operators.reshaping import batch_after, dropped, reshaped
+from convcalc.graph import Layer, Ref
+from convcalc.importers.onnx.constant_arithmetic import picked
+from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.model import MOST_READ, Node, Unsupported
+from convcalc.importers.onnx.operators._layers import constant_like, gathered
+from convcalc.importers.onnx.operators.registry import rule
 from convcalc.importers.onnx.values import (
+    MOST_AXES,
+    Inputs,
     Shape,
-    Unsupported,
     Value,
     axis_at,
-    broadcast,
     checked,
     given,
     optional,
-    picked,
-    sliced,
-    slices,
-    spread,
+    optional_ints,
 )
+
+_MOST_PARTS = 64  # of one split; more are gathered one by one
 
 
 @rule("Slice")
-def cut(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+def slice_axes(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
-    for axis, start, stop, step in slices(node, inputs):
+    for axis, start, stop, step in _slices(node, inputs, value.rank):
         value = cut_axis(ctx, node, value, axis, start, stop, step)
     return [value]
+
+
+def _slices(node: Node, inputs: Inputs, rank: int) -> list[tuple[int, int, int, int]]:
+    """Axis, start, stop and step of each axis that a Slice cuts: attributes in older opsets, inputs in newer ones."""
+    if node.has("starts"):
+        starts, stops = node.ints("starts"), node.ints("ends")
+        axes = node.ints("axes") if node.has("axes") else list(range(len(starts)))
+        steps = [1] * len(starts)
+    else:
+        starts, stops = given(inputs, 1).ints(), given(inputs, 2).ints()
+        axes = optional_ints(inputs, 3, list(range(len(starts))))
+        steps = optional_ints(inputs, 4, [1] * len(starts))
+    if not len(axes) == len(starts) == len(stops) == len(steps):
+        raise Unsupported("starts, ends, axes and steps of different lengths")
+    return [
+        (axis_at(axis, rank), start, stop, step)
+        for axis, start, stop, step in zip(axes, starts, stops, steps, strict=True)
+    ]
+
+
+def sliced(size: int, start: int, stop: int, step: int) -> range:
+    """The indices that a slice takes along an axis. Raises Unsupported for step 0.
+
+    >>> sliced(10, 1, -1, 3)
+    range(1, 9, 3)
+    """
+    if step == 0:
+        raise Unsupported("slice with step 0")
+    return range(size)[slice(start, stop if step > 0 or stop >= -size else None, step)]
 
 
 def cut_axis(ctx: Context, node: Node, value: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
@@ -44,14 +74,15 @@ def cut_axis(ctx: Context, node: Node, value: Value, axis: int, start: int, stop
         return value
     if value.ref is None:
         indices = [taken if at == axis else range(other) for at, other in enumerate(value.sizes)]
-        found = like(value, shape, picked(value, indices))
-        found.part = (*value.part, (axis, taken)) if value.origins else ()
-        return found
+        part = constant_like(value, shape, picked(value, indices))
+        part.part = (*value.part, (axis, taken)) if value.source_weights else ()
+        return part
     if not taken:
-        return Value(checked(shape), [])  # nothing, which a concat leaves out
+        return Value(checked(shape), [])  # nothing, which a concatenation leaves out
     if taken.step < 0:
-        return ctx.layer(node, "gather", [value], shape, value.batch, shape=ctx.inner(shape, value.batch))
-    fields: dict[str, Any] = {"axis": ctx.inner_axis(value, axis)} if ctx.inner_axis(value, axis) else {}
+        return gathered(ctx, node, [value], shape, value.batch)
+    at = ctx.inner_axis(value, axis)
+    fields: dict[str, Any] = {"axis": at} if at else {}
     fields.update({"start": taken.start} if taken.start else {})
     fields.update({"stop": taken[-1] + 1} if taken[-1] + 1 < size else {})
     fields.update({"step": taken.step} if taken.step > 1 and len(taken) > 1 else {})
@@ -61,199 +92,134 @@ def cut_axis(ctx: Context, node: Node, value: Value, axis: int, start: int, stop
 @rule("Split")
 def split(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
-    axis = axis_at(node.get("axis", 0), len(value.sizes))
+    axis = axis_at(node.int("axis"), value.rank)
     size, count = value.sizes[axis], len(node.outputs)
-    parts = node.get("split") or optional(inputs, 1, [])
+    if not count:
+        raise Unsupported("split without outputs")
+    parts = node.ints("split") or optional_ints(inputs, 1, [])
     if not parts:
         each = -(-size // count)
         parts = [min(each, size - each * number) for number in range(count)]
     if len(parts) != count:
-        raise Unsupported("its parts do not add up")
+        raise Unsupported(f"split into {len(parts)} parts with {count} outputs")
     return _parts(ctx, node, value, axis, parts)
+
+
+class _Sequences(dict[str, list[Value]]):
+    """Name of a sequence -> its values."""
 
 
 @rule("SplitToSequence")
 def split_to_sequence(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
-    axis = axis_at(node.get("axis", 0), len(value.sizes))
-    size = value.sizes[axis]
-    parts = optional(inputs, 1, [])
-    if len(inputs) < 2 or inputs[1] is None:
-        if not node.get("keepdims", 1):
-            raise Unsupported("it takes an axis away")
-        parts = [1] * size
-    elif len(inputs[1].sizes) == 0:
-        each = parts[0]
-        parts = [min(each, size - start) for start in range(0, size, max(1, each))]
-    ctx.sequences[node.outputs[0]] = _parts(ctx, node, value, axis, parts)
+    axis = axis_at(node.int("axis"), value.rank)
+    size, lengths = value.sizes[axis], optional(inputs, 1)
+    if lengths is None and not node.int("keepdims", 1):
+        raise Unsupported("split that removes the axis")
+    if lengths is None or not lengths.sizes:
+        each = 1 if lengths is None else lengths.integer()
+        if each < 1 or size > each * MOST_READ:
+            raise Unsupported(f"split of {size} elements into parts of {each}")
+        parts = [min(each, size - start) for start in range(0, size, each)]
+    else:
+        parts = lengths.ints()
+    if not node.outputs:
+        raise Unsupported("split without outputs")
+    ctx.memo(_Sequences)[node.outputs[0]] = _parts(ctx, node, value, axis, parts)
     return [Value(None)]
 
 
 @rule("SequenceAt")
 def sequence_at(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    (index,) = given(inputs, 1).ints()
-    return [ctx.sequences[node.inputs[0]][index]]
+    index = given(inputs, 1).integer()
+    parts = ctx.memo(_Sequences).get(node.inputs[0]) if node.inputs else None
+    if parts is None:
+        raise Unsupported("sequence of unknown values")
+    return [parts[axis_at(index, len(parts))]]
 
 
 def _parts(ctx: Context, node: Node, value: Value, axis: int, parts: list[int]) -> list[Value]:
-    """A value cut along an axis."""
-    size, count = value.sizes[axis], len(parts)
-    if sum(parts) != size or min(parts, default=0) < 1:
-        raise Unsupported("its parts do not add up")
-    shapes = [(*value.sizes[:axis], part, *value.sizes[axis + 1 :]) for part in parts]
+    """A value split along an axis into parts of these sizes."""
+    if sum(parts) != value.sizes[axis] or min(parts, default=0) < 1:
+        raise Unsupported(f"split of {value.sizes[axis]} elements into parts of {sum(parts)}")
     if value.ref is None:
-        starts = [sum(parts[:number]) for number in range(count)]
-        return [
-            cut_axis(ctx, node, value, axis, start, start + part) for start, part in zip(starts, parts, strict=True)
-        ]
-    if count == 1:
+        stops = accumulate(parts)
+        return [cut_axis(ctx, node, value, axis, stop - part, stop) for stop, part in zip(stops, parts, strict=True)]
+    if len(parts) == 1:
         return [value]
+    shapes = [checked((*value.sizes[:axis], part, *value.sizes[axis + 1 :])) for part in parts]
     at = ctx.inner_axis(value, axis)
-    fields = {"axis": at} if at else {}
-    whole = count if len(set(parts)) == 1 else tuple(parts)
-    if count > 64:
-        return [
-            ctx.layer(node, "gather", [value], shape, value.batch, shape=ctx.inner(shape, value.batch))
-            for shape in shapes
-        ]
-    first = ctx.layer(node, "split", [value], shapes[0], value.batch, parts=whole, **fields)
-    layer = (first.ref or Ref(0)).layer
+    if len(parts) > _MOST_PARTS:
+        return [gathered(ctx, node, [value], shape, value.batch) for shape in shapes]
+    sizes = len(parts) if len(set(parts)) == 1 else tuple(parts)
+    first = ctx.layer(node, "split", [value], shapes[0], value.batch, parts=sizes, **({"axis": at} if at else {}))
+    layer = ctx.ref(first).layer
     return [Value(shape, ref=Ref(layer, port), batch=value.batch) for port, shape in enumerate(shapes)]
 
 
-@rule("Gather")
-def gather(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    value, index = given(inputs, 0), given(inputs, 1)
-    axis = axis_at(node.get("axis", 0), len(value.sizes))
-    shape = (*value.sizes[:axis], *index.sizes, *value.sizes[axis + 1 :])
-    if value.ref is None and index.ref is None:
-        return [_gathered(value, index, axis, shape)]
-    if value.ref is None:
-        return [_embedded(ctx, node, value, index, axis, shape)]
-    if index.ref is not None:
-        return [moved(ctx, node, [value, index], shape)]
-    numbers = index.data
-    size = value.sizes[axis]
-    if numbers is not None and not index.sizes:
-        (number,) = (number % size for number in index.ints())
-        one = cut_axis(ctx, node, value, axis, number, number + 1)
-        return [dropped(ctx, node, one, {axis})]
-    if numbers is not None and len(index.sizes) == 1:
-        found = [number % size for number in index.ints()]
-        if found == list(range(found[0], found[0] + len(found))):
-            return [cut_axis(ctx, node, value, axis, found[0], found[-1] + 1)]
-    if len(value.sizes) == 1 and numbers is not None and index.ints() == list(range(size)):
-        return [reshaped(ctx, node, value, shape, batch_after(ctx, value, shape))]
-    return [moved(ctx, node, [value], shape, value.batch if value.batch is not None and value.batch < axis else None)]
+class _Chains:
+    """The concatenations made so far, so that one that begins with the inputs of an earlier one reads its output.
+
+    A chain is a number for an axis and the first inputs in order. A dense block becomes a chain of concatenations.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[int, Ref], int] = {}  # (number of a chain, the next input) -> number
+        self.layers: dict[int, tuple[Ref, Layer]] = {}  # number of a chain -> the layer that concatenates it
+
+    def merge(self, ctx: Context, axis: int, refs: list[Ref]) -> tuple[int, list[Ref]]:
+        """The number of a chain, and its inputs with the longest known beginning replaced by one input."""
+        chain, merged = -1 - axis, refs
+        for count, ref in enumerate(refs, 1):
+            chain = self.numbers.setdefault((chain, ref), len(self.numbers))
+            known, layer = self.layers.get(chain, (Ref(0), None))
+            is_kept = known.layer < len(ctx.graph.all) and ctx.graph.all[known.layer] is layer
+            if 1 < count < len(refs) and is_kept:
+                merged = [known, *refs[count:]]
+        return chain, merged
 
 
-def _gathered(value: Value, index: Value, axis: int, shape: Shape) -> Value:
-    """Elements of a constant by constant indices."""
-    if value.data is None or index.data is None or prod(shape) > MOST_READ:
-        return like(value, shape)
-    numbers = [number % max(1, value.sizes[axis]) for number in index.ints()]
-    indices = [numbers if at == axis else range(size) for at, size in enumerate(value.sizes)]
-    return like(value, shape, picked(value, indices))
+@rule("Concat")
+def concat(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    values = [value for value in inputs if value is not None]
+    if not values:
+        raise Unsupported("no inputs")
+    axis = axis_at(node.int("axis", 1), values[0].rank)
+    # an empty part adds nothing
+    values = [value for value in values if value.sizes_of_rank(axis + 1, MOST_AXES)[axis]] or values[:1]
+    if any(value.rank != values[0].rank for value in values):
+        raise Unsupported("inputs of different ranks")
+    total = sum(value.sizes[axis] for value in values)
+    shape = (*values[0].sizes[:axis], total, *values[0].sizes[axis + 1 :])
+    if all(value.ref is None for value in values):
+        return [joined(values, shape, axis)]
+    if len(values) == 1:
+        return [values[0]]
+    batch = next((value.batch for value in values if value.batch is not None), None)
+    if batch == axis:
+        if ctx.batch != 1:
+            raise Unsupported("concatenation along the batch axis")
+        batch = None
+    refs = [ctx.view(node, value, ctx.inner(value.sizes, batch)) for value in values]
+    at = axis if batch is None or shape[batch] != ctx.batch else axis - (axis > batch)
+    chain, refs = ctx.memo(_Chains).merge(ctx, at, refs)
+    is_frames = axis == 0 and any(value.batch == 0 for value in values)  # side by side in the batch axis
+    output = ctx.layer(node, "concat", refs, shape, 0 if is_frames else batch, **({"axis": at} if at else {}))
+    ref = ctx.ref(output)
+    ctx.memo(_Chains).layers[chain] = ref, ctx.graph.all[ref.layer]
+    return [output]
 
 
-def _embedded(ctx: Context, node: Node, table: Value, index: Value, axis: int, shape: Shape) -> Value:
-    """Rows of a learned table, looked up by an activation."""
-    if axis != 0 or len(table.sizes) != 2:
-        return moved(ctx, node, [table, index], shape)
-    entries, features = table.sizes
-    tokens = index
-    if not ctx.inner(index.sizes, index.batch) or len(index.sizes) == 0:
-        raise Unsupported("no tokens")
-    return ctx.layer(node, "embedding", [tokens], shape, index.batch, [table], entries=entries, features=features)
-
-
-def moved(ctx: Context, node: Node, values: Sequence[Value], shape: Shape, batch: int | None = None) -> Value:
-    """Elements of activations in a known shape, by a way that only the values tell."""
-    shape = checked(shape)
-    if batch is None and shape and any(value.batch == 0 for value in values) and shape[0] == ctx.batch:
-        batch = 0
-    refs = [value for value in values if value.ref is not None or value.origins]
-    return ctx.layer(node, "gather", refs, shape, batch, shape=ctx.inner(shape, batch))
-
-
-@rule(
-    "GatherElements",
-    "GatherND",
-    "ScatterND",
-    "ScatterElements",
-    "Scatter",
-    "ReverseSequence",
-    "ReverseV2",
-    "Trilu",
-    "Compress",
-)
-def scattered(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    value = given(inputs, 0)
-    shape = value.sizes
-    if node.operator == "GatherElements":
-        shape = given(inputs, 1).sizes
-    elif node.operator == "GatherND":
-        index, skip = given(inputs, 1).sizes, node.get("batch_dims", 0)
-        shape = (*index[:-1], *value.sizes[skip + index[-1] :])
-    elif node.operator == "Compress":
-        raise Unsupported("how many stay, only running it would tell")
-    values = [found for found in inputs if found is not None]
-    if all(found.ref is None for found in values):
-        return [like(value, shape)]
-    return [moved(ctx, node, values, shape, value.batch)]
-
-
-@rule("Expand", "Tile")
-def expand(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    value, numbers = given(inputs, 0), given(inputs, 1).ints()
-    if node.operator == "Expand":
-        shape = broadcast(value.sizes, tuple(numbers))
-    else:
-        shape = tuple(size * times for size, times in zip(value.sizes, numbers, strict=True))
-    if value.ref is None:
-        is_small = value.data is not None and prod(shape) <= MOST_READ and node.operator == "Expand"
-        return [like(value, shape, spread(value.data or [], value.sizes, shape) if is_small else None)]
-    batch = None if value.batch is None else value.batch + len(shape) - len(value.sizes)
-    if prod(shape) == prod(value.sizes):
-        return [reshaped(ctx, node, value, shape, batch)]
-    return [moved(ctx, node, [value], shape, batch)]
-
-
-@rule("Pad")
-def pad(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    value = given(inputs, 0)
-    rank = len(value.sizes)
-    pads = node.get("pads") or node.get("paddings") or given(inputs, 1).ints()
-    axes = [axis_at(axis, rank) for axis in optional(inputs, 3, list(range(rank)))]
-    sides = {axis: (pads[at], pads[at + len(axes)]) for at, axis in enumerate(axes)}
-    both = [sides.get(axis, (0, 0)) for axis in range(rank)]
-    shape = tuple(size + before + after for size, (before, after) in zip(value.sizes, both, strict=True))
-    if value.ref is None:
-        return [like(value, shape)]
-    if shape == value.sizes:
-        return [value]
-    grid = both[2:]
-    if (
-        any(map(any, both[:2]))
-        or value.batch != 0
-        or value.sizes[0] != ctx.batch
-        or rank < 3
-        or min(map(min, grid)) < 0
-    ):
-        return [moved(ctx, node, [value], shape, value.batch)]
-    amount: Any = tuple(before if before == after else (before, after) for before, after in grid)
-    amount = amount[0] if len(set(amount)) == 1 and isinstance(amount[0], int) else amount
-    mode = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}.get(str(node.get("mode", "")), "zeros")
-    fields = {} if mode == "zeros" else {"mode": mode}
-    return [ctx.layer(node, "pad", [value], shape, value.batch, amount=amount, **fields)]
-
-
-@rule("TopK")
-def top(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    value = given(inputs, 0)
-    (count,) = optional(inputs, 1, [node.get("k", 1)])
-    axis = axis_at(node.get("axis", -1), len(value.sizes))
-    shape = (*value.sizes[:axis], count, *value.sizes[axis + 1 :])
-    work = ctx.layer(node, "elementwise", [value], value.sizes, value.batch, operation="comparisons")
-    found = ctx.layer(node, "gather", [work], shape, value.batch, shape=ctx.inner(shape, value.batch))
-    return [found, found]
+def joined(values: Sequence[Value], shape: Shape, axis: int) -> Value:
+    """Constants concatenated. Raises Unsupported where their other axes differ."""
+    if any((*value.sizes[:axis], *value.sizes[axis + 1 :]) != (*shape[:axis], *shape[axis + 1 :]) for value in values):
+        raise Unsupported("inputs that differ in other axes")
+    weights = tuple(dict.fromkeys(name for value in values for name in value.source_weights))
+    data: list[Any] | None = None
+    if all(value.data is not None for value in values) and prod(shape) <= MOST_READ:
+        data = []
+        for outer in range(prod(shape[:axis]) if prod(shape) else 0):
+            for value in values:
+                size = prod(value.sizes[axis:])
+                data.extend((value.data or [])[outer * size : (outer + 1) * size])
+    return Value(checked(shape), data, source_weights=weights, dtype=values[0].dtype)

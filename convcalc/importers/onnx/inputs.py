@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from convcalc.errors import SpecError, UserError, did_you_mean, quoted
 from convcalc.importers.onnx.context import Context
-from convcalc.importers.onnx.model import ValueType
+from convcalc.importers.onnx.model import Node, ValueType
 from convcalc.importers.onnx.order import reads
 from convcalc.importers.onnx.values import Value
 from convcalc.kinds import shape_text
@@ -16,10 +16,10 @@ from convcalc.language.input_shapes import parse_shape
 Sizes = tuple[int | str, ...]
 
 
-def bind(ctx: Context, given: Sequence[str], with_batch: bool) -> int:
+def bind(ctx: Context, nodes: Sequence[Node], given: Sequence[str], with_batch: bool) -> int:
     """Put the inputs into the graph; the size of the batch, which our shapes leave out. Raises SpecError."""
     model = ctx.model
-    used = {name for node in ctx.nodes for name in reads(node)} | set(model.outputs)
+    used = {name for node in nodes for name in reads(node)} | set(model.outputs)
     inputs = [value for value in model.inputs if value.name not in model.tensors and value.name in used]
     if not inputs:
         return 1
@@ -27,14 +27,14 @@ def bind(ctx: Context, given: Sequence[str], with_batch: bool) -> int:
     shapes = {value.name: _stated(value) for value in inputs}
     has_batch = {name: with_batch and _has_batch(shape) for name, shape in shapes.items()}
     for name, text in texts.items():
-        shapes[name], has_batch[name] = _apply(name, shapes[name], text, has_batch[name], ctx.symbols)
+        shapes[name], has_batch[name] = _apply(name, shapes[name], text, has_batch[name], ctx.free_sizes)
     batch = next((s[0] for n, s in shapes.items() if has_batch[n] and isinstance(s[0], int)), 1)
     for name, shape in shapes.items():
         if has_batch[name] and isinstance(shape[0], str) and shape[0] not in ("", "?"):
-            ctx.symbols.setdefault(shape[0], batch)
+            ctx.free_sizes.setdefault(shape[0], batch)
     for value in inputs:
         shape = shapes[value.name]
-        bound = _bound(shape, has_batch[value.name], batch, ctx.symbols)
+        bound = _bound(shape, has_batch[value.name], batch, ctx.free_sizes)
         if bound is not None and (max(bound, default=1) > LARGEST or min(bound, default=1) < 1):
             raise SpecError(f"the input {quoted(value.name)} has sizes out of range: {shape_text(bound)}")
         if bound is None:

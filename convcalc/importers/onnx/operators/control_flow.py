@@ -36,21 +36,17 @@ def _run(ctx: Context, body: Subgraph, inputs: list[Value]) -> list[Value]:
         is_learned = tensor.element in FLOATS and prod(tensor.shape) > 1
         ctx.values.setdefault(name, constant(tensor, (tensor.name,) if is_learned else ()))
     ctx.values.update(zip(body.inputs, inputs, strict=False))
-    inside = {id(inner) for inner in body.nodes}
-    ctx.skip -= inside
-    ctx.renamed = {key: name for key, name in ctx.renamed.items() if key not in inside}
+    ctx.unfuse(body.nodes)
     ctx.fold(body.nodes)
-    for inner in body.nodes:
-        if id(inner) not in ctx.skip and not all(name in ctx.values for name in inner.outputs if name):
-            ctx.node(inner)
+    ctx.import_nodes(body.nodes)
     return [ctx.values[name] for name in body.outputs]
 
 
 def _step(ctx: Context, body: Subgraph, inputs: list[Value]) -> list[Value]:
     """One step of a loop. Raises Unsupported where all steps so far are too many."""
-    if not ctx.steps:
+    if not ctx.steps_left:
         raise Unsupported("its steps are too many")
-    ctx.steps = max(0, ctx.steps - max(1, len(body.nodes)))
+    ctx.steps_left = max(0, ctx.steps_left - max(1, len(body.nodes)))
     return _run(ctx, body, inputs)
 
 

@@ -93,7 +93,7 @@ def conv(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 
 def _learned(ctx: Context, node: Node, weight: Value) -> dict[str, int]:
     """The field that says how many learned values a kernel comes from, where it is not one for each."""
-    return {"learned": 0} if is_fixed(ctx, node.inputs[1], weight) else ctx.learned(weight)
+    return {"learned": 0} if is_fixed(ctx, node.inputs[1], weight) else ctx.weights.learned_field(weight)
 
 
 def _conv_by(ctx: Context, node: Node, value: Value, weight: Value, bias: Value | None) -> Value:

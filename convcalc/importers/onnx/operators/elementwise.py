@@ -160,7 +160,7 @@ def binary(ctx: Context, node: Node, name: str, values: list[Value]) -> Value:
         behind = len(first.sizes) - node.get("axis") - len(second.sizes)
         if behind > 0 and second.ref is None:
             values = [first, like(second, (*second.sizes, *(1 for _ in range(behind))), second.data)]
-    values = [ctx.worked_out(value) for value in values]
+    values = [ctx.materialize(value) for value in values]
     learned = [value for value in values if value.ref is None and value.origins]
     real = [value for value in values if value.ref is not None]
     if len(values) == 2 and len(real) + len(learned) < 2:
@@ -191,8 +191,7 @@ def _scale(ctx: Context, node: Node, value: Value, factor: Value) -> Value | Non
         (other,) = [name for name in add.inputs if name != node.outputs[0]]
         offset = ctx.values.get(other)
         if offset is not None and offset.ref is None and offset.origins and offset.sizes == factor.sizes:
-            ctx.skip.add(id(add))
-            ctx.renamed[id(node)] = add.outputs[0]
+            ctx.fuse(node, add)
             weights.append(offset)
             fields["bias"] = True
     return ctx.layer(node, "scale", [value], value.sizes, value.batch, weights, **fields)

@@ -38,11 +38,10 @@ def bias_after(ctx: Context, node: Node, bias: Value | None, features: int, behi
     at = rank - 1 if behind == 0 else rank - (len(node.get("kernel_shape") or (0, 0)) + 1)
     if not 0 <= at < rank or value.shape[at] != features or (not value.origins and prod(value.shape) == 1):
         return None, node, False
-    ctx.skip.add(id(add))
     renamed = Node()
     renamed.operator, renamed.name, renamed.module = node.operator, node.name, node.module
     renamed.inputs, renamed.outputs, renamed.attributes = node.inputs, add.outputs, node.attributes
-    ctx.renamed[id(node)] = add.outputs[0]
+    ctx.fuse(node, add)
     return value, renamed, True
 
 
@@ -85,7 +84,7 @@ def gemm(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 def _linear(ctx: Context, node: Node, value: Value, features: int, weight: Value, bias: Value | None) -> Value:
     """A fully connected layer on the last axis."""
     bias, node, is_fused = bias_after(ctx, node, bias, features, 0)
-    if bias is not None and ctx.learned_values(bias) not in (None, features):
+    if bias is not None and ctx.weights.learned_values(bias) not in (None, features):
         return _with_offset(ctx, node, _linear_layer(ctx, node, value, features, weight, None, False), bias)
     return _linear_layer(ctx, node, value, features, weight, bias, is_fused)
 
@@ -106,7 +105,7 @@ def _linear_layer(
         fields["axis"] = "last"
     if bias is None and not is_fused and not node.has_bias:
         fields["bias"] = False
-    fields.update(ctx.learned(weight))
+    fields.update(ctx.weights.learned_field(weight))
     source: Value | Ref = value
     if value.batch == len(value.sizes) - 1:
         batch = None if value.sizes[value.batch] != ctx.batch else value.batch

@@ -81,8 +81,7 @@ def _shuffled(ctx: Context, node: Node, value: Value, shape: Shape) -> Value | N
     wanted = back.get("shape") or (target.data if target is not None else None)
     if wanted is None or target_shape(value.sizes, [int(size) for size in wanted]) != value.sizes:
         return None
-    ctx.skip.update((id(swap), id(back)))
-    ctx.renamed[id(node)] = back.outputs[0]
+    ctx.fuse(node, swap, back)
     return ctx.layer(node, "channel_shuffle", [value], value.sizes, 0, groups=shape[1])
 
 

@@ -24,7 +24,7 @@ from convcalc.importers.onnx.model import Model, Node
 from convcalc.importers.onnx.notes import notes
 from convcalc.importers.onnx.opaque import keep_place
 from convcalc.importers.onnx.operators import RULES
-from convcalc.importers.onnx.order import ordered
+from convcalc.importers.onnx.order import ordered, reads_outside
 from convcalc.importers.onnx.values import Unsupported, Value, constant
 
 MOST_CONSTANTS = 5_000_000  # numbers that arithmetic on constants may read and make; real models need far fewer
@@ -107,7 +107,7 @@ class Importer(Context):
         self.fold(self.nodes)
         self.nodes = fusions.fuse(self.nodes, self.values, self.outputs)
         for node in self.nodes:
-            for name in node.inputs:
+            for name in reads_outside(node):
                 self.readers.setdefault(name, []).append(node)
         for node in self.nodes:
             if node.has_bias and (add := self.only_reader(node.outputs[0], ("Add",))) and add.has_bias:

@@ -61,8 +61,8 @@ def _fields(node: Node, inputs: list[Value | None], error: Unsupported | None) -
 
 
 def _cut(text: str) -> str:
-    """Return a text as a spec's field can hold it."""
-    text = printable(text)
+    """Return a text as a spec's field can hold it, which would compute a ${...}."""
+    text = printable(text).replace("${", "$ {")
     return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 3]}..."
 
 

@@ -59,6 +59,21 @@ def reads(node: Node) -> list[str]:
     return found
 
 
+def reads_outside(node: Node) -> list[str]:
+    """Return every value that a node reads, in its branches and loops only those of the graph around them."""
+    names = [name for name in node.inputs if name]
+    for attribute in node.attributes.values():
+        if isinstance(attribute, Subgraph):
+            own = {
+                *attribute.inputs,
+                *attribute.tensors,
+                *(name for inner in attribute.nodes for name in inner.outputs),
+            }
+            inside = [*(name for inner in attribute.nodes for name in reads_outside(inner)), *attribute.outputs]
+            names.extend(name for name in inside if name not in own)
+    return names
+
+
 def _needed(model: Model, nodes: list[Node], makers: dict[str, int]) -> list[int]:
     """The nodes that some output depends on, in the file's order."""
     found: set[int] = set()

@@ -17,7 +17,6 @@ from convcalc.kinds import KINDS, Kind, shape_text
 
 Inputs = list["Value | None"]
 Rule = Callable[["Context", Node, Inputs], "list[Value]"]
-WRONG = (Unsupported, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 MOST_STEPS = 20_000  # nodes in all steps of all loops together
 _DOMAINS = ("", "com.microsoft", "onnx.contrib")  # of operators that have rules
 
@@ -185,14 +184,14 @@ class Context(ABC):
         start = len(self.graph.all) if start is None else start
         try:
             yield
-        except (UserError, *WRONG) as error:
+        except (Unsupported, UserError) as error:
             del self.graph.all[start:]
             self.weights.take_back(start)
             self.unfuse([node])
             self.concats = {key: ref for key, ref in self.concats.items() if ref.layer < start}
             if isinstance(error, (Unsupported, TooLarge)):
                 raise
-            raise Unsupported(error.message if isinstance(error, UserError) else "") from None
+            raise Unsupported(error.message) from None
 
 
 def _lazy_sources(value: Value) -> Iterator[Value]:

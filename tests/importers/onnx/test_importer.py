@@ -7,6 +7,7 @@ from helpers.onnx_models import figures, node, save
 from onnx import helper
 
 from convcalc import graph as graphs
+from convcalc.cli import BUG, run
 from convcalc.errors import SpecError
 from convcalc.importers.onnx import importer
 from convcalc.importers.onnx.operators import RULES
@@ -40,6 +41,22 @@ def test_a_rule_that_fails_gives_back_the_nodes_that_it_fused(tmp_path, monkeypa
     monkeypatch.setitem(RULES, "Sign", halfway)
     nodes = [node("Sign", ["x"], "s"), node("Relu", ["s"], "r"), node("Tanh", ["r"])]
     assert kinds(save(tmp_path / "m.onnx", nodes)) == ["opaque", "relu", "tanh"]
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("axis"), TypeError("no len()"), ValueError("too many"), ZeroDivisionError()]
+)
+def test_a_bug_in_a_rule_is_a_bug_and_no_lower_bound(tmp_path, monkeypatch, capsys, error):
+    def wrong(ctx, node, inputs):
+        raise error
+
+    monkeypatch.setitem(RULES, "Relu", wrong)
+    path = save(tmp_path / "m.onnx", [node("Relu", ["x"])])
+    with pytest.raises(type(error)):
+        graph(path)
+    monkeypatch.setenv("CONVCALC_DEBUG", "1")
+    assert run(["params", path]) == BUG
+    assert type(error).__name__ in capsys.readouterr().err
 
 
 def test_a_bias_stays_apart_from_a_product_that_a_branch_reads(tmp_path):

@@ -120,6 +120,10 @@ class UserError(Exception):
         self.message, self.field, self.hint, self.offset, self.width = message, field, hint, offset, width
 
 
+class TooLarge(UserError):
+    """A limit of this program that a network exceeds: no layer is wrong, and there is nothing to try instead."""
+
+
 class ChangesGraph(Exception):
     """A sweep's array met something that changes the graph; the sweep goes through its values one by one."""
 

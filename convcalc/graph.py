@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from convcalc.errors import Place, UserError
+from convcalc.errors import Place, TooLarge, UserError
 from convcalc.kinds import Input, Kind, Shape, require
 
 MOST_LAYERS = 250_000
@@ -115,7 +115,7 @@ class Graph:
     ) -> Ref:
         """Put a layer behind its inputs and work out its shapes. Raises UserError where they do not fit."""
         if len(self.all) >= MOST_LAYERS:
-            raise UserError(f"the network has more than {MOST_LAYERS:,} layers")
+            raise TooLarge(f"the network has more than {MOST_LAYERS:,} layers")
         _require_inputs(kind, len(inputs))
         shapes = tuple(self.shape(ref) for ref in inputs)
         outputs = kind.outputs(*shapes)

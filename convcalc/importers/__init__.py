@@ -1,0 +1,1 @@
+"""Models of other tools in, a Graph out: one package or file for each format."""

@@ -1,7 +1,6 @@
 """PyTorch module -> Graph: torch.export on the meta device, PyTorch's own ONNX writer, our reader of ONNX.
 
-No weights are allocated or read: the graph that is written names them, and they are said to lie in a file that is not
-there. The only importer of torch.
+No weights are allocated or read: the ONNX graph refers to them in an external file that does not exist.
 """
 
 from __future__ import annotations
@@ -22,25 +21,28 @@ from convcalc.importers.onnx.importer import graph_of
 from convcalc.language.input_shapes import parse_shape
 from convcalc.optional import need, quiet, said
 
-MOST_KEPT = 4096  # elements of a constant that is written with its values
+MOST_KEPT = 4096  # elements of a constant that keeps its values in the ONNX graph
 _PURPOSE = "reading PyTorch modules"
 
 
 def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = False) -> Graph:
-    """The graph of `package.module:attribute`, a module or what makes one; runs its code. Raises SpecError."""
+    """Return the graph of `package.module:attribute`, a module or a function that makes one; runs its code.
+
+    Raises SpecError.
+    """
     torch = _torch()
     shapes = _shapes(spec, inputs)
-    module = _made(_found(spec), spec, torch)
+    module = _module(_imported(spec), spec, torch)
     graph = None
-    for kind in (torch.float32, torch.int64):  # of tokens nothing else can be made than whole numbers
-        examples = {name: torch.empty((1, *shape), dtype=kind, device=_device(module)) for name, shape in shapes}
+    for dtype in (torch.float32, torch.int64):  # an embedding takes whole numbers only
+        examples = {name: torch.empty((1, *shape), dtype=dtype, device=_device(module)) for name, shape in shapes}
         positional = tuple(examples[name] for name in examples if name.startswith("."))
         named = {name: value for name, value in examples.items() if not name.startswith(".")}
         try:
             graph = _graph(module, positional, named, spec, strict)
             break
         except SpecError:
-            if kind is torch.int64 or not _has_embedding(module):
+            if dtype is torch.int64 or not _has_embedding(module):
                 raise
     assert graph is not None
     graph.batch = batch
@@ -51,10 +53,10 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
 
 
 def from_torch(module: Any, example: Any) -> Graph:
-    """The graph of a PyTorch module, for `count` and the rest; nothing is allocated, the module stays as it is.
+    """Return the graph of a PyTorch module, for `count` and the rest; nothing is allocated, the module stays as it is.
 
-    `example` is what it is called with: a tensor, a tuple of arguments, a mapping of named ones, or a shape without
-    the batch, such as "3x224x224". Its values are not looked at. Raises SpecError where the module cannot be exported.
+    `example` is what the module is called with: a tensor, a tuple of arguments, a mapping of named ones, or a shape
+    without the batch, such as "3x224x224". Its values do not matter. Raises SpecError if the module cannot be exported.
     """
     torch = _torch()
     if not isinstance(module, torch.nn.Module):
@@ -87,56 +89,56 @@ def _has_embedding(module: Any) -> bool:
 
 
 def _shapes(spec: str, inputs: Sequence[str]) -> list[tuple[str, tuple[int, ...]]]:
-    """The inputs by name, those without a name by their place."""
-    found = []
-    for at, text in enumerate(inputs):
+    """Return the inputs by name, those without a name by their position."""
+    shapes = []
+    for position, text in enumerate(inputs):
         name, equals, shape = text.rpartition("=")
         try:
-            found.append((name if equals else f".{at}", tuple(parse_shape(shape))))
+            shapes.append((name if equals else f".{position}", tuple(parse_shape(shape))))
         except UserError as misfit:
             raise SpecError(f"--input: {misfit.message}", misfit.hint) from None
-    if not found:
+    if not shapes:
         raise SpecError(f"{quoted(spec)} does not say what it is called with", "give it, for example --input 3x224x224")
-    return found
+    return shapes
 
 
-def _found(spec: str) -> Any:
-    """What a spec names, imported; the working folder is looked in first."""
+def _imported(spec: str) -> Any:
+    """Import what a spec names, from the working folder first."""
     name, _, attribute = spec.rpartition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     with _user_code(spec, "cannot be imported"):
         if name.endswith(".py"):
             path = Path(name)
-            place = spec_from_file_location(path.stem, path)
-            if place is None or place.loader is None or not path.is_file():
+            location = spec_from_file_location(path.stem, path)
+            if location is None or location.loader is None or not path.is_file():
                 raise SpecError(f"no file {quoted(name)}")
-            found: Any = module_from_spec(place)
-            sys.modules.setdefault(path.stem, found)
-            place.loader.exec_module(found)
+            value: Any = module_from_spec(location)
+            sys.modules.setdefault(path.stem, value)
+            location.loader.exec_module(value)
         else:
-            found = import_module(name)
+            value = import_module(name)
     for part in attribute.split("."):
-        if not hasattr(found, part):
-            known = [one for one in dir(found) if not one.startswith("_")]
+        if not hasattr(value, part):
+            known = [attribute for attribute in dir(value) if not attribute.startswith("_")]
             raise SpecError(f"{quoted(name)} has no {quoted(part)}", did_you_mean(part, known) if known else "")
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
-def _made(found: Any, spec: str, torch: Any) -> Any:
-    """The module that a name stands for, or that calling it makes; on the meta device where it can be made there."""
-    if isinstance(found, torch.nn.Module):
-        return found
-    if not callable(found):
-        what = f"{quoted(spec)} is of type {type(found).__name__}, not a module"
+def _module(value: Any, spec: str, torch: Any) -> Any:
+    """Return the module that a value is, or that calling it makes; on the meta device where it can be made there."""
+    if isinstance(value, torch.nn.Module):
+        return value
+    if not callable(value):
+        what = f"{quoted(spec)} is of type {type(value).__name__}, not a module"
         raise SpecError(what, "name a torch.nn.Module, or a function or class that gives one")
     module = None
     with contextlib.suppress(Exception), torch.device("meta"):
-        module = found()
+        module = value()
     if module is None:  # it computes with the values of its weights
         with _user_code(spec, "cannot be called without arguments"):
-            module = found()
+            module = value()
     if not isinstance(module, torch.nn.Module):
         raise SpecError(f"{quoted(spec)} gives a {type(module).__name__}, not a torch.nn.Module")
     return module
@@ -144,7 +146,7 @@ def _made(found: Any, spec: str, torch: Any) -> Any:
 
 @contextlib.contextmanager
 def _user_code(spec: str, what: str) -> Iterator[None]:
-    """Code of the user: its mistakes are said with their place, without a trace of ours."""
+    """Turn an exception in the user's code into a SpecError with its location, without our part of the traceback."""
     try:
         yield
     except SpecError:
@@ -166,7 +168,7 @@ def _graph(module: Any, positional: tuple[Any, ...], named: Mapping[str, Any], s
     try:
         module.eval()
         with quiet():
-            data = _written(module, positional, dict(named), spec)
+            data = _onnx_bytes(module, positional, dict(named), spec)
     finally:
         for part, mode in modes.items():
             part.training = mode
@@ -175,8 +177,8 @@ def _graph(module: Any, positional: tuple[Any, ...], named: Mapping[str, Any], s
     return graph_of(model, (), spec, strict)
 
 
-def _written(module: Any, positional: tuple[Any, ...], named: dict[str, Any], spec: str) -> bytes:
-    """The module as an ONNX graph, its weights left out."""
+def _onnx_bytes(module: Any, positional: tuple[Any, ...], named: dict[str, Any], spec: str) -> bytes:
+    """Return the module as an ONNX file without its weights."""
     torch = _torch()
     ir = import_module("onnx_ir")
     advice = "export what can be exported to ONNX, or name the part of it that has a fixed graph"
@@ -186,11 +188,11 @@ def _written(module: Any, positional: tuple[Any, ...], named: dict[str, Any], sp
     except Exception as error:
         raise SpecError(f"{quoted(spec)} cannot be exported by torch.export: {said(error)}", advice) from None
     try:
-        found = _as_onnx(torch, program)
+        exported = _as_onnx(torch, program)
     except Exception as error:
         cause = error.__cause__ or error
         raise SpecError(f"{quoted(spec)} has an operator that PyTorch cannot write: {said(cause)}", advice) from None
-    graph = found.model.graph
+    graph = exported.model.graph
     for name, value in graph.initializers.items():
         tensor = value.const_value
         is_meta = getattr(getattr(tensor, "raw", None), "is_meta", False)
@@ -198,11 +200,11 @@ def _written(module: Any, positional: tuple[Any, ...], named: dict[str, Any], sp
             value.const_value = ir.ExternalTensor(
                 "left-out", 0, tensor.nbytes, tensor.dtype, shape=tensor.shape, name=name
             )
-    return bytes(ir.to_proto(found.model).SerializeToString())
+    return bytes(ir.to_proto(exported.model).SerializeToString())
 
 
 def _as_onnx(torch: Any, program: Any) -> Any:
-    """What PyTorch's own writer makes of a program; attention that it does not know, as its matrix products."""
+    """Export a program with PyTorch's own ONNX writer; attention that it does not support, as matrix products."""
     options = {"dynamo": True, "optimize": False, "verbose": False, "verify": False}
     try:
         return torch.onnx.export(program, **options)

@@ -194,7 +194,8 @@ class Opaque(Kind, name="opaque"):
     operator = Text(bare=True, doc="what the model calls it")
     shape = ShapeField((), doc="shape of the output, where it is known")
     params = Integer[int](0, at_least=0, at_most=10**18, doc="learned values that it holds")
-    behind = Flag(False, doc="true where only the shape that arrives is not known, because of another one above")
+    unknown_input = Flag(False, also="behind", doc="true where only the shape of its input is not known")
+    reason = Text("", doc="why its work is not known, where other forms of the operator have a rule")
     inputs = (0, None)
     is_counted = False
     example = ("1000x4", {"operator": "NonMaxSuppression", "shape": [100, 3]})

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from convcalc.analysis.count import FLOP, MAC, Count, Row, by_kind, by_mixing, fold
 from convcalc.errors import SpecError, did_you_mean, printable, quoted
-from convcalc.graph import Graph
+from convcalc.graph import Graph, Layer
 from convcalc.kinds import shape_text
 from convcalc.report import Column, Table
 
@@ -159,26 +159,32 @@ def footer(counted: Count) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def lower_bound(counted: Count, most: int = 6) -> str:
-    """Which operators have no rule, and where: why the totals are lower bounds."""
-    places: dict[str, list[str]] = {}
-    behind = 0
-    for layer in counted.uncounted:
-        if getattr(layer.kind, "behind", False):
-            behind += 1
-        else:
-            places.setdefault(getattr(layer.kind, "operator", layer.kind.name), []).append(layer.path)
-    named = [
-        f"{name} ({paths[0]}{f' and {len(paths) - 1} more' if paths[1:] else ''})" for name, paths in places.items()
-    ]
-    more = f", and {len(named) - most} more operators" if len(named) > most else ""
-    rest = f"; {behind} behind them, whose input shape is not known" if behind else ""
-    return f"totals are lower bounds (>=): no rule for {', '.join(named[:most])}{more}{rest}"
+def lower_bound(counted: Count) -> str:
+    """Return which operators have no rule, where, and why: the totals are lower bounds."""
+    from convcalc.analysis.uncounted import has_unknown_input, operators_without_rule
+
+    after = [layer for layer in counted.uncounted if has_unknown_input(layer)]
+    named = operators_without_rule(layer for layer in counted.uncounted if not has_unknown_input(layer))
+    parts = [f"no rule for {named}"] * bool(named)
+    if after:
+        plural = len(after) > 1
+        them = f"{len(after):,} layer{'s' * plural} after {'them' if named else 'others'}"
+        parts.append(f"{them} {'have inputs' if plural else 'has an input'} of unknown shape")
+    return f"totals are lower bounds (>=): {'; '.join(parts)}"
+
+
+def _reasons(uncounted: Sequence[Layer]) -> dict[str, str]:
+    """Return why each of these layers is not counted, by path."""
+    if not uncounted:
+        return {}
+    from convcalc.analysis.uncounted import reason_for
+
+    return {layer.path: reason_for(layer) for layer in uncounted}
 
 
 def facts(counted: Count) -> dict[str, Any]:
     """What a machine should know about a counted network."""
-    graph = counted.graph
+    graph, uncounted = counted.graph, counted.uncounted
     return {
         "spec": spec_facts(graph),
         "input": {name: list(shape) for name, shape in graph.inputs.items()},
@@ -193,8 +199,9 @@ def facts(counted: Count) -> dict[str, Any]:
             "nonlinearities": counted.nonlinearities,
             "layers": len(counted.rows),
         },
-        "status": "lower_bound" if counted.uncounted else "complete",
-        "uncounted": [layer.path for layer in counted.uncounted],
+        "status": "lower_bound" if uncounted else "complete",
+        "uncounted": [layer.path for layer in uncounted],
+        "uncounted_reasons": _reasons(uncounted),
         "tallies": dict(counted.tallies),
         "outputs": {layer.path: [list(shape) for shape in layer.outputs] for layer in graph.outputs},
     }

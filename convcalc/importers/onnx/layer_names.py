@@ -1,4 +1,4 @@
-"""Names for layers of imported models: the path of the module that a layer comes from, as far as the model tells."""
+"""Names for layers of imported models: the path of the module that a layer comes from, where the model has it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _SUFFIX = re.compile(
 )
 _ROLE = re.compile(r"(/ReadVariableOp.*|/resource|/merged_input.*|:\d+)\Z")
 _AUTO = re.compile(r"(node_)?[A-Za-z]*_?\d*\Z|onnx::.*|val_\d+.*|.*__\d+(:\d+)?\Z")
-_INSIDE = ("batchnorm", "moments", "Tensordot", "convolution")  # scopes that TensorFlow opens within a layer
+_OPENED_SCOPES = ("batchnorm", "moments", "Tensordot", "convolution")  # scopes that TensorFlow opens within a layer
 
 
 class Namer:
-    """Gives each layer a path of its own: `layer1/0/conv1` from PyTorch's modules, Keras' scopes, or what there is."""
+    """Gives each layer a path of its own: `layer1/0/conv1` from PyTorch's modules, Keras' scopes, or other names."""
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
         self.numbers: dict[str, int] = {}
 
     def path(self, node: Node, kind: Kind, origins: Sequence[str]) -> str:
-        """A free path for a layer of a node with these learned tensors."""
+        """Return a free path for a layer of a node with these learned tensors."""
         module = module_of_tensor(origins[0]) if origins else ""
         if module and kind.depth:
             return self._free(module)
@@ -45,7 +45,7 @@ class Namer:
         return self.numbered(scope, kind.name)
 
     def numbered(self, scope: str, name: str) -> str:
-        """The next free number behind a name in a scope."""
+        """Return a name in a scope with the next free number."""
         start = f"{scope}/{name}" if scope else name
         number = self.numbers.get(start, 0) + 1
         while f"{start}{number}" in self.taken:
@@ -55,16 +55,16 @@ class Namer:
 
     def _free(self, path: str) -> str:
         path = path[:300]
-        found, number = path, self.numbers.get(path, 1)
-        while found in self.taken:
+        free, number = path, self.numbers.get(path, 1)
+        while free in self.taken:
             number += 1
-            found = f"{path}_{number}"
+            free = f"{path}_{number}"
         self.numbers[path] = number
-        self.taken.add(found)
-        return found
+        self.taken.add(free)
+        return free
 
     def finish(self, graph: Graph) -> None:
-        """Leave out what every path begins with, and the number of a layer that is alone in its module."""
+        """Remove the folder that all paths begin with, and the number of a layer that is alone in its module."""
         layers = graph.layers
         inside = Counter(layer.path.rpartition("/")[0] for layer in layers)
         folders = Counter("/".join(parts[:size]) for parts in _parts(layers) for size in range(1, len(parts)))
@@ -88,7 +88,7 @@ def _parts(layers: Iterable[Layer]) -> Iterator[list[str]]:
 
 
 def clean(part: str) -> str:
-    """A part of a path with nothing in it that a spec's names may not hold.
+    """Return a part of a path without the characters that a spec's names may not have.
 
     >>> clean("conv 1:0")
     'conv_1_0'
@@ -97,7 +97,7 @@ def clean(part: str) -> str:
 
 
 def module_of_tensor(name: str) -> str:
-    """The module that a learned tensor belongs to, by its name; "" where it does not say.
+    """Return the module that a learned tensor belongs to, by its name; "" if the name has none.
 
     >>> module_of_tensor("layer1.0.conv1.weight"), module_of_tensor("model/conv1/Conv2D/ReadVariableOp:0")
     ('layer1/0/conv1', 'model/conv1')
@@ -118,7 +118,7 @@ def is_parameter(name: str) -> bool:
 
 
 def module_of_node(node: Node) -> str:
-    """The module that a node comes from: stated by the exporter, or spelt in its name.
+    """Return the module that a node comes from: as the exporter states, or as its name spells.
 
     >>> from convcalc.importers.onnx.model import Node
     >>> node = Node()
@@ -140,26 +140,26 @@ def module_of_node(node: Node) -> str:
     parts = [part for part in name.split("/") if part]
     if len(parts) > 1 and not name.startswith("/"):
         scopes = parts[:-1] if node.name else parts
-        return "/".join(map(clean, scopes[:-1] if len(scopes) > 1 and scopes[-1] in _INSIDE else scopes))
+        return "/".join(map(clean, scopes[:-1] if len(scopes) > 1 and scopes[-1] in _OPENED_SCOPES else scopes))
     if len(parts) > 1:
-        found: list[str] = []
+        path: list[str] = []
         for before, part in zip(["", *parts], parts[:-1] if node.name else parts, strict=False):
-            found.extend(clean(piece) for piece in part.removeprefix(f"{before}.").split(".") if piece)
-        return "/".join(found)
+            path.extend(clean(piece) for piece in part.removeprefix(f"{before}.").split(".") if piece)
+        return "/".join(path)
     if node.outputs and node.outputs[0] and node.outputs[0][0] != "/" and not _AUTO.fullmatch(node.outputs[0]):
         return clean(node.outputs[0])
     return ""
 
 
 def module_of_call(node: Node) -> str:
-    """The module of a node that PyTorch wrote; "" where it did not say."""
+    """Return the module of a node that PyTorch wrote; "" if it wrote none."""
     if not node.module and not node.name.startswith("/"):
         return ""
     return module_of_node(node)
 
 
 def group_modules(graph: Graph) -> None:
-    """Make a group of every run of layers whose paths begin alike, so that tables can fold modules."""
+    """Make a group of successive layers whose paths begin alike, so that tables can fold modules."""
     open_groups: list[tuple[str, int]] = []
     last = None
     for layer in [*graph.layers, None]:

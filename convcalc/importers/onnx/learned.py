@@ -1,5 +1,6 @@
-"""Which tensors of a model are learned: told by PyTorch's newer exporter, which also says what folded ones were made
-from; by their names elsewhere."""
+"""Which tensors of a model are learned: PyTorch's newer exporter says so, and from which tensors folded ones come.
+
+In other files their names tell."""
 
 from __future__ import annotations
 
@@ -15,33 +16,33 @@ _BIASED = re.compile(
     r"target=torch\.ops\.aten\.(linear|conv\dd|convolution)\.\w+\]\(args = \(%\w+, %\w+, %p_"
     r"|target=torch\.ops\.aten\.\w*batch_norm\w*\.\w+\]\(args = \(%\w+, %\w+, %p_"
 )
-# what a constant is called that no one trained: names that exporters make up
+# names that exporters make up for constants, which are not trained
 _MADE_UP = re.compile(r"(onnx::|val_|/|_v_|const|Constant|c_lifted|lifted_|_inlfunc|ortshared|\d+$|_to_copy)")
-# and what modules call tensors that no one trains
+# names that modules give to tensors that are not trained
 _BUFFER = re.compile(
     r"(?:.*\.)?(running_mean|running_var|relative_coords_table|attn_mask|inv_freq|(cos|sin)_cached|filt|anchors)\Z"
 )
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization", "Identity")
 _NEVER = ("val_", "c_lifted", "lifted_", "_tensor_constant")
-# what TensorFlow calls values that no training changes: filled tensors, and numbers that stand in the code
+# names that TensorFlow gives to values that training does not change: filled tensors, and numbers in the code
 _FIXED = re.compile(r"(.*/)?((zeros|ones)(_like)?(_\d+)?(/Const)?|Const(_\d+)?|[xy]):\d+")
 
 
 def signature(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The parameters and the other tensors of an exported program, by what PyTorch writes of its inputs.
+    """Return the parameters and the other tensors of an exported program, from PyTorch's text on its inputs.
 
     >>> signature("p_a_b: PARAMETER target='a.b'\\nb_c: BUFFER target='c' persistent=True\\nx: USER_INPUT")
     (frozenset({'a.b'}), frozenset({'c'}))
     """
-    found = _INPUT.findall(text)
+    inputs = _INPUT.findall(text)
     return (
-        frozenset(name for kind, name in found if kind == "PARAMETER"),
-        frozenset(name for kind, name in found if kind != "PARAMETER"),
+        frozenset(name for kind, name in inputs if kind == "PARAMETER"),
+        frozenset(name for kind, name in inputs if kind != "PARAMETER"),
     )
 
 
 def is_buffer(name: str) -> bool:
-    """Whether a tensor is called what modules call some that no one trains.
+    """Return whether a tensor has a name that modules give to tensors that are not trained.
 
     >>> is_buffer("layer1.0.filt"), is_buffer("layer1.0.weight")
     (True, False)
@@ -50,7 +51,7 @@ def is_buffer(name: str) -> bool:
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """The names of a list of names as Python writes it.
+    """Return the names in a list of names as Python writes it.
 
     >>> names_in("['a.weight', 'val_3']")
     ('a.weight', 'val_3')
@@ -59,7 +60,7 @@ def names_in(text: str) -> tuple[str, ...]:
 
 
 def says_bias(text: str) -> bool:
-    """Whether a call of PyTorch's gave a layer a learned bias; one of zeros the exporter leaves out.
+    """Return whether a call in a PyTorch program gives a layer a learned bias; the exporter leaves out one of zeros.
 
     >>> says_bias("%y : [] = call_function[target=torch.ops.aten.linear.default](args = (%x, %p_w, %p_b), kwargs = {})")
     True
@@ -68,15 +69,16 @@ def says_bias(text: str) -> bool:
 
 
 class Origins:
-    """The learned tensors that each constant of a model stands for; those that were `measured` are not learned."""
+    """The learned tensors that each constant of a model comes from; those that were `measured` are not learned."""
 
     def __init__(self, model: Model, measured: Collection[str] = ()) -> None:
         self.model, self.measured = model, measured
         self.instead: dict[str, str] = {}  # a parameter that is not stored -> the largest tensor made from it
-        self.apart = set(model.tensors)  # parameters that are stored, or one tensor that is made from each alone
+        # parameters that are stored themselves, or from which alone a stored tensor is made
+        self.counted_elsewhere = set(model.tensors)
         for name in model.tensors:
             learned = [source for source in model.folded_from.get(name, ()) if source in model.parameters]
-            self.apart.update(learned if len(learned) == 1 else ())
+            self.counted_elsewhere.update(learned if len(learned) == 1 else ())
             for source in model.folded_from.get(name, ()):
                 if (
                     source in model.parameters
@@ -89,30 +91,30 @@ class Origins:
         return prod(self.model.tensors[name].shape) if name in self.model.tensors else 0
 
     def of(self, name: str, tensor: Tensor) -> tuple[str, ...]:
-        """The learned tensors that a constant is made from, itself where it is one; none where it is no learned one."""
+        """Return the learned tensors that a constant is made from, or itself; none where it is not learned."""
         sources = self.model.folded_from.get(name)
         if tensor.dtype not in (*FLOATS, 2, 3) or name in self.model.buffers or name in self.measured:
             return ()
         if sources is not None and self.model.parameters and name not in self.model.parameters:
-            found = [source for source in sources if source in self.model.parameters]
-            if len(found) > 1 and all(source in self.apart for source in found):
-                return ()  # each counts where it stands by itself
-            return tuple(dict.fromkeys(self.instead.get(source, source) for source in found))
+            learned = [source for source in sources if source in self.model.parameters]
+            if len(learned) > 1 and all(source in self.counted_elsewhere for source in learned):
+                return ()  # each counts where it is used by itself
+            return tuple(dict.fromkeys(self.instead.get(source, source) for source in learned))
         return (name,) if self._is_learned(name, tensor) else ()
 
-    def worked_out(self, nodes: list[Node]) -> list[str]:
-        """The learned tables that the exporter made from other tensors; weights that it only turned are none."""
-        turned = {name for node in nodes if node.operator in _WEIGHTED for name in node.inputs}
-        found = []
+    def computed_tables(self, nodes: list[Node]) -> list[str]:
+        """Return the learned tables that the exporter computed from other tensors; not weights that it transposed."""
+        weights = {name for node in nodes if node.operator in _WEIGHTED for name in node.inputs}
+        tables = []
         for name, tensor in self.model.tensors.items():
-            is_made = name.startswith("onnx::") or len(self.model.folded_from.get(name, ())) > 1
+            is_computed = name.startswith("onnx::") or len(self.model.folded_from.get(name, ())) > 1
             is_table = sum(size > 1 for size in tensor.shape) > 1
-            if is_made and is_table and name not in turned and name in self.of(name, tensor):
-                found.append(name)
-        return found
+            if is_computed and is_table and name not in weights and name in self.of(name, tensor):
+                tables.append(name)
+        return tables
 
     def _is_learned(self, name: str, tensor: Tensor) -> bool:
-        """Whether an initialiser is a trained one by its name: floats (or quantised), and seldom a lone number."""
+        """Return whether the name of an initializer is that of a learned tensor; a single number seldom is."""
         if name in self.model.parameters:
             return True
         if _FIXED.fullmatch(name) or (name.startswith("const_fold") and tensor.is_mask()):

@@ -1,4 +1,4 @@
-"""What an exporter has done to a network that its figures alone do not show."""
+"""Notes on what an exporter did to a network that the figures alone do not show."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _FOLDED = ("/batchnorm/", "/merged_input", "/FusedBatchNorm")  # in the names th
 
 
 def notes(model: Model) -> list[str]:
-    """A sentence for each thing that makes the stored values others than the module's."""
-    found = ["batch norm was folded into the convolutions when the model was exported"] * _has_folded_norm(model)
-    made = Origins(model).worked_out(model.nodes)
-    if made:
-        size = sum(prod(model.tensors[name].shape) for name in made)
-        found.append(
-            f"{size:,} learned values are as the exporter stored them in tables it worked out ({len(made)} of them), "
+    """Return a sentence for each reason why the stored values are not those of the module."""
+    sentences = ["batch norm was folded into the convolutions when the model was exported"] * _has_folded_norm(model)
+    tables = Origins(model).computed_tables(model.nodes)
+    if tables:
+        size = sum(prod(model.tensors[name].shape) for name in tables)
+        sentences.append(
+            f"{size:,} learned values are as the exporter stored them in tables it worked out ({len(tables)} of them), "
             "such as those of relative positions"
         )
-    return found
+    return sentences
 
 
 def _has_folded_norm(model: Model) -> bool:
-    """Whether an exporter has made batch norms part of the layers before them; those known leave traces."""
+    """Return whether an exporter has folded batch norms into the layers before them, by the traces that some leave."""
     return any(
         "batch_norm" in node.module
         or node.inputs[-1].startswith("onnx::Conv")

@@ -1,4 +1,4 @@
-"""A model's nodes in the order of computation: functions put in place, what no output needs left out."""
+"""A model's nodes in the order of computation: functions inlined, nodes that no output needs left out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from convcalc.errors import SpecError, quoted
 from convcalc.importers.onnx.file import MOST_NODES
 from convcalc.importers.onnx.model import Function, Model, Node
 
-MOST_CALLS_DEEP = 16
+MOST_NESTED_CALLS = 16
 
 
 def ordered(model: Model) -> list[Node]:
-    """The nodes that the outputs need, each behind what it reads. Raises SpecError for a cycle."""
+    """Return the nodes that the outputs need, each after those it reads. Raises SpecError for a cycle."""
     nodes = _inlined(model) if model.functions else model.nodes
     makers: dict[str, int] = {}
     for at, node in enumerate(nodes):
@@ -26,28 +26,28 @@ def ordered(model: Model) -> list[Node]:
             if maker is not None:
                 waiting[at] += 1
                 readers.setdefault(maker, []).append(at)
-    # in the file's own order as far as it goes: most files are sorted, and readers expect their order
+    # most files are sorted, and people expect the order of the file
     if all(makers.get(name, -1) < at for at in needed for name in reads(nodes[at])):
         return [nodes[at] for at in needed]
     ready = [at for at in needed if not waiting[at]]
-    found: list[Node] = []
+    result: list[Node] = []
     for at in ready:
-        found.append(nodes[at])
+        result.append(nodes[at])
         for reader in readers.get(at, ()):
             waiting[reader] -= 1
             if not waiting[reader]:
                 ready.append(reader)
-    if len(found) < len(needed):
+    if len(result) < len(needed):
         stuck = next(nodes[at] for at in needed if waiting[at])
         name = stuck.name or (stuck.outputs or ["?"])[0]
         raise SpecError(
             f"{quoted(model.name)}: the graph goes round in a circle at node {quoted(name)} ({quoted(stuck.operator)})"
         )
-    return found
+    return result
 
 
 def reads(node: Node) -> list[str]:
-    """Every value that a node reads, those inside its branches and loops too."""
+    """Return every value that a node reads, those inside its branches and loops too."""
     found = [name for name in node.inputs if name]
     for subgraph in node.subgraphs():
         for inner in subgraph.nodes:
@@ -56,27 +56,41 @@ def reads(node: Node) -> list[str]:
     return found
 
 
+def reads_outside(node: Node) -> list[str]:
+    """Return every value that a node reads, in its branches and loops only those of the graph around them."""
+    names = [name for name in node.inputs if name]
+    for subgraph in node.subgraphs():
+        own = {
+            *subgraph.inputs,
+            *subgraph.tensors,
+            *(name for inner in subgraph.nodes for name in inner.outputs),
+        }
+        inside = [*(name for inner in subgraph.nodes for name in reads_outside(inner)), *subgraph.outputs]
+        names.extend(name for name in inside if name not in own)
+    return names
+
+
 def _needed(model: Model, nodes: list[Node], makers: dict[str, int]) -> list[int]:
-    """The nodes that some output depends on, in the file's order."""
-    found: set[int] = set()
+    """Return the nodes that some output depends on, in the file's order."""
+    needed: set[int] = set()
     waiting = [makers[name] for name in model.outputs if name in makers]
     while waiting:
         at = waiting.pop()
-        if at not in found:
-            found.add(at)
+        if at not in needed:
+            needed.add(at)
             waiting.extend(makers[name] for name in reads(nodes[at]) if name in makers)
-    return sorted(found)
+    return sorted(needed)
 
 
 def _inlined(model: Model) -> list[Node]:
-    """The nodes with each call of a function replaced by the function's own."""
+    """Return the nodes with each call of a function replaced by the function's own."""
     found: list[Node] = []
     calls = 0
 
     def put(node: Node, depth: int) -> None:
         nonlocal calls
         function = model.functions.get((node.domain, node.operator, node.overload))
-        if function is None or depth > MOST_CALLS_DEEP:
+        if function is None or depth > MOST_NESTED_CALLS:
             found.append(node)
         else:
             calls += 1
@@ -91,7 +105,7 @@ def _inlined(model: Model) -> list[Node]:
 
 
 def _body(function: Function, call: Node, mark: str) -> list[Node]:
-    """A function's nodes with the call's names and attributes."""
+    """Return a function's nodes with the call's names and attributes; `mark` tells the calls apart."""
     names = {"": ""}
     for number, name in enumerate(function.inputs):
         names[name] = call.inputs[number] if number < len(call.inputs) else ""

@@ -130,8 +130,8 @@ def test_an_operator_without_a_rule_keeps_its_place(tmp_path):
     counted = count(graph(path))
     assert [layer.kind.name for layer in counted.graph.layers] == ["conv", "opaque", "opaque", "opaque"]
     assert counted.figure("params") == 8 * 27 + 35 + 32  # learned values are known even there
-    assert [layer.path for layer in counted.uncounted if not layer.kind.behind] == ["the/Magic1"]
-    with pytest.raises(SpecError, match=r"1 operator has no rule: Magic \(the/Magic1\)"):
+    assert [layer.path for layer in counted.uncounted if not layer.kind.unknown_input] == ["the/Magic1"]
+    with pytest.raises(SpecError, match=r"1 operator has no rule: my\.own:Magic \(the/Magic1\)"):
         graph(path, strict=True)
 
 

@@ -127,7 +127,7 @@ def test_a_loop_whose_end_is_not_known_stays_as_it_is_with_what_it_stores(tmp_pa
     cell[2:3] = [node("ReduceMean", ["turned"], "now", axes=[0], keepdims=0)]
     cell[2].ClearField("attribute")
     found = count(graph(recurrent_loop(tmp_path / "m.onnx", cell, steps=[""])))
-    assert [layer.kind.operator for layer in found.uncounted if not layer.kind.behind] == ["Loop"]
+    assert [layer.kind.operator for layer in found.uncounted if not layer.kind.unknown_input] == ["Loop"]
     assert found.figure("params") == 15 + 25 + 10
 
 

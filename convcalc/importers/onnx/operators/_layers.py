@@ -94,8 +94,7 @@ def bias_after(
         return None, node, False
     if not value.source_weights and prod(value.shape) == 1:
         return None, node, False
-    ctx.skip.add(id(add))
-    ctx.renamed[id(node)] = add.outputs[0]
+    ctx.fuse(node, add)
     fused = node.copy()
     fused.outputs = add.outputs
     return value, fused, True

@@ -36,13 +36,9 @@ def _run(ctx: Context, subgraph: Subgraph, inputs: list[Value]) -> list[Value]:
         is_learned = tensor.dtype in FLOATS and prod(tensor.shape) > 1
         ctx.values.setdefault(name, constant(tensor, (tensor.name,) if is_learned else ()))
     ctx.values.update(zip(subgraph.inputs, inputs, strict=False))
-    inside = {id(inner) for inner in subgraph.nodes}
-    ctx.skip -= inside
-    ctx.renamed = {key: name for key, name in ctx.renamed.items() if key not in inside}
+    ctx.unfuse(subgraph.nodes)
     ctx.fold(subgraph.nodes)
-    for inner in subgraph.nodes:
-        if id(inner) not in ctx.skip and not all(name in ctx.values for name in inner.outputs if name):
-            ctx.node(inner)
+    ctx.import_nodes(subgraph.nodes)
     missing = [name for name in subgraph.outputs if name not in ctx.values]
     if missing:
         raise Unsupported("subgraph with an output that no node computes")
@@ -51,9 +47,9 @@ def _run(ctx: Context, subgraph: Subgraph, inputs: list[Value]) -> list[Value]:
 
 def _step(ctx: Context, body: Subgraph, inputs: list[Value], states: int) -> tuple[list[Value], list[Value]]:
     """The states and the other outputs after one step of a loop. Raises Unsupported after too many steps."""
-    if not ctx.steps:
+    if not ctx.steps_left:
         raise Unsupported("too many steps")
-    ctx.steps = max(0, ctx.steps - max(1, len(body.nodes)))
+    ctx.steps_left = max(0, ctx.steps_left - max(1, len(body.nodes)))
     outputs = _run(ctx, body, inputs)
     if len(outputs) < states:
         raise Unsupported("loop with fewer outputs than states")

@@ -87,7 +87,7 @@ def conv(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 def _learned(ctx: Context, node: Node, weight: Value) -> dict[str, int]:
     """The field that says how many learned values a kernel has, where it is not one for each weight."""
     name = node.inputs[1] if len(node.inputs) > 1 else ""
-    return {"learned": 0} if is_frozen(ctx, name, weight) else ctx.learned(weight)
+    return {"learned": 0} if is_frozen(ctx, name, weight) else ctx.weights.learned_field(weight)
 
 
 def _sliding(

@@ -155,7 +155,7 @@ def add_or_multiply(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 
 def binary(ctx: Context, node: Node, name: str, values: list[Value]) -> Value:
     """Arithmetic of activations; among them may be learned constants (a scale, a parameter) and numbers."""
-    values = [ctx.worked_out(value) for value in _explicitly_broadcast(node, values)]
+    values = [ctx.materialize(value) for value in _explicitly_broadcast(node, values)]
     learned = [value for value in values if _is_learned(value)]
     activations = [value for value in values if value.ref is not None]
     if len(values) == 2 and len(activations) + len(learned) < 2:
@@ -198,8 +198,7 @@ def _scale(ctx: Context, node: Node, value: Value, factor: Value) -> Value | Non
     add = ctx.only_reader(node.outputs[0], ("Add",)) if node.operator == "Mul" and node.outputs else None
     offset = ctx.values.get(other_input(add, node.outputs[0])) if add is not None else None
     if add is not None and offset is not None and _is_learned(offset) and offset.shape == factor.sizes:
-        ctx.skip.add(id(add))
-        ctx.renamed[id(node)] = add.outputs[0]
+        ctx.fuse(node, add)
         weights.append(offset)
         fields["bias"] = True
     return same_shape(ctx, node, "scale", value, weights, **fields)

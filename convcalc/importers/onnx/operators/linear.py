@@ -40,7 +40,7 @@ def require_entries(value: Value, entries: int) -> None:
 def linear(ctx: Context, node: Node, value: Value, features: int, weight: Value, bias: Value | None) -> Value:
     """A fully connected layer on the last axis."""
     bias, node, is_fused = bias_after(ctx, node, bias, features, 0)
-    if bias is not None and ctx.learned_values(bias) not in (None, features):
+    if bias is not None and ctx.weights.learned_values(bias) not in (None, features):
         return _with_offset(ctx, node, _linear_layer(ctx, node, value, features, weight, None, False), bias)
     return _linear_layer(ctx, node, value, features, weight, bias, is_fused)
 
@@ -59,7 +59,7 @@ def _linear_layer(
         fields["axis"] = "last"
     if bias is None and not is_fused and not node.has_bias:
         fields["bias"] = False
-    fields.update(ctx.learned(weight))
+    fields.update(ctx.weights.learned_field(weight))
     batch = value.batch
     if batch == value.rank - 1:
         if value.sizes[batch] == ctx.batch:

@@ -78,8 +78,7 @@ def _shuffled(ctx: Context, node: Node, value: Value, shape: Shape) -> Value | N
     wanted = back.ints("shape") or (target.ints() if target is not None and target.data is not None else None)
     if not wanted or not back.outputs or target_shape(value.sizes, wanted) != value.sizes:
         return None
-    ctx.skip.update((id(swap), id(back)))
-    ctx.renamed[id(node)] = back.outputs[0]
+    ctx.fuse(node, swap, back)
     return ctx.layer(node, "channel_shuffle", [value], value.sizes, 0, groups=shape[1])
 
 

@@ -15,7 +15,8 @@ from convcalc.analysis.count import Count
 from convcalc.budgets.limits import Checked, Limit, measured
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.language.sources import Files, without_variant
-from convcalc.syntax.yaml import Node, describe, read
+from convcalc.syntax.node import Node, describe
+from convcalc.syntax.yaml import read
 
 FORMAT = 1
 RECORDED = ("params", "macs", "flops", "activation")

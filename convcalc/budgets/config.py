@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.language.sources import Files, repository, without_variant
-from convcalc.syntax.yaml import Node, describe, read
+from convcalc.syntax.node import Node, describe
+from convcalc.syntax.yaml import read
 
 KEYS = ("specs", "budget", "budgets")
 NAMES = ("convcalc.yaml", "pyproject.toml")

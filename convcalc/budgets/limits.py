@@ -15,7 +15,7 @@ from convcalc.analysis.count import Count, Row, figure
 from convcalc.errors import Place, Problem, SpecError, UserError, did_you_mean, printable, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import shape_of
-from convcalc.syntax.yaml import Node, describe
+from convcalc.syntax.node import Node, describe
 
 BITS = {"fp64": 64, "fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "int4": 4}
 BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}

@@ -129,7 +129,7 @@ def _rows(name: str) -> list[list[Any]]:
 def _where(rows: list[list[Any]], where: str, columns: list[Column]) -> list[list[Any]]:
     from convcalc.amounts import without_units
     from convcalc.errors import SpecError, UserError, did_you_mean, quoted
-    from convcalc.syntax.expression import parse
+    from convcalc.syntax.expression_parser import parse
 
     if not where:
         return rows

@@ -26,7 +26,8 @@ from convcalc.errors import SpecError, UserError, did_you_mean, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import tallied, total
 from convcalc.kinds.base import MACS, STORED, TALLIES, spread
-from convcalc.syntax.expression import Expression, parse
+from convcalc.syntax.expression import Expression
+from convcalc.syntax.expression_parser import parse
 
 FOLDER = Path(__file__).parent / "tools"
 

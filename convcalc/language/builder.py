@@ -24,7 +24,7 @@ from convcalc.language.layer_entry import Entry, take_apart
 from convcalc.language.scope import Names, Refs, Scope
 from convcalc.language.unused import mistakes, unknown_kind
 from convcalc.language.variables import AlreadyReported, LocatedError, Variables
-from convcalc.syntax.yaml import Node, describe
+from convcalc.syntax.node import Node, describe
 from convcalc.weight_sharing import cannot_share, same_weights
 
 

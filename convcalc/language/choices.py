@@ -10,7 +10,7 @@ from convcalc.kinds.fields import shown
 from convcalc.language.document import NAME, Document
 from convcalc.language.layer_entry import Entry
 from convcalc.language.variables import LocatedError
-from convcalc.syntax.yaml import Node, describe
+from convcalc.syntax.node import Node, describe
 
 CHOICE_KEYS: dict[str, str] = {
     "name": "what --set NAME=ALTERNATIVE calls it; the same choice may stand in several places",

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.kinds import KINDS
 from convcalc.language.sources import File, Files
-from convcalc.syntax.expression import names_in
-from convcalc.syntax.yaml import Node, describe, scan
+from convcalc.syntax.expression_parser import names_in
+from convcalc.syntax.node import Node, describe
+from convcalc.syntax.yaml import scan
 
 # Every top-level key of a spec: what it holds, and what it is for.
 KEYS: dict[str, tuple[str, str]] = {

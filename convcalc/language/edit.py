@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from convcalc.errors import UserError, did_you_mean, quoted
 from convcalc.language.document import Block, Document, parse
 from convcalc.language.sources import File, Files
-from convcalc.syntax.expression import names_in
-from convcalc.syntax.yaml import Node, extents
+from convcalc.syntax.expression_parser import names_in
+from convcalc.syntax.node import Node
+from convcalc.syntax.yaml import extents
 
 
 class Text:

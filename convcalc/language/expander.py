@@ -13,7 +13,7 @@ from convcalc.language.explicit_names import explicit_names
 from convcalc.language.layer_entry import Entry
 from convcalc.language.scope import Names, Refs, Scope
 from convcalc.language.variables import AlreadyReported, LocatedError, Variables, work_out
-from convcalc.syntax.yaml import Node, describe
+from convcalc.syntax.node import Node, describe
 
 MOST_BLOCKS_DEEP = 32
 

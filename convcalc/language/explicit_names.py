@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convcalc.syntax.yaml import Node
+from convcalc.syntax.node import Node
 
 
 def explicit_names(items: list[Node]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from convcalc.kinds import Shape
 from convcalc.kinds.fields import LARGEST, is_whole, shown
 from convcalc.language.document import NAME
 from convcalc.language.variables import AlreadyReported, LocatedError, Lookup, fill_in, work_out
-from convcalc.syntax.yaml import Node, describe
+from convcalc.syntax.node import Node, describe
 
 MOST_AXES = 6
 # what the text of a shape looks like: each size from 1 to LARGEST

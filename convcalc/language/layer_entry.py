@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from convcalc.errors import Place, UserError
 from convcalc.language.variables import LocatedError
-from convcalc.syntax.yaml import Node, describe
+from convcalc.syntax.node import Node, describe
 
 
 class Entry(NamedTuple):

@@ -11,7 +11,7 @@ from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.document import NAME, Document
 from convcalc.language.layer_entry import Entry
 from convcalc.language.variables import AlreadyReported, LocatedError, Variables, unknown_name, work_out
-from convcalc.syntax.yaml import Node, describe
+from convcalc.syntax.node import Node, describe
 
 Refs = tuple[Ref, ...] | None  # None: not known, because of a mistake that has been reported
 

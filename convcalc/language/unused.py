@@ -12,7 +12,7 @@ from convcalc.kinds import Kind, find, suggest
 from convcalc.language.choices import read_choice
 from convcalc.language.document import COMMON_FIELDS, Document
 from convcalc.language.layer_entry import Entry, take_apart
-from convcalc.syntax.yaml import Node
+from convcalc.syntax.node import Node
 
 
 def unknown_kind(tag: str, document: Document) -> UserError | None:

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from convcalc.errors import ChangesGraph, Place, Problem, UserError, did_you_mean, quoted
-from convcalc.syntax.expression import WORDS, parse
-from convcalc.syntax.yaml import Node
+from convcalc.syntax.expression import WORDS
+from convcalc.syntax.expression_parser import parse
+from convcalc.syntax.node import Node
 
 _TEMPLATE = re.compile(r"\$\{([^{}]*)\}")
 Lookup = Callable[[str], Any]

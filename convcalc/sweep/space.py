@@ -21,7 +21,7 @@ from convcalc.language.input_shapes import read_inputs
 from convcalc.language.layer_entry import take_apart
 from convcalc.language.scope import Scope
 from convcalc.language.variables import AlreadyReported, Variables
-from convcalc.syntax.yaml import Node
+from convcalc.syntax.node import Node
 
 FIGURES = ("params", "macs")
 MOST_PICKS = 100_000  # of one part

@@ -15,7 +15,7 @@ from convcalc.language.builder import Settings, build
 from convcalc.language.document import Document
 from convcalc.sweep.grid import Axis, Grid
 from convcalc.sweep.vectorized import NEVER, Model, NotVectorizable, Slices
-from convcalc.syntax.expression import names_in
+from convcalc.syntax.expression_parser import names_in
 
 CHUNK = 2**16  # points at a time: what a processor's cache holds of a few figures
 LONG = 2**14  # values of an axis that one model holds

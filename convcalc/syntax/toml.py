@@ -9,7 +9,7 @@ from typing import Any
 
 from convcalc.errors import Place, Problem, Source, SpecError
 from convcalc.syntax.encoding import decode
-from convcalc.syntax.yaml import Node
+from convcalc.syntax.node import Node
 
 _TOKEN = re.compile(
     r'#[^\n]*|"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\''

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
 from convcalc.errors import Place, Problem, Source, SpecError, printable, quoted
 from convcalc.syntax.encoding import decode, refuse_characters
+from convcalc.syntax.node import Node
 from convcalc.syntax.yaml_errors import MOST_DEEP, syntax_problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MOST_NODES = 4_000_000
 MOST_DIGITS = 30
@@ -35,74 +33,6 @@ _WORDS: dict[str, bool | None] = {
 }
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _IN_TEXT = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-
-Scalar = None | bool | int | Decimal | str
-
-
-class Node:
-    """One value of a spec with its place. `value` is a scalar, a list of Nodes, or a dict of key to Node.
-
-    `key` is the Node of the mapping key that led here, if one did; `is_quoted` tells `"3"` from `3`.
-    """
-
-    __slots__ = ("column", "end", "is_quoted", "key", "line", "source", "value")
-
-    def __init__(self, value: Any, source: Source, line: int, column: int, end: int, is_quoted: bool = False) -> None:
-        self.value = value
-        self.source = source
-        self.line = line
-        self.column = column
-        self.end = end
-        self.is_quoted = is_quoted
-        self.key: Node | None = None
-
-    @property
-    def place(self) -> Place:
-        return Place(self.source, self.line, self.column, self.end)
-
-    @property
-    def key_place(self) -> Place:
-        """Where the key stands that holds this value; the value's own place when there is none."""
-        return self.key.place if self.key else self.place
-
-    def items(self) -> Iterator[tuple[str, Node]]:
-        """The entries of a mapping; none for anything else."""
-        return iter(self.value.items()) if isinstance(self.value, dict) else iter(())
-
-    def problem(self, message: str, hint: str = "", notes: tuple[str, ...] = ()) -> Problem:
-        return Problem(message, self.place, notes, hint)
-
-    def plain(self) -> Any:
-        """The bare Python value, places dropped.
-
-        >>> read("a: [1, {b: yes}]").plain()
-        {'a': [1, {'b': 'yes'}]}
-        """
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        return self.value
-
-
-def describe(node: Node) -> str:
-    """What a value is, in the words of an error message.
-
-    >>> describe(read("a: [1]")), describe(read("a: yes").value["a"])
-    ('a mapping', "'yes'")
-    """
-    value = node.value
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str):
-        return str(value)
-    return f'"{printable(value[:60])}" in quotes' if node.is_quoted else quoted(value)
 
 
 def read(text: str | bytes, name: str = "<text>") -> Node:

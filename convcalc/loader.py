@@ -37,7 +37,7 @@ def read(text: str, name: str = "<text>") -> Graph:
     (16, 28, 28)
     """
     from convcalc.language.builder import build
-    from convcalc.language.document import parse
+    from convcalc.language.document_loader import parse
     from convcalc.language.sources import File
 
     return build(parse(File(name, text.encode(), None), is_strict=False))
@@ -161,7 +161,7 @@ def opened(
     inputs: tuple[str, ...] = (),
 ) -> tuple[Document, str]:
     """The document of SPEC or SPEC@VARIANT, and the variant; of another tool's model its spec. Raises SpecError."""
-    from convcalc.language.document import load, parse
+    from convcalc.language.document_loader import load, parse
     from convcalc.language.sources import File, Files, family
 
     reader = _reader(spec)

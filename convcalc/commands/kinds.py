@@ -139,7 +139,7 @@ def worked_example(kind: type[Kind]) -> Table:
     from convcalc.analysis.explain import explain_layer
     from convcalc.commands.explain import COLUMNS, line_rows
     from convcalc.language.builder import build
-    from convcalc.language.document import parse
+    from convcalc.language.document_loader import parse
     from convcalc.language.sources import File
     from convcalc.report import Table
 

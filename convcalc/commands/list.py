@@ -110,7 +110,7 @@ def _rows(name: str) -> list[list[Any]]:
     from convcalc.analysis.count import count
     from convcalc.kinds import shape_text
     from convcalc.language.builder import Settings, build
-    from convcalc.language.document import load
+    from convcalc.language.document_loader import load
 
     document = load(name)
     rows = []

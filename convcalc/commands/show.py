@@ -24,7 +24,7 @@ def command(name: str, output: Path | None, inline: bool) -> None:
     convcalc show resnet18 --inline   # its blocks too, to change them
     """
     from convcalc.errors import SpecError, UserError, did_you_mean, quoted
-    from convcalc.language.document import load, parse
+    from convcalc.language.document_loader import load, parse
     from convcalc.language.edit import alone, inlined
     from convcalc.language.sources import catalogue_files, family
 

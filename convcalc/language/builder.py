@@ -18,10 +18,9 @@ from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.choices import read_choice
 from convcalc.language.document import COMMON_FIELDS, Document
 from convcalc.language.expander import Expander
-from convcalc.language.explicit_names import explicit_names
 from convcalc.language.input_shapes import read_inputs
 from convcalc.language.layer_entry import Entry, take_apart
-from convcalc.language.scope import Names, Refs, Scope
+from convcalc.language.scope import Names, Refs, Scope, explicit_names
 from convcalc.language.unused import mistakes, unknown_kind
 from convcalc.language.variables import AlreadyReported, LocatedError, Variables
 from convcalc.syntax.node import Node, describe

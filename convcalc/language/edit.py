@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from convcalc.errors import UserError, did_you_mean, quoted
-from convcalc.language.document import Block, Document, parse
+from convcalc.language.document import Block, Document
+from convcalc.language.document_loader import parse
 from convcalc.language.sources import File, Files
 from convcalc.syntax.expression_parser import names_in
 from convcalc.syntax.node import Node

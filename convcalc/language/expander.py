@@ -9,9 +9,8 @@ from convcalc.errors import ChangesGraph, Place, UserError, did_you_mean, quoted
 from convcalc.graph import MOST_LAYERS, Graph, Group
 from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.document import COMMON_FIELDS, REPEAT_KEYS, Block
-from convcalc.language.explicit_names import explicit_names
 from convcalc.language.layer_entry import Entry
-from convcalc.language.scope import Names, Refs, Scope
+from convcalc.language.scope import Names, Refs, Scope, explicit_names
 from convcalc.language.variables import AlreadyReported, LocatedError, Variables, work_out
 from convcalc.syntax.node import Node, describe
 

@@ -1,4 +1,4 @@
-"""What a name means where it stands: a layer in `from` and `share`, a variable in `${...}`."""
+"""What a name means in its scope: a layer in `from` and `share`, a variable in `${...}`."""
 
 from __future__ import annotations
 
@@ -216,3 +216,32 @@ class Names:
         if found is None:
             self.find(node, scope)
         return f"{found}/"
+
+
+def explicit_names(items: list[Node]) -> frozenset[str]:
+    """Every `name:` among the layers and their branches.
+
+    >>> from convcalc.syntax.yaml import read
+    >>> sorted(explicit_names(read("- conv: {name: a}\\n- add: [[{relu: {name: b}}], []]").value))
+    ['a', 'b']
+    """
+    found: set[str] = set()
+    _collect_names(items, found)
+    return frozenset(found)
+
+
+def _collect_names(items: list[Node], found: set[str]) -> None:
+    for item in items:
+        if not isinstance(item.value, dict):
+            continue
+        for key, inner in item.value.items():
+            value = inner.value
+            if isinstance(value, dict):
+                name = value.get("name")
+                if name is not None and isinstance(name.value, (str, int)):
+                    found.add(str(name.value))
+                value = value["branches"].value if "branches" in value else None
+            if isinstance(value, list) and key != "repeat":
+                for branch in value:
+                    if isinstance(branch.value, list):
+                        _collect_names(branch.value, found)

@@ -15,7 +15,8 @@ from convcalc.analysis.count import Count, count
 from convcalc.analysis.receptive_field import receptive_fields, shown
 from convcalc.errors import Place, SpecError, UserError
 from convcalc.language.builder import Settings, build
-from convcalc.language.document import Document, parse
+from convcalc.language.document import Document
+from convcalc.language.document_loader import parse
 from convcalc.language.edit import inlined
 from convcalc.language.sources import File, Files
 from convcalc.rewrites.base import Proposal, Rewrite, Site, apply, own_blocks, sites

@@ -16,10 +16,9 @@ from convcalc.kinds import Shape
 from convcalc.language.builder import Builder, Settings
 from convcalc.language.choices import Choice, choices, read_choice
 from convcalc.language.document import Document
-from convcalc.language.explicit_names import explicit_names
 from convcalc.language.input_shapes import read_inputs
 from convcalc.language.layer_entry import take_apart
-from convcalc.language.scope import Scope
+from convcalc.language.scope import Scope, explicit_names
 from convcalc.language.variables import AlreadyReported, Variables
 from convcalc.syntax.node import Node
 

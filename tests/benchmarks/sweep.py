@@ -12,7 +12,7 @@ from time import perf_counter
 
 from convcalc.analysis.count import count
 from convcalc.language.builder import Settings, build
-from convcalc.language.document import load
+from convcalc.language.document_loader import load
 from convcalc.sweep.grid import read_axes
 from convcalc.sweep.sweep import Sweep
 

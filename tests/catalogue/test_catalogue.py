@@ -9,7 +9,7 @@ from convcalc.analysis.count import count
 from convcalc.analysis.expect import compare
 from convcalc.cli import run
 from convcalc.errors import SpecError
-from convcalc.language.document import load as load_document
+from convcalc.language.document_loader import load as load_document
 from convcalc.language.sources import catalogue_files
 from convcalc.loader import graph, read
 

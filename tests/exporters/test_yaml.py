@@ -7,7 +7,7 @@ from convcalc.exporters.yaml.writer import write_spec
 from convcalc.graph import Graph, Ref
 from convcalc.kinds import KINDS
 from convcalc.language.builder import Settings, build
-from convcalc.language.document import parse
+from convcalc.language.document_loader import parse
 from convcalc.language.sources import File
 
 

@@ -6,7 +6,7 @@ from convcalc.analysis.count import count
 from convcalc.cli import run
 from convcalc.errors import UserError
 from convcalc.language.builder import Settings, build
-from convcalc.language.document import load, parse
+from convcalc.language.document_loader import load, parse
 from convcalc.language.edit import alone, inlined
 from convcalc.language.sources import File, Files, catalogue_files
 from convcalc.loader import graph as graph_of

@@ -5,7 +5,7 @@ import pytest
 from convcalc.analysis.count import count
 from convcalc.errors import SpecError
 from convcalc.language.builder import Settings, build
-from convcalc.language.document import parse
+from convcalc.language.document_loader import parse
 from convcalc.language.sources import File
 from convcalc.loader import read
 

@@ -8,7 +8,7 @@ from convcalc.analysis.count import count
 from convcalc.analysis.receptive_field import receptive_fields
 from convcalc.cli import run
 from convcalc.language.builder import Settings, build
-from convcalc.language.document import parse
+from convcalc.language.document_loader import parse
 from convcalc.language.sources import File, Files
 from convcalc.loader import read
 from convcalc.rewrites import suggest

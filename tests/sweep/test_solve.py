@@ -11,7 +11,7 @@ from convcalc.analysis.count import count
 from convcalc.cli import run
 from convcalc.errors import SpecError
 from convcalc.language.builder import Settings, build
-from convcalc.language.document import load
+from convcalc.language.document_loader import load
 
 NET = """
 name: net

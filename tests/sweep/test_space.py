@@ -11,7 +11,7 @@ from convcalc.cli import run
 from convcalc.errors import SpecError
 from convcalc.language.builder import Settings, build
 from convcalc.language.choices import choices
-from convcalc.language.document import parse
+from convcalc.language.document_loader import parse
 from convcalc.language.sources import File
 from convcalc.sweep.space import FIGURES, space
 

@@ -19,7 +19,7 @@ from convcalc.analysis.count import FIGURES, count
 from convcalc.cli import cli
 from convcalc.errors import SpecError
 from convcalc.language.builder import Settings, build
-from convcalc.language.document import load
+from convcalc.language.document_loader import load
 from convcalc.language.sources import catalogue_files
 from convcalc.sweep.grid import Axis, Grid, read_axes, sample
 from convcalc.sweep.select import Condition, Frontier

@@ -14,7 +14,8 @@ from convcalc.exporters.yaml.nesting import ENTRY, Item, arrange
 from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds import KINDS, shape_text
 from convcalc.language.builder import Settings, build
-from convcalc.language.document import NAME, parse
+from convcalc.language.document import NAME
+from convcalc.language.document_loader import parse
 from convcalc.language.sources import File
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*\Z")

@@ -110,14 +110,18 @@ def _order(problem: Problem) -> tuple[str, int, int]:
 
 
 class UserError(Exception):
-    """A fact that a layer, a field or an expression finds wrong; whoever knows the place makes it a Problem.
+    """An error that does not know its location yet. The caller that does turns it into a Problem.
 
-    `field` names the field at fault, `offset` the column inside an expression's text.
+    `field` names the field at fault; `offset` and `width` say which characters of an expression's text are.
     """
 
     def __init__(self, message: str, field: str = "", hint: str = "", offset: int = 0, width: int = 0) -> None:
         super().__init__(message)
         self.message, self.field, self.hint, self.offset, self.width = message, field, hint, offset, width
+
+
+class UnknownField(UserError):
+    """A field that a kind does not have: the key is wrong, not its value."""
 
 
 class ChangesGraph(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.errors import UserError, collectors, did_you_mean
+from convcalc.errors import UnknownField, UserError, collectors, did_you_mean
 from convcalc.kinds.code import Code
 from convcalc.kinds.code_keras import AS_IN_SPEC
 from convcalc.kinds.fields import Field, shown
@@ -122,7 +122,7 @@ class Kind:
             field = self.fields.get(key)
             if field is None:
                 misspelt += self._suggest(key.partition(":")[0])
-                misfits.append(UserError(f"{self.name} has no field '{key}'", f"?{key}", self._suggest(key)))
+                misfits.append(UnknownField(f"{self.name} has no field '{key}'", key, self._suggest(key)))
                 continue
             try:
                 self.__dict__[key] = field.read(value, is_quoted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from convcalc.errors import Place, UserError
+from convcalc.errors import Place, UnknownField, UserError
 from convcalc.language.variables import LocatedError
 from convcalc.syntax.node import Node, describe
 
@@ -25,10 +25,9 @@ class Entry(NamedTuple):
         """Where a mistake stands: at the misspelt key, at the field's value, else at the layer."""
         if isinstance(misfit, LocatedError):
             return misfit.place
-        if misfit.field.startswith("?") and misfit.field[1:] in self.fields:
-            return self.fields[misfit.field[1:]].key_place
         if misfit.field in self.fields:
-            return self.fields[misfit.field].place
+            node = self.fields[misfit.field]
+            return node.key_place if isinstance(misfit, UnknownField) else node.place
         return self.bare.place if self.bare is not None and misfit.field else self.place
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from convcalc.errors import UserError, quoted
+from convcalc.errors import UnknownField, UserError, quoted
 from convcalc.kinds import Kind, find, suggest
 from convcalc.language.choices import read_choice
 from convcalc.language.document import COMMON_FIELDS, Document
@@ -61,4 +61,4 @@ def _inside(entry: Entry) -> list[list[Node]]:
 def _unknown_fields(kind: type[Kind], entry: Entry) -> list[UserError]:
     common = (*COMMON_FIELDS, "branches") if kind.has_branches else COMMON_FIELDS
     fields = {key: (0, False) for key in entry.fields if key not in kind.fields and key not in common}
-    return [misfit for misfit in kind.__new__(kind).fill(fields) if misfit.field.startswith("?")]
+    return [misfit for misfit in kind.__new__(kind).fill(fields) if isinstance(misfit, UnknownField)]

@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from convcalc.errors import UserError, collectors
+from convcalc.errors import UserError
 
 LARGEST = 2**62
+
+# A sweep appends a function, which is called with each condition that fails at some points: the array of the condition,
+# its message, and the facts that the message is formatted with at a point. Without one a failing condition is an error.
+collectors: list[Callable[[Any, str, dict[str, Any]], None]] = []
 
 
 class Points(np.ndarray[Any, Any]):

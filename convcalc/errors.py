@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 MOST_SHOWN = 20
@@ -126,11 +126,6 @@ class UnknownField(UserError):
 
 class ChangesGraph(Exception):
     """A sweep's array met something that changes the graph; the sweep goes through its values one by one."""
-
-
-# In a sweep a condition is an array. Whoever sweeps puts a function here, which is told of every condition that fails
-# somewhere: the array, the message and its facts, both still to be formatted for a point.
-collectors: list[Callable[[Any, str, dict[str, Any]], None]] = []
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar
 
-from convcalc.errors import UnknownField, UserError, collectors, did_you_mean
+from convcalc.errors import UnknownField, UserError, did_you_mean
 from convcalc.kinds.code import Code
 from convcalc.kinds.code_keras import AS_IN_SPEC
 from convcalc.kinds.fields import Field, shown
@@ -54,7 +54,7 @@ def require(condition: Any, message: str, field: str = "", hint: str = "", **fac
     """Go on if `condition` holds, else raise UserError with `message` and `hint`, both formatted with `facts`.
 
     Shapes among the facts are written out only then, so that stating a condition costs nothing. In a sweep the
-    condition is an array; whoever sweeps appends to `collectors` what records the points that fail.
+    condition is an array, and the points where it fails go to the sweep's collector (`arrays.collectors`).
 
     >>> require(1 > 2, "{n} is not enough", n=1)
     Traceback (most recent call last):
@@ -65,6 +65,8 @@ def require(condition: Any, message: str, field: str = "", hint: str = "", **fac
     if hasattr(condition, "dtype"):
         if condition.all():
             return
+        from convcalc.arrays import collectors
+
         if collectors:
             collectors[-1](condition, message, facts)
             return

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from convcalc.analysis.count import FIGURES, layer_products
-from convcalc.arrays import LARGEST, at, largest, verbatim
-from convcalc.errors import ChangesGraph, SpecError, collectors
+from convcalc.arrays import LARGEST, at, collectors, largest, verbatim
+from convcalc.errors import ChangesGraph, SpecError
 from convcalc.graph import Graph
 from convcalc.kinds import shape_text
 from convcalc.language.builder import Builder, Settings

@@ -120,6 +120,17 @@ class UserError(Exception):
         self.message, self.field, self.hint, self.offset, self.width = message, field, hint, offset, width
 
 
+class LocatedError(UserError):
+    """A UserError that knows its location."""
+
+    def __init__(self, message: str, place: Place, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.place = place
+
+    def problem(self) -> Problem:
+        return Problem(self.message, self.place, (), self.hint)
+
+
 class UnknownField(UserError):
     """A field that a kind does not have: the key is wrong, not its value."""
 

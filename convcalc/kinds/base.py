@@ -118,7 +118,7 @@ class Kind:
 
     def fill(self, values: Mapping[str, tuple[Any, bool]]) -> list[UserError]:
         """Read every field from `values` (value, and whether it stood in quotes); return all that does not fit."""
-        misfits = []
+        misfits: list[UserError] = []
         misspelt = ""
         for key, (value, is_quoted) in values.items():
             field = self.fields.get(key)

@@ -17,7 +17,7 @@ from convcalc.language.builder import Builder, Settings
 from convcalc.language.choices import Choice, choices, read_choice
 from convcalc.language.document import Document
 from convcalc.language.input_shapes import read_inputs
-from convcalc.language.layer_entry import take_apart
+from convcalc.language.layer_entry import parse_layer_entry
 from convcalc.language.scope import Scope, explicit_names
 from convcalc.language.variables import AlreadyReported, Variables
 from convcalc.syntax.node import Node
@@ -224,7 +224,7 @@ class _Walk:
     def _inside(self, item: Node, blocks: tuple[str, ...]) -> list[Picks]:
         """Every way to choose in one entry: a choice, or the lists that it holds."""
         try:
-            entry = take_apart(item)
+            entry = parse_layer_entry(item)
             if entry.tag == "choice":
                 choice = read_choice(entry)
                 found: dict[Picks, None] = {}

@@ -56,8 +56,8 @@ class Builder:
         self.names = Names(self.graph, self.problems)
         self.paths = self.names.paths
         self.chosen: Mapping[str, Any] = {}  # by the name of a choice
-        self.expander = Expander(self.names, self.layers, self._report)
-        self.layer_builder = LayerBuilder(self.names, self.layers, self._report)
+        self.expander = Expander(self.names, self.build_layers, self._report)
+        self.layer_builder = LayerBuilder(self.names, self.build_layers, self._report)
 
     # -- the network ---------------------------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ class Builder:
         if layers is None:
             hint = "list the layers under it, in order"
             self.problems.append(Problem("the spec has no 'layers:'", document.node.place, (), hint))
-        self.layers(items, Scope("", variables, explicit_names(items)), refs)
+        self.build_layers(items, Scope("", variables, explicit_names(items)), refs)
         used = frozenset(variables.used)
         about = variables.all()
         for name, block in document.blocks.items():
@@ -142,7 +142,7 @@ class Builder:
 
     # -- lists of layers -----------------------------------------------------------------------------------------
 
-    def layers(self, items: list[Node], scope: Scope, inputs: Refs) -> Refs:
+    def build_layers(self, items: list[Node], scope: Scope, inputs: Refs) -> Refs:
         """Build a list of layers, the first on `inputs`, and return the outputs of the last."""
         for item in items:
             if self.expander.is_over():
@@ -193,16 +193,16 @@ class Builder:
             message = f"'via' belongs to a layer, and '{entry.tag}' is not one"
             raise LocatedError(message, entry.fields["via"].key_place, "give it to the layers inside")
         if entry.tag == "repeat":
-            return self.expander.repeat(use)
+            return self.expander.expand_repeat(use)
         if entry.tag == "choice":
             return self._choice(use)
         block = self.document.blocks.get(entry.tag)
         if block is not None:
-            return self.expander.block(block, use)
+            return self.expander.expand_block(block, use)
         kind = find(entry.tag)
         if kind is None:
             raise unknown_kind(entry.tag, self.document) or AlreadyReported
-        return self.layer_builder.layer(kind, use)
+        return self.layer_builder.build_layer(kind, use)
 
     def _choice(self, use: Use) -> Refs:
         """Build the chosen alternative of a choice; check the names in the others."""
@@ -217,7 +217,7 @@ class Builder:
         for name, items in choice.alternatives.items():
             if name != picked:
                 self._check(items)
-        return self.expander.choice(picked, choice.alternatives[picked], use)
+        return self.expander.expand_choice(picked, choice.alternatives[picked], use)
 
     def _holds(self, node: Node, use: Use) -> bool:
         """Whether the condition of a layer's `when` holds."""

@@ -41,7 +41,7 @@ class Expander:
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
-    def block(self, block: Block, use: Use) -> Refs:
+    def expand_block(self, block: Block, use: Use) -> Refs:
         """Build one use of a block and return the outputs of its last layer."""
         entry, scope, inputs = use
         self.used.add(block.name)
@@ -113,7 +113,7 @@ class Expander:
             is_known = False
         return values, is_known
 
-    def choice(self, picked: str, items: list[Node], use: Use) -> Refs:
+    def expand_choice(self, picked: str, items: list[Node], use: Use) -> Refs:
         """Build the layers of a choice's alternative and return their outputs."""
         path = self.names.new_path(use)
         inner = use.scope.inner(f"{path}/", explicit_names(items))
@@ -123,7 +123,7 @@ class Expander:
 
     # -- repeats -------------------------------------------------------------------------------------------------
 
-    def repeat(self, use: Use) -> Refs:
+    def expand_repeat(self, use: Use) -> Refs:
         """Build the layers of a repeat `times` times in sequence and return the outputs of the last round."""
         entry, scope, refs = use
         times, items = self._times(use)

@@ -25,7 +25,7 @@ class LayerBuilder:
         self.names, self.build, self.report = names, build, report
         self.graph = names.graph
 
-    def layer(self, kind: type[Kind], use: Use) -> Refs:
+    def build_layer(self, kind: type[Kind], use: Use) -> Refs:
         """Add a layer to the graph and return its outputs; None where it is invalid and an error was recorded."""
         entry = use.entry
         path, shares = self._path(use)

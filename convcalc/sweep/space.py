@@ -290,7 +290,7 @@ class _PartBuilder(Builder):
         refs = tuple(self.graph.add_input(name, shape) for name, shape in zip(names, shapes, strict=True))
         self.paths.update({name: (ref,) for name, ref in zip(names, refs, strict=True)})
         self.paths["input"] = refs
-        found = self.layers(list(items), scope, refs)
+        found = self.build_layers(list(items), scope, refs)
         self._raise()
         counted = count(self.graph)
         return tuple(map(self.graph.shape, found or ())), {name: counted.figure(name) for name in FIGURES}

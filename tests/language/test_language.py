@@ -340,6 +340,17 @@ def test_a_repeat_shares_the_weights_of_another():
     assert count(read(text)).figure("params") == 40
 
 
+def test_share_may_compute_the_name():
+    text = """
+input: 4x8x8
+layers:
+  - conv: {name: c4, filters: 4, kernel: 1, bias: false}
+  - conv: {filters: 4, kernel: 1, bias: false, share: "c${channels}"}
+"""
+    counted = count(read(text))
+    assert (counted.figure("weights"), counted.figure("macs")) == (4 * 4, 2 * 4 * 4 * 8 * 8)
+
+
 # -- scalars ---------------------------------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ def command(name: str, output: Path | None, inline: bool) -> None:
     """
     from convcalc.errors import SpecError, UserError, did_you_mean, quoted
     from convcalc.language.document_loader import load, parse
-    from convcalc.language.edit import alone, inlined
+    from convcalc.language.edit import extract_variant, inline_includes
     from convcalc.language.sources import catalogue_files, family
 
     known = catalogue_files()
@@ -37,9 +37,9 @@ def command(name: str, output: Path | None, inline: bool) -> None:
     document = load(base)
     try:
         if variant:
-            document = parse(document.file._replace(data=alone(document, variant).encode()))
+            document = parse(document.file._replace(data=extract_variant(document, variant).encode()))
         if inline:
-            document = inlined(document)
+            document = inline_includes(document)
     except UserError as misfit:
         raise SpecError(misfit.message, misfit.hint) from None
     write_text(document.node.source.text, output)

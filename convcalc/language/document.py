@@ -52,7 +52,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,63}\Z")
 
 
 class Block(NamedTuple):
-    """A composite layer: arguments with defaults (None: required), names of its inputs, its layers, and its file."""
+    """A composite layer: arguments with defaults (a node of None: required), names of its inputs, layers, and file."""
 
     name: str
     arguments: dict[str, Node]
@@ -73,10 +73,10 @@ class Document:
         self.blocks: dict[str, Block] = {}
         self.sources: list[File] = [file]
         self.problems: list[Problem] = []  # of this file and all it includes; `build` raises them with its own
-        # what could not be read, so that its uses are no further mistakes
+        # names that could not be read: using one is not a second error
         self.bad_variables: set[str] = set()
         self.bad_blocks: set[str] = set()
-        self.is_partial = False  # blocks of unknown names
+        self.is_partial = False  # an include or `blocks:` could not be read, so it may define any block
 
     def get(self, key: str) -> Node | None:
         return self.node.value.get(key) if isinstance(self.node.value, dict) else None

@@ -17,7 +17,7 @@ from convcalc.errors import Place, SpecError, UserError
 from convcalc.language.builder import Settings, build
 from convcalc.language.document import Document
 from convcalc.language.document_loader import parse
-from convcalc.language.edit import inlined
+from convcalc.language.edit import inline_includes
 from convcalc.language.sources import File, Files
 from convcalc.rewrites.base import Proposal, Rewrite, Site, apply, own_blocks, sites
 
@@ -58,12 +58,12 @@ class Suggestion(NamedTuple):
 def suggest(document: Document, settings: Settings, files: Files) -> list[Suggestion]:
     """Every rewrite that saves weights or MACs and costs more of neither, the largest saving first.
 
-    Where it changes a block of another file, the text holds that block: see `inlined`.
+    Where it changes a block of another file, the text holds that block: see `inline_includes`.
     """
     before = count(build(document, settings))
     found = list(_suggestions(document, settings, files, before, None))
     if not left_out(document, files):
-        whole = inlined(document, files)
+        whole = inline_includes(document, files)
         borrowed = {block.name for block in own_blocks(whole)} - {block.name for block in own_blocks(document)}
         same = count(build(whole, settings))
         places = {layer.path: layer.place for layer in before.graph.layers}
@@ -75,7 +75,7 @@ def suggest(document: Document, settings: Settings, files: Files) -> list[Sugges
 def left_out(document: Document, files: Files) -> str:
     """Why no rewrite is tried in the blocks that a spec includes, "" where they are."""
     try:
-        inlined(document, files)
+        inline_includes(document, files)
     except UserError as misfit:
         return misfit.message
     return ""

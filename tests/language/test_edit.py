@@ -7,7 +7,7 @@ from convcalc.cli import run
 from convcalc.errors import UserError
 from convcalc.language.builder import Settings, build
 from convcalc.language.document_loader import load, parse
-from convcalc.language.edit import alone, inlined
+from convcalc.language.edit import extract_variant, inline_includes
 from convcalc.language.sources import File, Files, catalogue_files
 from convcalc.loader import graph as graph_of
 from convcalc.rewrites import left_out, suggest
@@ -23,7 +23,7 @@ NETWORKS = [name for name, path in catalogue_files().items() if path.parent.name
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_of_the_catalogue(name):
     document = load(name)
-    whole = inlined(document)
+    whole = inline_includes(document)
     assert whole.get("include") is None
     assert rows(whole) == rows(document)
     assert not document.text("include") or all(block.home is whole for block in whole.blocks.values())
@@ -43,7 +43,7 @@ def test_the_text_to_the_letter(tmp_path):
         one="# from a paper\n\nblocks:\n  outer:\n    # a body\n    layers: [inner]   # twice\n  x: {layers: []}\n",
         two="blocks: {inner: {args: {k: 3}, layers: [conv: {filters: 4, kernel: '${k}'}]}}\n",
     )
-    assert inlined(found).node.source.text == (
+    assert inline_includes(found).node.source.text == (
         "# mine\ninput: 3x8x8\nblocks:\n    own: {layers: [outer]}  # here\n"
         "    inner: {args: {k: 3}, layers: [conv: {filters: 4, kernel: '${k}'}]}\n"
         "    # from a paper\n    outer:\n      # a body\n      layers: [inner]   # twice\n"
@@ -54,7 +54,7 @@ def test_the_text_to_the_letter(tmp_path):
 def test_windows_line_ends_and_no_last_one(tmp_path):
     one = "blocks:\r\n  a:\r\n    layers: [relu]\r\n"
     found = files(tmp_path, net="input: 3x8x8\r\nlayers: [a]\r\ninclude: ./one.yaml", one=one)
-    text = inlined(found).node.source.text
+    text = inline_includes(found).node.source.text
     assert text == "input: 3x8x8\r\nlayers: [a]\r\n" + one
 
 
@@ -62,11 +62,11 @@ def test_what_cannot_be_written_into_one_file(tmp_path):
     one = "vars: {k: 3}\nblocks:\n  a: {layers: [conv: {filters: '${k}', kernel: 1}]}\n"
     found = files(tmp_path, net="input: 3x8x8\ninclude: ./one.yaml\nlayers: [a]\n", one=one)
     with pytest.raises(UserError, match="the block 'a' uses the variable 'k' of its own file"):
-        inlined(found)
+        inline_includes(found)
     assert "the variable 'k'" in left_out(found, Files())
     braces = files(tmp_path, net="{input: 3x8x8, include: ./one.yaml, layers: [a]}\n", one=one.replace("'${k}'", "3"))
     with pytest.raises(UserError, match="'include' stands inside"):
-        inlined(braces)
+        inline_includes(braces)
 
 
 def test_suggestions_reach_into_included_blocks(tmp_path):
@@ -106,7 +106,7 @@ VARIANTS = [(name, variant) for name in NETWORKS for variant in load(name).varia
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS, ids=map("@".join, VARIANTS))
 def test_a_variant_as_a_spec_of_its_own(name, variant):
-    whole = parse(File("mine.yaml", alone(load(name), variant).encode(), ""))
+    whole = parse(File("mine.yaml", extract_variant(load(name), variant).encode(), ""))
     assert not whole.variants and whole.text("name").endswith(variant)
     graph, expected = build(whole, Settings()), build(load(name), Settings(variant=variant))
     assert [(layer.path, layer.output) for layer in graph.layers] == [(one.path, one.output) for one in expected.layers]

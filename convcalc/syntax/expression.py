@@ -31,14 +31,14 @@ Value = Any  # int, Decimal, str; an int64 array in a sweep
 
 
 class Expression(NamedTuple):
-    """One node of a parsed expression: what it does, its operands, and where it stands in the text."""
+    """One node of a parsed expression: a function (None for a number or a name), its operands, its offset in the text."""
 
     apply: Callable[..., Value] | None
     operands: tuple[Any, ...]
     offset: int
 
     def evaluate(self, lookup: Callable[[str], Value]) -> Value:
-        """The value, names found through `lookup`. Raises UserError with the offset of what is wrong.
+        """Evaluate with the values that `lookup` gives for names. Raises UserError with the offset of the error.
 
         >>> from convcalc.syntax.expression_parser import parse
         >>> parse("make_divisible(32 * width, 8)").evaluate({"width": Decimal("0.35")}.__getitem__)
@@ -54,10 +54,11 @@ class Expression(NamedTuple):
         if any(hasattr(value, "dtype") for value in values):
             from convcalc.arrays import apply
 
-            return apply(self._once, values, _SIGN_OF.get(self.apply, ""))
-        return self._once(*values)
+            return apply(self._apply, values, _SIGN_OF.get(self.apply, ""))
+        return self._apply(*values)
 
-    def _once(self, *values: Value) -> Value:
+    def _apply(self, *values: Value) -> Value:
+        """Apply the function to one value of each operand. Raises UserError."""
         assert self.apply is not None
         try:
             result = self.apply(*values)
@@ -72,7 +73,7 @@ class Expression(NamedTuple):
         return result
 
     def names(self) -> set[str]:
-        """The variables it reads.
+        """The names of the variables in it.
 
         >>> from convcalc.syntax.expression_parser import parse
         >>> sorted(parse("2 * a + max(b, 1)").names())
@@ -96,14 +97,14 @@ def _ceil(value: Value) -> int:
 
 
 def _round(value: Value) -> int:
-    """Nearest whole number, halves to even."""
+    """Round to the nearest whole number, halves to even."""
     return _whole(value, ROUND_HALF_EVEN)
 
 
 def _make_divisible(value: Value, divisor: Value = 8, least: Value = None) -> int:
-    """The multiple of `divisor` nearest to `value`, at least `least` (the divisor), never under 90 % of `value`.
+    """Round to the nearest multiple of `divisor`, at least `least` (default: the divisor) and 90 % of `value`.
 
-    The rule of MobileNet's released code.
+    This is the rule of MobileNet's released code.
 
     >>> _make_divisible(Decimal("11.2")), _make_divisible(4)
     (16, 8)
@@ -114,7 +115,7 @@ def _make_divisible(value: Value, divisor: Value = 8, least: Value = None) -> in
 
 
 def _exact(sign: str, left: Value, right: Value) -> Value:
-    """Python's floor division and modulo for whole numbers, the same rules for decimals, exactly."""
+    """Compute exactly, on decimals too; `//` and `%` round as in Python: toward minus infinity."""
     if not (isinstance(left, Decimal) or isinstance(right, Decimal)):
         return _WHOLE[sign](left, right)
     left, right = Decimal(left), Decimal(right)

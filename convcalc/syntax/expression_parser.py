@@ -30,6 +30,8 @@ _COMPARISON_LEVEL = 2
 
 
 class Token(NamedTuple):
+    """A word of an expression. `kind`: number, name, sign or end."""
+
     kind: str
     text: str
     offset: int
@@ -39,38 +41,38 @@ _parsed: dict[str, Expression] = {}
 
 
 def parse(text: str) -> Expression:
-    """Parse the text between `${` and `}`. Raises UserError with the offset of the first thing that does not fit.
+    """Parse the text between `${` and `}`. Raises UserError with the offset of the first unexpected word.
 
     >>> parse("3 // 2 + 1").evaluate(lambda name: 0)
     2
     """
-    found = _parsed.get(text)
-    if found is None:
+    expression = _parsed.get(text)
+    if expression is None:
         if len(_parsed) > 10_000:
             _parsed.clear()
-        found = _parsed[text] = _Parser(text).parse()
-    return found
+        expression = _parsed[text] = _Parser(text).parse()
+    return expression
 
 
 def names_in(value: Any) -> set[str]:
-    """The names in every `${...}` of a spec's plain value; a text that is no expression has none.
+    """Collect the names in every `${...}` of a spec's plain value; an invalid expression has none.
 
     >>> sorted(names_in({"vars": {"a": "${b * 2}"}, "layers": ["x${c}"]}))
     ['b', 'c']
     """
     if isinstance(value, (dict, list)):
         return set().union(*map(names_in, value.values() if isinstance(value, dict) else value))
-    found: set[str] = set()
+    names: set[str] = set()
     for text in re.findall(r"\$\{([^{}]*)\}", value) if isinstance(value, str) else ():
         try:
-            found |= parse(text).names()
+            names |= parse(text).names()
         except UserError:
             continue
-    return found
+    return names
 
 
 class _Parser:
-    """Precedence climbing over the levels of the grammar above."""
+    """Recursive descent over the levels of the grammar above."""
 
     def __init__(self, text: str) -> None:
         if len(text) > MOST_LONG:
@@ -79,50 +81,52 @@ class _Parser:
             )
         self.text = text
         self.tokens = self._split()
-        self.at = 0
-        self.deep = 0
+        self.position = 0
+        self.depth = 0
 
     def _split(self) -> list[Token]:
-        tokens, at = [], 0
+        tokens, position = [], 0
         text = self.text.rstrip()
-        while at < len(text):
-            match = _TOKEN.match(text, at)
+        while position < len(text):
+            match = _TOKEN.match(text, position)
             if not match or not text.isascii():
-                bad = len(text[at:]) - len(text[at:].lstrip()) + at
+                bad = len(text) - len(text[position:].lstrip())
                 raise UserError(
                     f"{quoted(text[bad])} is not part of an expression", offset=bad, hint=_advice(text[bad:])
                 )
             kind = str(match.lastgroup)
             tokens.append(Token(kind, match[kind], match.start(kind)))
-            at = match.end()
+            position = match.end()
         tokens.append(Token("end", "", len(text)))
         return tokens
 
     def parse(self) -> Expression:
         tree = self._level(0)
-        if self.tokens[self.at].kind != "end":
+        if self.tokens[self.position].kind != "end":
             raise self._unexpected()
         return tree
 
     def _unexpected(self) -> UserError:
-        token = self.tokens[self.at]
-        what = quoted(token.text) if token.text else "the end"
+        token = self.tokens[self.position]
+        unexpected = quoted(token.text) if token.text else "the end"
         hint = _advice(self.text[token.offset :])
         if self.text[max(0, token.offset - 1) : token.offset + 1] == "**":
             hint = "there is no power: write a*a"
-        return UserError(f"a number or a name was expected, found {what}", offset=token.offset, hint=hint)
+        return UserError(f"a number or a name was expected, found {unexpected}", offset=token.offset, hint=hint)
 
     def _accept(self, *texts: str) -> Token | None:
-        token = self.tokens[self.at]
+        """Take the next token if it is one of `texts`."""
+        token = self.tokens[self.position]
         if token.kind != "number" and token.text in texts:
-            self.at += 1
+            self.position += 1
             return token
         return None
 
     def _level(self, level: int) -> Expression:
-        self.deep += 1
-        if self.deep > MOST_DEEP * len(_LEVELS):
-            raise UserError(f"nested deeper than {MOST_DEEP} levels", offset=self.tokens[self.at].offset)
+        """Parse operators of this level and of those after it in `_LEVELS`, which bind more tightly."""
+        self.depth += 1
+        if self.depth > MOST_DEEP * len(_LEVELS):
+            raise UserError(f"nested deeper than {MOST_DEEP} levels", offset=self.tokens[self.position].offset)
         if level == len(_LEVELS):
             tree = self._unary()
         elif level == _COMPARISON_LEVEL and (token := self._accept("not")):
@@ -133,7 +137,7 @@ class _Parser:
                 tree = Expression(BINARY[token.text], (tree, self._level(level + 1)), token.offset)
                 if level == _COMPARISON_LEVEL:
                     break
-        self.deep -= 1
+        self.depth -= 1
         return tree
 
     def _unary(self) -> Expression:
@@ -142,18 +146,18 @@ class _Parser:
         return self._atom()
 
     def _atom(self) -> Expression:
-        token = self.tokens[self.at]
+        token = self.tokens[self.position]
         if token.kind == "number":
-            self.at += 1
+            self.position += 1
             return Expression(None, (Decimal(token.text) if "." in token.text else int(token.text),), token.offset)
         if token.kind == "name" and token.text not in ("and", "or", "not"):
-            self.at += 1
+            self.position += 1
             if self._accept("("):
                 return self._call(token)
             return Expression(None, (token.text,), token.offset)
         if self._accept("("):
             tree = self._level(0)
-            self._close()
+            self._expect_closing()
             return tree
         raise self._unexpected()
 
@@ -165,15 +169,16 @@ class _Parser:
         arguments = [self._level(0)]
         while self._accept(","):
             arguments.append(self._level(0))
-        self._close()
+        self._expect_closing()
         return Expression(function, tuple(arguments), token.offset)
 
-    def _close(self) -> None:
+    def _expect_closing(self) -> None:
         if not self._accept(")"):
             raise self._unexpected()
 
 
 def _advice(rest: str) -> str:
+    """A hint for what people write that is not part of an expression."""
     if rest.startswith("/"):
         return "divide with // (rounds down), or multiply by a decimal"
     if rest.startswith(("'", '"')):

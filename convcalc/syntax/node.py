@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class Node:
-    """One value of a spec with its place. `value` is a scalar, a list of Nodes, or a dict of key to Node.
+    """One value of a spec with its location. `value` is a scalar, a list of Nodes, or a dict of key to Node.
 
-    `key` is the Node of the mapping key that led here, if one did; `is_quoted` tells `"3"` from `3`.
+    `key` is the Node of its key in a mapping, None elsewhere; `is_quoted` tells `"3"` from `3`.
     """
 
     __slots__ = ("column", "end", "is_quoted", "key", "line", "source", "value")
@@ -33,18 +33,18 @@ class Node:
 
     @property
     def key_place(self) -> Place:
-        """Where the key stands that holds this value; the value's own place when there is none."""
+        """The location of the value's key; of the value itself where it has none."""
         return self.key.place if self.key else self.place
 
     def items(self) -> Iterator[tuple[str, Node]]:
-        """The entries of a mapping; none for anything else."""
+        """The entries of a mapping; empty for any other value."""
         return iter(self.value.items()) if isinstance(self.value, dict) else iter(())
 
     def problem(self, message: str, hint: str = "", notes: tuple[str, ...] = ()) -> Problem:
         return Problem(message, self.place, notes, hint)
 
     def plain(self) -> Any:
-        """The bare Python value, places dropped.
+        """Convert to a plain Python value, without locations.
 
         >>> from convcalc.syntax.yaml import read
         >>> read("a: [1, {b: yes}]").plain()
@@ -58,7 +58,7 @@ class Node:
 
 
 def describe(node: Node) -> str:
-    """What a value is, in the words of an error message.
+    """Describe a value in the words of an error message.
 
     >>> from convcalc.syntax.yaml import read
     >>> describe(read("a: [1]")), describe(read("a: yes").value["a"])

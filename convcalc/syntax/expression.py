@@ -31,7 +31,7 @@ Value = Any  # int, Decimal, str; an int64 array in a sweep
 
 
 class Expression(NamedTuple):
-    """One node of a parsed expression: a function (None for a number or a name), its operands, its offset in the text."""
+    """One node of a parsed expression: its function (None for a number or a name), operands, and offset in the text."""
 
     apply: Callable[..., Value] | None
     operands: tuple[Any, ...]

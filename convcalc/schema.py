@@ -99,7 +99,7 @@ def _expect() -> Schema:
 
 def _budget() -> Schema:
     """Limits of the network, of layers and of kinds: units and fields as `analysis.budget` reads them."""
-    metrics = {metric: _limit(metric) for metric in budget.METRICS}
+    metrics = {metric: _limit(metric) for metric in budget.FIGURES}
     scoped = _mapping({"type": "object", "properties": metrics, "additionalProperties": False})
     own: dict[str, Schema] = {
         "output": FIXED_SHAPE,
@@ -113,7 +113,7 @@ def _budget() -> Schema:
 
 def _limit(metric: str) -> Schema:
     """A limit: an amount, or a mapping that limits something."""
-    units = budget.amounts_of(metric)
+    units = budget.limit_pattern(metric)
     amount: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, _text(units)]}
     both = f"(?:{units})\\s+and\\s+{budget.PERCENT}|{budget.PERCENT}\\s+and\\s+(?:{units})"
     own: dict[str, Schema] = {

@@ -12,7 +12,7 @@ from convcalc.errors import Problem, SpecError, did_you_mean, quoted
 if TYPE_CHECKING:
     from convcalc.budgets.baseline import Baseline
     from convcalc.budgets.check import Verdict
-    from convcalc.budgets.config import Config
+    from convcalc.budgets.config import ProjectConfig
     from convcalc.report import Finding, Report
 
 FLAGS = {"params": "max_params", "macs": "max_macs", "flops": "max_flops", "weight_bytes": "max_weight_bytes"}
@@ -69,14 +69,14 @@ def command(
     convcalc check net.yaml --max-params 5M --max-macs 600M
     convcalc check net.yaml --base origin/main -f github
     """
-    from convcalc.budgets.check import as_finding, given, judge, summary
-    from convcalc.budgets.config import config
+    from convcalc.budgets.check import as_finding, judge, parse_limits, summary
+    from convcalc.budgets.config import project_config
     from convcalc.formats import is_of_findings
     from convcalc.report import Report
 
-    limits = given({metric: text for metric, flag in FLAGS.items() if (text := options.pop(flag))}, "--max-{}")
+    limits = parse_limits({metric: text for metric, flag in FLAGS.items() if (text := options.pop(flag))}, "--max-{}")
     targets = [(form, output, exact, color), *(target(text) for text in reports)]
-    own = None if no_config else config(settings or "")
+    own = None if no_config else project_config(settings or "")
     baseline = _baseline(recorded, update_baseline, reason, options)
     update = reason if update_baseline else None
     verdicts: list[Verdict] = []
@@ -107,7 +107,7 @@ def command(
     return 1 if is_broken and not exit_zero else 0
 
 
-def _specs(named: tuple[str, ...], settings: Config | None, problems: list[Problem]) -> list[str]:
+def _specs(named: tuple[str, ...], settings: ProjectConfig | None, problems: list[Problem]) -> list[str]:
     """The specs to check: those named, or those that the settings list; of these, every pattern must fit one."""
     if named:
         return list(named)
@@ -142,7 +142,7 @@ def _write(baseline: Baseline) -> list[str]:
     from pathlib import Path
 
     said = baseline.forget()
-    path, text = Path(baseline.path), baseline.text()
+    path, text = Path(baseline.path), baseline.to_yaml()
     try:
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8", newline="")

@@ -101,7 +101,7 @@ def check(
     """Hold a network to its budget, for test suites: `convcalc.check("net.yaml", params="5M")`.
 
     Limits come from the spec, the project's configuration (`settings`: its file, "" the nearest, None none), and
-    `most`: a figure and the most it may be, or `output` and its shape. `base`: the git revision for limits on increases.
+    `most`: a figure and the most it may be, or `output` and its shape. `base`: the git revision for increases.
     Raises OverBudget, an AssertionError, where a limit is exceeded; SpecError where there is none or one is invalid.
 
     >>> verdict = check("reduce-5x5-2-bottleneck", params=17_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from convcalc.errors import Problem
 from convcalc.graph import Layer
 from convcalc.kinds import tallied, total
-from convcalc.kinds.base import STORED
+from convcalc.kinds.sizes import STORED
 
 
 def stored(layer: Layer) -> dict[str, int]:

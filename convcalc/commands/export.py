@@ -12,8 +12,8 @@ from convcalc.discovery import modules
 
 
 def _formats() -> list[str]:
-    """What can be written: a file of the folder `exporters` each."""
-    return modules(__file__, "../exporters")
+    """What can be written: a file of the folder `exporters`, or a package with a writer, each."""
+    return [name for name in modules(__file__, "../exporters", "writer.py") if name != "yaml"]  # that is `import`
 
 
 @click.command("export")

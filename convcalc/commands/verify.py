@@ -46,7 +46,7 @@ def table(counted: Count, is_all: bool) -> Table:
     from convcalc.report import Column, Table
     from convcalc.tables.count import conditions, facts, title
 
-    checked = import_module("convcalc.exporters.code.verify_torch").verify(counted)
+    checked = import_module("convcalc.exporters.torch.verify").verify(counted)
     columns = [
         Column("name", "name", "name"),
         Column("kind", "kind", "text"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from convcalc.errors import printable
-from convcalc.kinds.base import shape_text
+from convcalc.kinds.sizes import shape_text
 
 UNITS = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 BLOCKS = " ▏▎▍▌▋▊▉█"

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from convcalc.errors import printable
 from convcalc.formats._text import equation
-from convcalc.kinds.base import shape_text
+from convcalc.kinds.sizes import shape_text
 from convcalc.report import Column, Report
 
 STREAMS = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convcalc.kinds.base import Shape, Size, require, spread
+from convcalc.kinds.sizes import Shape, Size, require, spread
 
 Grid = tuple[Size, ...]
 
@@ -72,24 +72,6 @@ def reach(grid: Grid, kernel: Any, stride: Any, padding: Any, dilation: Any) -> 
     else:
         before = [side[0] for side in pairs(padding, axes)]
     return tuple(zip(sizes, steps, before, strict=True))
-
-
-def borders(
-    shape: Shape, output: Shape, kernel: Any, stride: Any, padding: Any, dilation: Any
-) -> tuple[tuple[int, int], ...]:
-    """The border that a window truly covers along each axis, (before, after): `same` and ceil mode worked out. A last
-    row that no window reaches counts as a border below 0.
-
-    >>> borders((3, 224, 224), (8, 112, 112), 3, 2, "same", 1), borders((64, 112), (64, 56), 3, 2, 0, 1)
-    (((0, 1), (0, 1)), ((0, 1),))
-    """
-    grid = shape[1:]
-    found = []
-    for size, parts, (span, step, before) in zip(
-        grid, output[1:], reach(grid, kernel, stride, padding, dilation), strict=True
-    ):
-        found.append((before, (parts - 1) * step + span - size - before))
-    return tuple(found)
 
 
 def pairs(padding: Any, axes: int, field: str = "padding") -> tuple[tuple[Size, Size], ...]:

@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import Count
+from convcalc.exporters.code.code import Code, Name
 from convcalc.exporters.code.parts import Part, cut, identifier, variables
 from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds import shape_text
-from convcalc.kinds.code import Code, Name
 from convcalc.kinds.linear import Embedding
 
 WIDTH = 100

@@ -1,7 +1,7 @@
 """The network as a file of Keras 3: a function for each block, one for the whole. Nothing of Keras is loaded.
 
-Keras keeps grids with their channels behind; everything else stays in the order of the spec, and where the two meet the
-file says `Permute`.
+Keras keeps spatial values channels last; everything else stays in the order of the spec, and where the two meet the
+file has a `Permute`.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from collections import Counter
 from collections.abc import Sequence
 
 from convcalc.analysis.count import Count
-from convcalc.exporters.code.layer_code import coded, require_same_kind
+from convcalc.exporters.code.code import PLAIN, Code, literal
+from convcalc.exporters.code.code import arguments as arguments_of
+from convcalc.exporters.code.layer_code import layer_codes, require_same_kind
 from convcalc.exporters.code.parts import Part, identifier
 from convcalc.exporters.code.units import Draft, Line, Step, Writer, header, is_of_tokens, wrapped
+from convcalc.exporters.keras.table import CHANNELS_LAST, EITHER, TABLE, axis_order
 from convcalc.graph import Graph, Layer, Ref
-from convcalc.kinds.code import PLAIN, Code, literal
-from convcalc.kinds.code import arguments as arguments_of
-from convcalc.kinds.code_keras import BEHIND, EITHER
 from convcalc.weight_sharing import stored
 
-# what the file means by a name already
+# names that the file uses itself
 NAMES = frozenset({"keras", "layers", "ops", "name", "Scale", "Parameter", "Constant", "local_response_norm"})
 BUILT_IN = frozenset({"float", "input", "len", "range", "sum", "super"})
-# a layer that is called on something made of its one input
+# a layer that is called on an expression of its one input
 _FIRST = re.compile(r"\{module\}\((.*\{0\}.*\).*)\)")
 
 
 def write(counted: Count, depth: int | None) -> str:
-    """The text of the file. Raises SpecError for layers that Keras does not have."""
+    """Write the text of the file. Raises SpecError for layers that Keras does not have."""
     return KerasWriter(counted.graph).file(counted)
 
 
 class KerasWriter(Writer):
-    """Units are functions, and a line makes a layer of one, which is called at once, or where weights are shared later.
+    """Units are functions. A line makes a layer and calls it at once, or later where weights are shared.
 
-    Layers that learn have the name of their place, `stage2_basic1_conv1`; others are Keras' to name.
+    Layers that learn are named after their path, `stage2_basic1_conv1`; Keras names the others.
     """
 
     taken = reserved = NAMES | BUILT_IN
@@ -44,16 +44,17 @@ class KerasWriter(Writer):
     def __init__(self, graph: Graph) -> None:
         self.learns = {layer.index for layer in graph.layers if any(stored(layer).values())}
         self.functions: set[str] = set()
-        self.naming: set[str] = set()  # functions that are told a name
-        self.is_behind = orders(graph)
+        self.naming: set[str] = set()  # functions that take a name
+        self.channels_last = orders(graph)
         name = identifier(graph.name.lower(), "net", {*self.reserved})
-        super().__init__(graph, coded(graph, self._code, "Keras"), name)
+        super().__init__(graph, layer_codes(graph, self._code, TABLE.framework), name)
 
     def file(self, counted: Count) -> str:
+        """Write the whole file."""
         helpers = sorted({code.helper for code in self.codes.values() if code.helper})
         body = [helper.strip("\n") for helper in helpers] + self.units
-        behind = any(self.is_behind[ref] for ref in self.root.takes)
-        head = header(counted, " In Keras the channels come behind the grid." if behind else "")
+        channels_last = any(self.channels_last[ref] for ref in self.root.takes)
+        head = header(counted, " In Keras the channels are last." if channels_last else "")
         imports = ["import keras", f"from keras import layers{', ops' if 'ops.' in ''.join(body) else ''}"]
         return "\n\n\n".join(["\n".join([head, *imports]), *body]) + "\n"
 
@@ -61,10 +62,10 @@ class KerasWriter(Writer):
         return label
 
     def is_flat(self) -> bool:
-        """Layers of several functions cannot be one, nor can two layers have one name."""
+        """Write the network as one function where functions would share a layer, or two layers a name."""
         names = Counter("_".join(self.homes[index]) for index in self.learns)
         ties = (layer for layer in self.graph.layers if layer.shares is not None)
-        return max(names.values(), default=1) > 1 or not all(self.is_beside(one, self.owner(one)) for one in ties)
+        return max(names.values(), default=1) > 1 or not all(self.is_beside(layer, self.owner(layer)) for layer in ties)
 
     def takes(self, part: Part) -> list[str]:
         if part is not self.root:
@@ -105,13 +106,13 @@ class KerasWriter(Writer):
         return "\n".join(body)
 
     def _call(self, step: Step, code: Code, values: Sequence[str], kept: str, head: str, batch: str) -> list[str]:
-        """The lines of one step: a layer made and called, `kept` where it was made before."""
+        """Write the lines of one step: a layer made and called; `kept` is the variable of one made before."""
         note = f"  # {code.note}" if code.note else ""
         if code.module in self.functions:
             return wrapped(f"{head}{code.module}(", [*step.reads, *values], f"){note}")
         call, reads, lines = code.call, step.reads, []
         inner = _FIRST.fullmatch(call)
-        if inner and len(reads) == call.count("{module}") == 1:  # what is done to the input has a line of its own
+        if inner and len(reads) == call.count("{module}") == 1:  # the expression of the input gets its own line
             lines = [f"    {step.writes[0]} = {inner[1].format(*reads)}"]
             call, reads = PLAIN, step.writes[:1]
         if kept or call.count("{module}") != 1:
@@ -123,44 +124,45 @@ class KerasWriter(Writer):
     def _inputs(self, takes: Sequence[str]) -> list[str]:
         lines = []
         for name, ref, (path, shape) in zip(takes, self.root.takes, self.graph.inputs.items(), strict=True):
-            sizes = (*shape[1:], shape[0]) if self.is_behind[ref] else shape
+            sizes = (*shape[1:], shape[0]) if self.channels_last[ref] else shape
             kind = ', dtype="int32"' if is_of_tokens(self.graph, path) else ""
             lines.append(f"    {name} = keras.Input({sizes}{kind}, name={literal(name)})")
         return lines
 
     def _code(self, layer: Layer, owner: Layer | None) -> Code:
-        """A layer's code, its inputs put into the order of axes that it wants."""
+        """Return a layer's code, its inputs permuted into the order of axes that it wants."""
         if owner is not None:
             require_same_kind(layer, owner)
-        is_behind = wanted(layer, self.is_behind)
-        code = layer.kind.to_keras(layer.shapes, layer.output, is_behind)
+        rule = TABLE.rule(layer.kind)
+        channels_last = wants_channels_last(layer, self.channels_last)
+        code = rule.code(layer.kind, layer.shapes, layer.output, channels_last)
         inputs = []
-        for at, (ref, shape) in enumerate(zip(layer.inputs, layer.shapes, strict=True)):
-            turned = (*range(2, len(shape) + 1), 1) if is_behind else (len(shape), *range(1, len(shape)))
-            is_right = len(shape) < 2 or self.is_behind[ref] == is_behind
-            inputs.append(f"{{{at}}}" if is_right else f"layers.Permute({turned})({{{at}}})")
+        for number, (ref, shape) in enumerate(zip(layer.inputs, layer.shapes, strict=True)):
+            order = (*range(2, len(shape) + 1), 1) if channels_last else (len(shape), *range(1, len(shape)))
+            is_in_order = len(shape) < 2 or self.channels_last[ref] == channels_last
+            inputs.append(f"{{{number}}}" if is_in_order else f"layers.Permute({order})({{{number}}})")
         return code._replace(call=code.call.format(*inputs, module="{module}", batch="{batch}"))
 
 
-def wanted(layer: Layer, is_behind: dict[Ref, bool]) -> bool:
-    """Whether a layer is given its inputs with the channels behind."""
-    order = layer.kind.keras_order(layer.shapes)
-    return order == BEHIND or (order == EITHER and any(is_behind[ref] for ref in layer.inputs))
+def wants_channels_last(layer: Layer, channels_last: dict[Ref, bool]) -> bool:
+    """Whether a layer takes its inputs channels last."""
+    order = axis_order(layer.kind, layer.shapes)
+    return order == CHANNELS_LAST or (order == EITHER and any(channels_last[ref] for ref in layer.inputs))
 
 
 def orders(graph: Graph) -> dict[Ref, bool]:
-    """Whether each value has its channels behind the grid. An input is as its first reader wants it."""
-    found: dict[Ref, bool] = {}
+    """Decide for each value whether it is channels last. An input is as its first reader wants it."""
+    channels_last: dict[Ref, bool] = {}
     for layer in graph.all:
         if layer.is_input:
-            readers = [one for one in graph.layers if any(ref.layer == layer.index for ref in one.inputs)]
-            order = next((one.kind.keras_order(one.shapes) for one in readers), EITHER)
-            found[Ref(layer.index)] = order == BEHIND or (order == EITHER and len(layer.output) > 2)
+            readers = (reader for reader in graph.layers if any(ref.layer == layer.index for ref in reader.inputs))
+            order = next((axis_order(reader.kind, reader.shapes) for reader in readers), EITHER)
+            channels_last[Ref(layer.index)] = order == CHANNELS_LAST or (order == EITHER and len(layer.output) > 2)
             continue
-        is_behind = wanted(layer, found)
+        is_last = wants_channels_last(layer, channels_last)
         for port, shape in enumerate(layer.outputs):
-            found[Ref(layer.index, port)] = is_behind and len(shape) > 1
-    return found
+            channels_last[Ref(layer.index, port)] = is_last and len(shape) > 1
+    return channels_last
 
 
 def _listed(names: Sequence[str]) -> str:

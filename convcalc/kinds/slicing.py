@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import Any
 
-from convcalc.kinds.base import Kind, Shape, axis_of, rank, require, spread
-from convcalc.kinds.code import Code, expression, padded
-from convcalc.kinds.code_keras import BEHIND, EITHER, filled_around, place, zeros_around
 from convcalc.kinds.fields import Choice, Integer, Sizes
+from convcalc.kinds.kind import Kind
+from convcalc.kinds.sizes import Shape, axis_of, rank, require, spread
 from convcalc.kinds.window import pairs, split
 
 _AXIS = ("channels", "last")
@@ -17,7 +15,7 @@ _AXIS = ("channels", "last")
 class Pad(Kind, name="pad"):
     """Adds a border to the grid: one width for all sides, one an axis, or [before, after] pairs.
 
-    >>> worked(Pad(amount=[[0, 1], [2, 2]]), "64x7x7")
+    >>> print_cost(Pad(amount=[[0, 1], [2, 2]]), "64x7x7")
     64x8x11
     """
 
@@ -34,23 +32,11 @@ class Pad(Kind, name="pad"):
         borders = pairs(self.amount, len(grid), "amount")
         return (channels, *(size + before + after for size, (before, after) in zip(grid, borders, strict=True)))
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        mode = "" if self.mode == "zeros" else f', mode="{self.mode}"'
-        return expression(padded(pairs(self.amount, len(output) - 1, "amount"), mode))
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return BEHIND
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        sides = pairs(self.amount, len(output) - 1, "amount")
-        require(self.mode in ("zeros", "reflect"), f"Keras has no border that is '{self.mode}'", "mode")
-        return expression(zeros_around(sides) if self.mode == "zeros" else filled_around(sides, 'mode="reflect"'))
-
 
 class Crop(Kind, name="crop"):
     """Takes a border off the grid: one width for all sides, one an axis, or [before, after] pairs.
 
-    >>> worked(Crop(amount=4), "64x64x64")
+    >>> print_cost(Crop(amount=4), "64x64x64")
     64x56x56
     """
 
@@ -68,21 +54,11 @@ class Crop(Kind, name="crop"):
             found.append(left)
         return (channels, *found)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        borders = pairs(self.amount, len(output) - 1, "amount")
-        return expression(padded((-before, -after) for before, after in borders))
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return BEHIND
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return expression(zeros_around(pairs(self.amount, len(output) - 1, "amount"), "Cropping"))
-
 
 class CenterCrop(Kind, name="center_crop"):
     """The middle of the grid, in a given size (U-Net's copy and crop).
 
-    >>> worked(CenterCrop(size=56), "64x64x64")
+    >>> print_cost(CenterCrop(size=56), "64x64x64")
     64x56x56
     """
 
@@ -105,24 +81,13 @@ class CenterCrop(Kind, name="center_crop"):
             )
         return (channels, *sizes)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        cuts = [size - kept for size, kept in zip(inputs[0][1:], output[1:], strict=True)]
-        return expression(padded((-(cut // 2), -(cut - cut // 2)) for cut in cuts))
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return BEHIND
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        cuts = [size - kept for size, kept in zip(inputs[0][1:], output[1:], strict=True)]
-        return expression(zeros_around([(cut // 2, cut - cut // 2) for cut in cuts], "Cropping"))
-
 
 class Slice(Kind, name="slice"):
     """Part of one axis: from `start` up to, not including, `stop`; negative numbers count from the end.
 
-    >>> worked(Slice(stop=58), "116x28x28")
+    >>> print_cost(Slice(stop=58), "116x28x28")
     58x28x28
-    >>> worked(Slice(axis=0, start=0, stop=1), "197x768")
+    >>> print_cost(Slice(axis=0, start=0, stop=1), "197x768")
     1x768
     """
 
@@ -149,33 +114,13 @@ class Slice(Kind, name="slice"):
         )
         return (*inputs[0][:axis], (stop - start + self.step - 1) // self.step, *inputs[0][axis + 1 :])
 
-    def _part(self, size: int) -> str:
-        """What Python takes of so many elements."""
-        start, stop = (None if at in (None, edge) else at for at, edge in ((self.start, 0), (self.stop, size)))
-        part = f"{'' if start is None else start}:{'' if stop is None else stop}"
-        part += f":{self.step}" if self.step != 1 else ""
-        return part
-
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        axis = axis_of(self.axis, inputs[0])
-        return expression(f"{{0}}[{':, ' * (axis + 1)}{self._part(inputs[0][axis])}]")
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return EITHER
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        axis = axis_of(self.axis, inputs[0])
-        at = place(axis, is_behind)
-        before = "..., " if at == -1 else ":, " * at
-        return expression(f"{{0}}[{before}{self._part(inputs[0][axis])}]")
-
 
 class Split(Kind, name="split"):
     """Cuts one axis into equal `parts` (a number) or into parts of the sizes listed. It has several outputs.
 
     A later layer names the one it reads: `from: halves.0`.
 
-    >>> worked(Split(parts=2), "116x28x28")
+    >>> print_cost(Split(parts=2), "116x28x28")
     58x28x28 and 58x28x28
     """
 
@@ -202,17 +147,3 @@ class Split(Kind, name="split"):
 
     def output(self, *inputs: Shape) -> Shape:
         return self.outputs(*inputs)[0]
-
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        axis = axis_of(self.axis, inputs[0])
-        sizes = [shape[axis] for shape in self.outputs(*inputs)]
-        return expression(f"{{0}}.split({sizes[0] if len(set(sizes)) == 1 else sizes}, {axis + 1})")
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return EITHER
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        axis = axis_of(self.axis, inputs[0])
-        sizes = [shape[axis] for shape in self.outputs(*inputs)]
-        parts = len(sizes) if len(set(sizes)) == 1 else [*accumulate(sizes[:-1])]
-        return expression(f"ops.split({{0}}, {parts}, axis={place(axis, is_behind)})")

@@ -1,7 +1,7 @@
-"""A network built in PyTorch on the meta device: what each layer gives, stores and computes there.
+"""Build a network in PyTorch on the meta device: the shapes, parameters and MACs of each layer there.
 
 Every layer is made from the text that `export --to torch` writes for it, and counted by PyTorch's own counter; then
-the file as a whole. Nothing is allocated.
+the whole file is. Nothing is allocated.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import Count
-from convcalc.exporters.code.layer_code import called, codes, made
-from convcalc.exporters.torch import TorchWriter
+from convcalc.exporters.code.code import Code
+from convcalc.exporters.torch.writer import TorchWriter, call, maker_and_arguments, torch_codes
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Shape
-from convcalc.kinds.code import Code
 from convcalc.optional import need, quiet, said
 
 
 class Seen(NamedTuple):
-    """What PyTorch has: shapes of the outputs, parameters and MACs; or why it has none."""
+    """Shapes of the outputs, parameters and MACs; or the error instead."""
 
     shapes: tuple[Shape, ...] = ()
     params: int = 0
@@ -29,7 +28,7 @@ class Seen(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """One layer, or with None the whole network: ours and PyTorch's."""
+    """Our figures and PyTorch's for one layer, or with None for the whole network."""
 
     layer: Layer | None
     ours: Seen
@@ -41,19 +40,19 @@ class Checked(NamedTuple):
 
 
 def verify(counted: Count) -> list[Checked]:
-    """Each layer, and at the end the whole network. Raises SpecError where it cannot be written in PyTorch."""
+    """Compare each layer, and at the end the whole network. Raises SpecError where it cannot be written in PyTorch."""
     torch = need("torch", "comparing with PyTorch")
     graph = counted.graph
     with quiet(), torch.device("meta"):
         builder = _Builder(torch, graph)
-        found = []
+        checks = []
         for row in counted.rows:
             assert row.layer is not None
             ours = Seen(row.layer.outputs, row.figure("params"), row.figure("macs"))
-            found.append(Checked(row.layer, ours, builder.layer(row.layer)))
+            checks.append(Checked(row.layer, ours, builder.layer(row.layer)))
         ends = tuple(shape for layer in graph.outputs for shape in layer.outputs)
         ours = Seen(ends, counted.figure("params"), counted.figure("macs"))
-        return [*found, Checked(None, ours, builder.whole(counted))]
+        return [*checks, Checked(None, ours, builder.whole(counted))]
 
 
 class _Builder:
@@ -61,18 +60,18 @@ class _Builder:
         from torch.utils.flop_counter import FlopCounterMode
 
         self.torch, self.graph, self.counter = torch, graph, FlopCounterMode
-        self.codes = codes(graph)
+        self.codes = torch_codes(graph)
         self.modules: dict[int, Any] = {}
-        self.known: set[int] = set()  # parameters that were counted
+        self.counted: set[int] = set()  # parameters, by identity
 
     def layer(self, layer: Layer) -> Seen:
-        """The layer alone, on inputs of the shapes that it should have."""
+        """Run the layer alone, on inputs of the shapes that it should have."""
         code = self.codes[layer.index]
         names = {f"x{at}": self.torch.zeros(self.graph.batch, *shape) for at, shape in enumerate(layer.shapes)}
         scope = {**_scope(self.torch), **names}
         try:
             module = self._module(layer, code, scope)
-            text = called(code, "module", list(names), str(self.graph.batch))
+            text = call(code, "module", list(names), str(self.graph.batch))
             with self._counting() as macs:
                 outputs = eval(text, {**scope, "module": module})
         except Exception as error:
@@ -85,7 +84,8 @@ class _Builder:
             module = self.modules[owner.index]
         elif code.module:
             exec(code.helper, scope)
-            module = eval(made(code), scope)
+            maker, values = maker_and_arguments(code)
+            module = eval(f"{maker}({', '.join(values)})", scope)
             if hasattr(module, "eval"):
                 module.eval()
             if owner is not None:
@@ -96,7 +96,7 @@ class _Builder:
         return module
 
     def whole(self, counted: Count) -> Seen:
-        """The file, run once."""
+        """Run the whole file once."""
         writer = TorchWriter(self.graph)
         scope: dict[str, Any] = {}
         try:
@@ -107,20 +107,20 @@ class _Builder:
                 outputs = module(*inputs)
         except Exception as error:
             return Seen(error=said(error))
-        return Seen(_shapes(outputs), sum(one.numel() for one in module.parameters()), macs())
+        return Seen(_shapes(outputs), sum(tensor.numel() for tensor in module.parameters()), macs())
 
     def _params(self, module: Any) -> int:
-        """The parameters of a module that no earlier one has."""
+        """Count the parameters of a module that no earlier one has."""
         torch = self.torch
-        found = module.parameters() if isinstance(module, torch.nn.Module) else [module]
-        new = {id(one): one.numel() for one in found if isinstance(one, torch.nn.Parameter)}
-        new = {key: size for key, size in new.items() if key not in self.known}
-        self.known |= set(new)
+        tensors = module.parameters() if isinstance(module, torch.nn.Module) else [module]
+        new = {id(tensor): tensor.numel() for tensor in tensors if isinstance(tensor, torch.nn.Parameter)}
+        new = {key: size for key, size in new.items() if key not in self.counted}
+        self.counted |= set(new)
         return sum(new.values())
 
     @contextmanager
     def _counting(self) -> Iterator[Any]:
-        """PyTorch's counter, which counts 2 operations for each multiply-accumulate."""
+        """Count MACs with PyTorch's counter, which counts 2 operations for each."""
         with self.counter(display=False) as counter:
             yield lambda: counter.get_total_flops() // 2
 
@@ -130,6 +130,6 @@ def _scope(torch: Any) -> dict[str, Any]:
 
 
 def _shapes(outputs: Any) -> tuple[Shape, ...]:
-    """Shapes without the batch."""
-    every = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
-    return tuple(tuple(one.shape[1:]) for one in every)
+    """Return the shapes of the outputs without the batch."""
+    tensors = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+    return tuple(tuple(tensor.shape[1:]) for tensor in tensors)

@@ -6,16 +6,15 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import Any, ClassVar
 
-from convcalc.kinds.base import Kind, Shape, Tally, axis_of, broadcast, elements, require
-from convcalc.kinds.code import Code, chained, expression
-from convcalc.kinds.code_keras import EITHER, joined, place
 from convcalc.kinds.fields import Integer
+from convcalc.kinds.kind import Kind
+from convcalc.kinds.sizes import Shape, Tally, axis_of, broadcast, elements, require
 
 
 class Concat(Kind, name="concat"):
     """Concatenation: the outputs of the branches side by side along one axis, the channels unless said otherwise.
 
-    >>> worked(Concat(), "64x28x28", "128x28x28")
+    >>> print_cost(Concat(), "64x28x28", "128x28x28")
     192x28x28
     """
 
@@ -50,24 +49,11 @@ class Concat(Kind, name="concat"):
                 )
         return (*first[:axis], sum(shape[axis] for shape in inputs), *first[axis + 1 :])
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        parts = ", ".join(f"{{{number}}}" for number in range(len(inputs)))
-        return expression(f"torch.cat([{parts}], {axis_of(self.axis, inputs[0]) + 1})")
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return EITHER
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        axis = place(axis_of(self.axis, output), is_behind)
-        is_last = axis in (-1, len(output))
-        return joined("Concatenate", len(inputs), "" if is_last else f"axis={axis}")
-
 
 class _Elementwise(Kind):
     """Element by element, with an axis of size 1 stretched to the other branch's size."""
 
     operation: ClassVar[str] = ""
-    sign: ClassVar[str] = ""  # in Python, between two tensors
     inputs = (2, None)
     has_branches = True
     example = ("64x28x28 64x28x28", {})
@@ -79,30 +65,18 @@ class _Elementwise(Kind):
         times = len(inputs) - 1
         yield self.operation, {**({"(n-1)": times} if times > 1 else {}), **elements(output)}
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return chained(len(inputs), self.sign, "" if self.sign else f"torch.{self.torch}")
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return EITHER
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        if self.keras and (self.name != "subtract" or len(inputs) == 2):  # Keras subtracts one
-            return joined(self.keras, len(inputs))
-        return chained(len(inputs), self.sign)
-
 
 class Add(_Elementwise, name="add"):
     """Sum of the branches, as in a residual connection: `add: [[layers...], []]`.
 
     Source: He et al., Deep Residual Learning for Image Recognition, arXiv:1512.03385.
 
-    >>> worked(Add(), "64x28x28", "64x28x28")
+    >>> print_cost(Add(), "64x28x28", "64x28x28")
     64x28x28
     additions = C*H*W = 64*28*28 = 50,176
     """
 
     operation = "additions"
-    sign = " + "
     torch = "add"
     keras = "Add"
     onnx = "Add Sum"
@@ -111,13 +85,12 @@ class Add(_Elementwise, name="add"):
 class Subtract(_Elementwise, name="subtract"):
     """The first branch minus the others.
 
-    >>> worked(Subtract(), "64x28x28", "64x28x28")
+    >>> print_cost(Subtract(), "64x28x28", "64x28x28")
     64x28x28
     additions = C*H*W = 64*28*28 = 50,176
     """
 
     operation = "additions"
-    sign = " - "
     torch = "sub"
     keras = "Subtract"
     onnx = "Sub"
@@ -128,13 +101,12 @@ class Multiply(_Elementwise, name="multiply"):
 
     Source: Hu, Shen and Sun, Squeeze-and-Excitation Networks, arXiv:1709.01507.
 
-    >>> worked(Multiply(), "64x28x28", "64x1x1")
+    >>> print_cost(Multiply(), "64x28x28", "64x1x1")
     64x28x28
     multiplications = C*H*W = 64*28*28 = 50,176
     """
 
     operation = "multiplications"
-    sign = " * "
     example = ("64x28x28 64x1x1", {})
     torch = "mul"
     keras = "Multiply"
@@ -144,13 +116,12 @@ class Multiply(_Elementwise, name="multiply"):
 class Divide(_Elementwise, name="divide"):
     """The first branch divided by the others.
 
-    >>> worked(Divide(), "64x28x28", "64x28x28")
+    >>> print_cost(Divide(), "64x28x28", "64x28x28")
     64x28x28
     divisions = C*H*W = 64*28*28 = 50,176
     """
 
     operation = "divisions"
-    sign = " / "
     torch = "div"
     onnx = "Div"
 
@@ -158,7 +129,7 @@ class Divide(_Elementwise, name="divide"):
 class Maximum(_Elementwise, name="maximum"):
     """The largest of the branches, as in maxout.
 
-    >>> worked(Maximum(), "64x28x28", "64x28x28", "64x28x28")
+    >>> print_cost(Maximum(), "64x28x28", "64x28x28", "64x28x28")
     64x28x28
     comparisons = (n-1)*C*H*W = 2*64*28*28 = 100,352
     """

@@ -1,71 +1,64 @@
-"""What kinds have in common when they say how Keras makes and calls them.
-
-Keras keeps a grid with its channels behind (H x W x C), everything else here in the order of the spec. Which of the two
-a layer wants is its kind's `keras_order`; `place` finds an axis in either.
-"""
+"""Build the pieces that several kinds share in Keras: axes, padding, reshaping, written classes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from convcalc.kinds.code import Code, expression, literal
-
-BEHIND, AS_IN_SPEC, EITHER = "channels behind", "as in the spec", "either"
+from convcalc.exporters.code.code import Code, collapse, expression, literal
 
 
-def place(axis: int, is_behind: bool) -> int:
-    """Where an axis of the spec (from 0, without the batch) is in Keras.
+def keras_axis(axis: int, channels_last: bool) -> int:
+    """Return the number in Keras of an axis of the spec (from 0, without the batch).
 
-    >>> place(0, True), place(1, True), place(0, False), place(1, False)
+    >>> keras_axis(0, True), keras_axis(1, True), keras_axis(0, False), keras_axis(1, False)
     (-1, 1, 1, 2)
     """
-    return (axis or -1) if is_behind else axis + 1
+    return (axis or -1) if channels_last else axis + 1
 
 
-def zeros_around(sides: Sequence[tuple[int, int]], layer: str = "ZeroPadding") -> str:
-    """{0} with a border of zeros, or with `Cropping` less one; nothing where there is no border.
+def zero_padding(padding: Sequence[tuple[int, int]], layer: str = "ZeroPadding") -> str:
+    """Write {0} with zeros before and after each axis, or with `Cropping` without; {0} alone where there are none.
 
-    >>> zeros_around([(3, 3), (3, 3)]), zeros_around([(0, 1)]), zeros_around([(0, 0), (0, 0)])
+    >>> zero_padding([(3, 3), (3, 3)]), zero_padding([(0, 1)]), zero_padding([(0, 0), (0, 0)])
     ('layers.ZeroPadding2D(3)({0})', 'layers.ZeroPadding1D((0, 1))({0})', '{0}')
     """
-    if not any(map(any, sides)):
+    if not any(map(any, padding)):
         return "{0}"
-    width: object = sides[0] if len(sides) == 1 else tuple(sides)
-    if all(before == after for before, after in sides):
-        each = tuple(before for before, _ in sides)
-        width = each[0] if len(set(each)) == 1 else each
-    return f"layers.{layer}{len(sides)}D({width})({{0}})"
+    width: object = padding[0] if len(padding) == 1 else tuple(padding)
+    if all(before == after for before, after in padding):
+        width = collapse(before for before, _ in padding)
+    return f"layers.{layer}{len(padding)}D({width})({{0}})"
 
 
-def filled_around(sides: Iterable[tuple[int, int]], fill: str) -> str:
-    """{0} with a border that is not of zeros, channels behind.
+def pad_call(padding: Iterable[tuple[int, int]], fill: str) -> str:
+    """Write {0} padded with something other than zeros, channels last.
 
-    >>> filled_around([(0, 1)], 'mode="reflect"')
+    >>> pad_call([(0, 1)], 'mode="reflect"')
     'ops.pad({0}, [[0, 0], [0, 1], [0, 0]], mode="reflect")'
     """
-    widths = [[0, 0], *map(list, sides), [0, 0]]
+    widths = [[0, 0], *map(list, padding), [0, 0]]
     return f"ops.pad({{0}}, {widths}, {fill})"
 
 
-def activation(name: str) -> Code:
-    """An activation that Keras knows by a name."""
+def named_activation(name: str) -> Code:
+    """Build an activation that Keras knows by a name."""
     return Code("layers.Activation", {"activation": name})
 
 
-def reshaped(value: str, *steps: tuple[int, ...]) -> Code:
-    """A value in another shape, then its axes in another order, and so on in turn.
+def reshape_call(value: str, *steps: tuple[int, ...]) -> Code:
+    """Write a value in another shape, then its axes in another order, and so on in turn.
 
-    >>> reshaped("{0}", (4, 4, 2), (3, 1, 2)).call
+    >>> reshape_call("{0}", (4, 4, 2), (3, 1, 2)).call
     'layers.Permute((3, 1, 2))(layers.Reshape((4, 4, 2))({0}))'
     """
-    for at, step in enumerate(steps):
-        value = f"layers.{'Permute' if at % 2 else 'Reshape'}({literal(step)})({value})"
+    for number, step in enumerate(steps):
+        value = f"layers.{'Permute' if number % 2 else 'Reshape'}({literal(step)})({value})"
     return expression(value)
 
 
-def joined(layer: str, count: int, options: str = "") -> Code:
-    """A layer that is given a list."""
-    inputs = ", ".join(f"{{{at}}}" for at in range(count))
+def merge(layer: str, count: int, options: str = "") -> Code:
+    """Write the call of a layer that takes a list of all inputs."""
+    inputs = ", ".join(f"{{{index}}}" for index in range(count))
     return expression(f"layers.{layer}({options})([{inputs}])")
 
 

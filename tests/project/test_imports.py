@@ -6,6 +6,7 @@ Each library that is not Python's own is imported in one place. Imports inside f
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
+from helpers.paths import ROOT
 from helpers.sources import FILES, PACKAGE, imports, relative
 
 # A line may import from the lines above it and from itself. `__init__` names the library's functions, loaded lazily.
@@ -64,6 +65,15 @@ def test_a_package_imports_only_what_is_above_it_in_the_order(module):
             f"{module} imports {name}, and '{part(name)}' comes after '{part(module)}' in ORDER: "
             "move what both need into the lower package"
         )
+
+
+def test_the_page_of_the_architecture_shows_this_order():
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    shown = page.partition("holds the order:\n\n")[2].partition("\n\n")[0].replace("->", " ").split()
+    levels = [LEVEL.get(name, -1) for name in shown]
+    assert levels == sorted(levels), "docs/architecture.md shows another order than ORDER"
+    packages = {part(module) for module, path in FILES.items() if path.name == "__init__.py"} - {"__init__"}
+    assert not packages - set(shown), f"docs/architecture.md leaves out {sorted(packages - set(shown))}"
 
 
 def test_no_files_import_each_other_in_a_circle():

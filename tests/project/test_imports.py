@@ -69,7 +69,7 @@ def test_a_package_imports_only_what_is_above_it_in_the_order(module):
 
 def test_the_page_of_the_architecture_shows_this_order():
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    shown = page.partition("holds the order:\n\n")[2].partition("\n\n")[0].replace("->", " ").split()
+    shown = page.partition("checks the order:\n\n")[2].partition("\n\n")[0].replace("->", " ").split()
     levels = [LEVEL.get(name, -1) for name in shown]
     assert levels == sorted(levels), "docs/architecture.md shows another order than ORDER"
     packages = {part(module) for module, path in FILES.items() if path.name == "__init__.py"} - {"__init__"}

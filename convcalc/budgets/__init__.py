@@ -1,1 +1,1 @@
-"""Count -> Verdict: the limits of a spec, a project and a command line, checked on a network."""
+"""Limits and a Count -> which limits are broken, with the layers that weigh most."""

@@ -1,0 +1,1 @@
+"""A model of another tool -> Graph: one module or package a format."""

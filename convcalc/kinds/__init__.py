@@ -1,4 +1,7 @@
-"""Layer kinds: one family a file. Every module beside this one is imported, which is all the registration there is."""
+"""A layer's fields and input shapes -> its output shape and costs: the kinds of layers, one family a file.
+
+Importing this package imports every module in its folder, and with it registers their kinds.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Node -> Document -> Graph: the language of specs, its includes, blocks, variables and layers."""
+"""Node -> Document -> Graph: the spec language, with its blocks, variables, choices and includes."""

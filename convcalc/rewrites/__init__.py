@@ -1,7 +1,7 @@
-"""Rewrites of a spec, found by their file names: each is tried at every layer, rebuilt and counted.
+"""Spec -> suggestions: changed specs that save weights or MACs, one kind of change a file.
 
-What a rewrite saves is never estimated: the changed text is read, built and counted like any spec. What it does to
-accuracy is not known here.
+Each rewrite is tried at every layer. Its saving is never estimated: the changed text is read, built and counted like
+any spec. Its effect on accuracy is unknown.
 """
 
 from __future__ import annotations

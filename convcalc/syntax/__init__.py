@@ -1,1 +1,1 @@
-"""Text -> values with locations: YAML, TOML and the expressions in `${...}`. Knows nothing of networks."""
+"""Text -> Node: YAML, TOML and expressions as values that know their location; nothing here knows networks."""

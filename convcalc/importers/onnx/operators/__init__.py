@@ -1,6 +1,6 @@
-"""What each ONNX operator is in our graph: a rule an operator, found by its name.
+"""ONNX node -> layers: one rule for each operator, one family of operators a file.
 
-Every module beside this one is imported, which is all the registration there is.
+Importing this package imports every module in its folder, and with it registers their rules.
 """
 
 from importlib import import_module

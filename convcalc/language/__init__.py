@@ -1,1 +1,0 @@
-"""Node -> Document -> Graph: the language of specs, its includes, blocks, variables and layers."""

@@ -1,1 +1,0 @@
-"""Text -> values with locations: YAML, TOML and the expressions in `${...}`. Knows nothing of networks."""

@@ -1,0 +1,1 @@
+"""Node -> Document -> Graph: the language of specs, its includes, blocks, variables and layers."""

@@ -1,0 +1,1 @@
+"""Text -> values with locations: YAML, TOML and the expressions in `${...}`. Knows nothing of networks."""

@@ -74,9 +74,9 @@ def _is_size(size: Any) -> bool:
 
 def _check_each(sizes: Any) -> Any:
     """Check each size of a sweep's array."""
-    from convcalc.arrays import checked
+    from convcalc.arrays import check_values
 
-    return checked(sizes, _is_size, "{found} is not a size", hint=_HINT)
+    return check_values(sizes, _is_size, "{found} is not a size", hint=_HINT)
 
 
 def read_inputs(node: Node | None, spec: Node, given: Sequence[Any], lookup: Lookup) -> dict[str, Shape]:

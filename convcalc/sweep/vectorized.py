@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from convcalc.analysis.count import FIGURES, layer_products
-from convcalc.arrays import LARGEST, at, collectors, largest, verbatim
+from convcalc.arrays import LARGEST, at, collectors, escape_braces, largest
 from convcalc.errors import ChangesGraph, SpecError
 from convcalc.graph import Graph
 from convcalc.kinds import shape_text
@@ -55,7 +55,7 @@ class Model:
                 graph = builder.build()
                 self._take(graph)
         except SpecError:
-            failure: tuple[str, str, dict[str, Any]] = (_path(builder), verbatim(builder.problems[0].message), {})
+            failure: tuple[str, str, dict[str, Any]] = (_path(builder), escape_braces(builder.problems[0].message), {})
             if prod(shape) > 1:
                 raise NotVectorizable("" if seen else _worded(*failure)) from None
             self._fail(*failure, True)

@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution, in as many dimensions (1 to 3) as the input has behind the channels."""
+"""Convolution and transposed convolution, with as many spatial axes (1 to 3) as the input has."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _GROUPS = "groups that the channels are cut into; 'channels' for depthwise"
 
 
 class _Convolution(Kind):
-    """What both have: filters, kernel, groups, weights C/g*K*R*S."""
+    """Fields and weights of both kinds: filters, kernel, groups, weights C/g*K*R*S."""
 
     filters = Integer[Any](
         None,
@@ -64,7 +64,7 @@ class _Convolution(Kind):
         )
 
     def count_of(self, channels: Size) -> tuple[Size, Size]:
-        """Groups and filters for so many input channels."""
+        """Return groups and filters for this many input channels."""
         groups = channels if isinstance(self.groups, str) else self.groups
         filters = channels if self.filters is None else self.filters
         require_groups(channels, groups, "input channels")
@@ -76,13 +76,13 @@ class _Convolution(Kind):
         return 0 if is_fixed(self.learned) else self.depth
 
     def weights(self, shape: Shape) -> dict[str, Size]:
-        channels, grid = split(shape)
+        channels, spatial = split(shape)
         groups, filters = self.count_of(channels)
-        return {"C/g": channels // groups, "K": filters, **axes("TRS", spread(self.kernel, len(grid), "kernel"))}
+        return {"C/g": channels // groups, "K": filters, **axes("TRS", spread(self.kernel, len(spatial), "kernel"))}
 
     def mixes(self, inputs: tuple[Shape, ...]) -> str:
-        channels, grid = split(inputs[0])
-        if all(size == 1 for size in spread(self.kernel, len(grid), "kernel")):
+        channels, spatial = split(inputs[0])
+        if all(size == 1 for size in spread(self.kernel, len(spatial), "kernel")):
             return "cross-channel (1x1)"
         return "spatial (depthwise)" if channels // self.count_of(channels)[0] == 1 else "both (kxk)"
 
@@ -110,16 +110,16 @@ class Conv(_Convolution, name="conv"):
     def output(self, *inputs: Shape) -> Shape:
         shape = inputs[0]
         rank(shape, 2, 4, "conv")
-        channels, grid = split(shape)
+        channels, spatial = split(shape)
         _, filters = self.count_of(channels)
-        return (filters, *slide(grid, self.kernel, self.stride, self.padding, self.dilation))
+        return (filters, *slide(spatial, self.kernel, self.stride, self.padding, self.dilation))
 
     def window(self, shape: Shape) -> tuple[tuple[Size, Size, Size], ...]:
         return reach(shape[1:], self.kernel, self.stride, self.padding, self.dilation)
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
-        weights, (filters, *grid) = self.weights(inputs[0]), output
-        places = axes("ZPQ", grid)
+        weights, (filters, *spatial) = self.weights(inputs[0]), output
+        places = axes("ZPQ", spatial)
         yield learned_weights(self.learned, weights)
         yield "conv_macs", {**weights, **places}
         if self.bias:
@@ -151,36 +151,35 @@ class TransposedConv(_Convolution, name="transposed_conv"):
     def output(self, *inputs: Shape) -> Shape:
         shape = inputs[0]
         rank(shape, 2, 4, "transposed_conv")
-        channels, grid = split(shape)
+        channels, spatial = split(shape)
         _, filters = self.count_of(channels)
-        strides = spread(self.stride, len(grid), "stride")
-        extra = spread(self.output_padding, len(grid), "output_padding")
+        strides = spread(self.stride, len(spatial), "stride")
+        extra = spread(self.output_padding, len(spatial), "output_padding")
         if isinstance(self.padding, str) and self.padding == "same":
-            return (filters, *(size * step + more for size, step, more in zip(grid, strides, extra, strict=True)))
-        spans = [
-            apart * (window - 1) + 1
-            for window, apart in zip(
-                spread(self.kernel, len(grid), "kernel"), spread(self.dilation, len(grid), "dilation"), strict=True
-            )
-        ]
-        sizes = zip(grid, strides, pairs(self.padding, len(grid)), spans, extra, strict=True)
-        found = tuple((size - 1) * step - sum(pad) + window + more for size, step, pad, window, more in sizes)
-        for size in found:
+            return (filters, *(size * step + more for size, step, more in zip(spatial, strides, extra, strict=True)))
+        kernels, dilations = (
+            spread(self.kernel, len(spatial), "kernel"),
+            spread(self.dilation, len(spatial), "dilation"),
+        )
+        spans = [dilation * (kernel - 1) + 1 for kernel, dilation in zip(kernels, dilations, strict=True)]
+        sizes = zip(spatial, strides, pairs(self.padding, len(spatial)), spans, extra, strict=True)
+        spatial_output = tuple((size - 1) * step - sum(pad) + span + more for size, step, pad, span, more in sizes)
+        for size in spatial_output:
             require(
                 size >= 1,
                 "padding {padding} leaves nothing of the output ({output})",
                 "padding",
                 "use less padding",
                 padding=self.padding,
-                output=found,
+                output=spatial_output,
             )
-        return (filters, *found)
+        return (filters, *spatial_output)
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
-        (_, *grid), (filters, *places) = inputs[0], output
+        (_, *spatial), (filters, *places) = inputs[0], output
         weights = self.weights(inputs[0])
         yield learned_weights(self.learned, weights)
-        yield "conv_macs", {**weights, **axes("DHW", grid)}
+        yield "conv_macs", {**weights, **axes("DHW", spatial)}
         if self.bias:
             yield "biases", {"K": filters}
             yield "bias_adds", {"K": filters, **axes("ZPQ", places)}

@@ -10,7 +10,7 @@ from convcalc.kinds.fields import Field, shown
 from convcalc.kinds.sizes import Product, Shape, Size, Tally, formula, shape_text, total
 
 KINDS: dict[str, type[Kind]] = {}
-# what other tools want to be told and a spec leaves out
+# sizes that other tools ask for and that follow from the input here
 _FROM_THE_INPUT = ("in_channels", "in_features", "num_features", "input_size", "input_shape", "input_dim", "channels")
 
 
@@ -51,33 +51,33 @@ class Kind:
             KINDS[name] = cls
 
     def __init__(self, **values: Any) -> None:
-        for misfit in self.fill({key: (value, False) for key, value in values.items()}):
-            raise misfit
+        for error in self.fill({key: (value, False) for key, value in values.items()}):
+            raise error
 
     def fill(self, values: Mapping[str, tuple[Any, bool]]) -> list[UserError]:
-        """Read every field from `values` (value, and whether it stood in quotes); return all that does not fit."""
-        misfits: list[UserError] = []
+        """Read every field from `values` (value, and whether it was quoted); return the errors."""
+        errors: list[UserError] = []
         misspelt = ""
         for key, (value, is_quoted) in values.items():
             field = self.fields.get(key)
             if field is None:
                 misspelt += self._suggest(key.partition(":")[0])
-                misfits.append(UnknownField(f"{self.name} has no field '{key}'", key, self._suggest(key)))
+                errors.append(UnknownField(f"{self.name} has no field '{key}'", key, self._suggest(key)))
                 continue
             try:
                 self.__dict__[key] = field.read(value, is_quoted)
-            except UserError as misfit:
-                misfits.append(misfit)
+            except UserError as error:
+                errors.append(error)
         for key, field in self.fields.items():
             if field.is_required and key not in values and f"'{key}'" not in misspelt:
                 example = f"{key}: {shown(self.example[1].get(key))}"
-                misfits.append(UserError(f"{self.name} needs '{key}' ({field.doc})", "", f"for example {example}"))
-        if not misfits:
+                errors.append(UserError(f"{self.name} needs '{key}' ({field.doc})", "", f"for example {example}"))
+        if not errors:
             try:
                 self.check()
-            except UserError as misfit:
-                misfits.append(misfit)
-        return misfits
+            except UserError as error:
+                errors.append(error)
+        return errors
 
     def _suggest(self, key: str) -> str:
         for name, field in self.fields.items():
@@ -88,22 +88,22 @@ class Kind:
         return did_you_mean(key, [*self.fields, "name", "from"])
 
     def check(self) -> None:
-        """What must hold between fields, whatever the input. Raises UserError."""
+        """Check what must hold between fields, whatever the input. Raises UserError."""
 
     def output(self, *inputs: Shape) -> Shape:
-        """Shape of the output, for shapes of the inputs (without the batch). Raises UserError where they do not fit."""
+        """Return the output's shape for the inputs' (without the batch). Raises UserError where they do not fit."""
         return inputs[0]
 
     def outputs(self, *inputs: Shape) -> tuple[Shape, ...]:
-        """Shapes of all outputs; all but a few kinds have one."""
+        """Return the shapes of all outputs; most kinds have one."""
         return (self.output(*inputs),)
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
-        """What the layer costs for a batch of one: pairs of a name from TALLIES and a product of named sizes."""
+        """Yield what the layer costs for a batch of one: names from TALLIES with products of named sizes."""
         return ()
 
     def mixes(self, inputs: tuple[Shape, ...]) -> str:
-        """Which of MIXING the layer's weights and multiply-accumulates belong to; "" for a layer with neither."""
+        """Return which of MIXING the layer's weights and MACs belong to; "" for a layer with neither."""
         return self.mixing
 
     @property
@@ -112,12 +112,12 @@ class Kind:
         return self.depth
 
     def window(self, shape: Shape) -> tuple[tuple[Size, Size, Size], ...]:
-        """What one output element sees of an input of this shape, along each axis of the grid: how many elements, the
-        step from one output element to the next, and how many stand before the first. () for its own place alone."""
+        """Return what an output element sees of an input of this shape along each spatial axis: the number of elements,
+        the stride to the next output element, and the padding before. () where it sees its own position alone."""
         return ()
 
     def values(self) -> dict[str, Any]:
-        """The fields that were given, in the order of declaration.
+        """Return the fields that were given, in the order of declaration.
 
         Two layers are equal when kind and values are.
         """
@@ -134,7 +134,7 @@ class Kind:
 
 
 class Input(Kind, name="input"):
-    """What a network is given. It stands in a graph like a layer and costs nothing."""
+    """An input of a network. It is a layer of the graph that costs nothing."""
 
     inputs = (0, 0)
     shape: Shape = ()
@@ -147,15 +147,15 @@ del KINDS["input"]  # a spec names its inputs at the top, not among its layers
 
 
 def tallied(layer: Kind, inputs: tuple[Shape, ...], output: Shape) -> dict[str, list[Product]]:
-    """The products of each tally, in the order the kind states them."""
-    found: dict[str, list[Product]] = {}
+    """Return the products of each tally, in the order the kind states them."""
+    products: dict[str, list[Product]] = {}
     for name, product in layer.tally(inputs, output):
-        found.setdefault(name, []).append(product)
-    return found
+        products.setdefault(name, []).append(product)
+    return products
 
 
 def print_cost(layer: Kind, *inputs: str) -> None:
-    """Print what a layer costs, each formula with its numbers: what a doctest shows and a reader can check by hand."""
+    """Print what a layer costs, each formula with its numbers, for doctests that a reader can check by hand."""
     shapes = tuple(tuple(int(size) for size in text.split("x")) for text in inputs)
     outputs = layer.outputs(*shapes)
     print(" and ".join(map(shape_text, outputs)))

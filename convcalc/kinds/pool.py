@@ -1,6 +1,6 @@
 """Pooling: sliding (max, average), adaptive, global. One comparison or addition for each element that a window covers.
 
-Nothing is learned; channels stay; the grid has 1 to 3 axes.
+Nothing is learned; channels stay; there are 1 to 3 spatial axes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,7 @@ from convcalc.kinds.sizes import Shape, Size, Tally, axes, rank, spread
 from convcalc.kinds.window import reach, slide, split
 
 
-class _OnGrid(Kind):
-    """In Keras the channels are last."""
-
-
-class _SlidingPool(_OnGrid):
+class _SlidingPool(Kind):
     """A window that slides over each channel; the stride is the window unless given."""
 
     kernel = Sizes[Any](letters="TRS", bare=True, also="kernel_size kernel_shape pool_size size", doc="window")
@@ -31,9 +27,9 @@ class _SlidingPool(_OnGrid):
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, self.name)
-        channels, grid = split(inputs[0])
+        channels, spatial = split(inputs[0])
         stride = self.kernel if self.stride is None else self.stride
-        return (channels, *slide(grid, self.kernel, stride, self.padding, self.dilation, self.ceil_mode, "window"))
+        return (channels, *slide(spatial, self.kernel, stride, self.padding, self.dilation, self.ceil_mode, "window"))
 
     def window(self, shape: Shape) -> tuple[tuple[Size, Size, Size], ...]:
         return reach(
@@ -41,9 +37,9 @@ class _SlidingPool(_OnGrid):
         )
 
     def covered(self, output: Shape) -> dict[str, Size]:
-        """Elements under all windows: R*S for each output element, those in the padding too."""
-        channels, grid = split(output)
-        return {**axes("TRS", spread(self.kernel, len(grid), "kernel")), "C": channels, **axes("ZPQ", grid)}
+        """Return the elements under all windows: R*S for each output element, those in the padding too."""
+        channels, spatial = split(output)
+        return {**axes("TRS", spread(self.kernel, len(spatial), "kernel")), "C": channels, **axes("ZPQ", spatial)}
 
 
 class MaxPool(_SlidingPool, name="max_pool"):
@@ -86,27 +82,27 @@ class AvgPool(_SlidingPool, name="avg_pool"):
     onnx = "AveragePool"
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
-        channels, grid = split(output)
+        channels, spatial = split(output)
         yield "window_elements", self.covered(output)
         yield "additions", self.covered(output)
-        yield "divisions", {"C": channels, **axes("ZPQ", grid)}
+        yield "divisions", {"C": channels, **axes("ZPQ", spatial)}
 
 
-class _AdaptivePool(_OnGrid):
+class _AdaptivePool(Kind):
     """Windows that cut the input into `output` parts an axis; neighbours overlap where it does not divide evenly."""
 
     size = Sizes[Any](letters="ZPQ", bare=True, also="output_size output", doc="size of the output grid")
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, self.name)
-        channels, grid = split(inputs[0])
-        return (channels, *spread(self.size, len(grid), "size"))
+        channels, spatial = split(inputs[0])
+        return (channels, *spread(self.size, len(spatial), "size"))
 
     def covered(self, shape: Shape, output: Shape) -> dict[str, Size]:
-        """Elements under all windows: along an axis H + P - gcd(H, P), since window i runs from floor(i*H/P)
+        """Return the elements under all windows: along an axis H + P - gcd(H, P), since window i runs from floor(i*H/P)
         to ceil((i+1)*H/P) and two neighbours share an element at each cut that is not a whole number."""
-        channels, grid = split(shape)
-        windows = [size + parts - common(size, parts) for size, parts in zip(grid, output[1:], strict=True)]
+        channels, spatial = split(shape)
+        windows = [size + parts - common(size, parts) for size, parts in zip(spatial, output[1:], strict=True)]
         return {"C": channels, **axes(("d", "h", "w"), windows)}
 
 
@@ -148,8 +144,8 @@ class AdaptiveAvgPool(_AdaptivePool, name="adaptive_avg_pool"):
         yield "divisions", {"C": output[0], **axes("ZPQ", output[1:])}
 
 
-class _GlobalPool(_OnGrid):
-    """One window over the whole grid: C x H x W -> C x 1 x 1. Put `flatten` behind it for C."""
+class _GlobalPool(Kind):
+    """One window over all spatial axes: C x H x W -> C x 1 x 1. `flatten` after it gives C."""
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, self.name)
@@ -200,7 +196,7 @@ class GlobalAvgPool(_GlobalPool, name="global_avg_pool"):
 
 
 def common(first: Size, second: Size) -> Size:
-    """The greatest common divisor, of ints or of int64 arrays.
+    """Return the greatest common divisor, of ints or of int64 arrays.
 
     >>> common(14, 4)
     2

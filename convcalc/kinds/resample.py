@@ -39,11 +39,11 @@ class Upsample(Kind, name="upsample"):
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, "upsample")
-        channels, grid = split(inputs[0])
+        channels, spatial = split(inputs[0])
         if self.size is not None:
-            return (channels, *spread(self.size, len(grid), "size"))
-        scales = spread(self.scale, len(grid), "scale")
-        return (channels, *(size * scale for size, scale in zip(grid, scales, strict=True)))
+            return (channels, *spread(self.size, len(spatial), "size"))
+        scales = spread(self.scale, len(spatial), "scale")
+        return (channels, *(size * scale for size, scale in zip(spatial, scales, strict=True)))
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         taps = {"nearest": 0, "bilinear": 2, "bicubic": 4}[self.mode] ** (len(output) - 1)

@@ -49,9 +49,9 @@ LEARNED = (
 
 
 def require(condition: Any, message: str, field: str = "", hint: str = "", **facts: Any) -> None:
-    """Go on if `condition` holds, else raise UserError with `message` and `hint`, both formatted with `facts`.
+    """Raise UserError with `message` and `hint`, both formatted with `facts`, unless `condition` holds.
 
-    Shapes among the facts are written out only then, so that stating a condition costs nothing. In a sweep the
+    Shapes among the facts are formatted only then, so that a condition that holds costs nothing. In a sweep the
     condition is an array; the points where it fails go to the sweep's collector (`arrays.collectors`).
 
     >>> require(1 > 2, "{n} is not enough", n=1)
@@ -75,12 +75,12 @@ def require(condition: Any, message: str, field: str = "", hint: str = "", **fac
 
 
 def is_fixed(learned: int | str) -> bool:
-    """Whether `learned` says that nobody learns the weights."""
+    """Whether `learned` says that the weights are frozen."""
     return isinstance(learned, int) and learned == 0
 
 
 def learned_weights(learned: int | str, weights: Product) -> Tally:
-    """What is stored for weights that are learned, fixed, or worked out from so many learned values.
+    """Return what is stored for weights that are learned, fixed, or computed from another number of learned values.
 
     >>> learned_weights("all", {"C/g": 4, "K": 8}), learned_weights(0, {"K": 8}), learned_weights(40, {"K": 8})
     (('weights', {'C/g': 4, 'K': 8}), ('buffers', {'K': 8}), ('weights', {'n': 40}))
@@ -91,7 +91,7 @@ def learned_weights(learned: int | str, weights: Product) -> Tally:
 
 
 def total(products: Iterable[Product]) -> Size:
-    """The sum of products.
+    """Return the sum of products.
 
     >>> total([{"C": 256, "K": 16}, {"K": 16}])
     4112
@@ -100,7 +100,7 @@ def total(products: Iterable[Product]) -> Size:
 
 
 def formula(products: Iterable[Product], numbers: bool = False) -> str:
-    """The sum of products as text: its letters, or its numbers.
+    """Write the sum of products with letters, or with numbers.
 
     >>> formula([{"C/g": 256, "K": 32, "R": 5, "S": 5}])
     'C/g*K*R*S'
@@ -112,7 +112,7 @@ def formula(products: Iterable[Product], numbers: bool = False) -> str:
 
 
 def elements(shape: Shape, letters: str = "") -> dict[str, Size]:
-    """The elements of a shape as a product of named sizes: C*D*H*W by default.
+    """Return the elements of a shape as a product of named sizes: C*D*H*W by default.
 
     >>> elements((64, 8, 8)), elements((197, 768)), elements((10,))
     ({'C': 64, 'H': 8, 'W': 8}, {'L': 197, 'D': 768}, {'C': 10})
@@ -127,7 +127,7 @@ def elements(shape: Shape, letters: str = "") -> dict[str, Size]:
 
 
 def shape_text(shape: Iterable[Any]) -> str:
-    """A shape as people write it.
+    """Write a shape as people do.
 
     >>> shape_text((256, 28, 28))
     '256x28x28'
@@ -136,7 +136,7 @@ def shape_text(shape: Iterable[Any]) -> str:
 
 
 def axis_of(axis: int | str, shape: Shape) -> int:
-    """The number of an axis, from 0: 'channels' is the first, 'last' and negative numbers count from the end.
+    """Return the number of an axis, from 0: 'channels' is the first, 'last' and negative numbers count from the end.
 
     >>> axis_of("channels", (3, 8, 8)), axis_of("last", (197, 768)), axis_of(-2, (3, 8, 8))
     (0, 1, 1)
@@ -183,7 +183,7 @@ def rank(shape: Shape, least: int, most: int, what: str) -> None:
 
 
 def require_groups(count: Size, groups: Size, what: str = "channels") -> None:
-    """Require that so many channels (or filters) can be cut into equal groups.
+    """Require that channels (or filters) can be divided into equal groups.
 
     >>> require_groups(30, 4, "filters")
     Traceback (most recent call last):
@@ -201,7 +201,7 @@ def require_groups(count: Size, groups: Size, what: str = "channels") -> None:
 
 
 def broadcast(first: Shape, second: Shape, what: str) -> Shape:
-    """The shape of an element-wise operation: axes are equal, or one of the two is 1 and stretches.
+    """Return the shape of an element-wise operation: axes are equal, or one of the two is 1 and is broadcast.
 
     >>> broadcast((64, 28, 28), (64, 1, 1), "multiply")
     (64, 28, 28)
@@ -213,17 +213,17 @@ def broadcast(first: Shape, second: Shape, what: str) -> Shape:
         hint="flatten, reshape or pool one of them",
         **facts,
     )
-    found = []
-    for at, (ours, theirs) in enumerate(zip(first, second, strict=True)):
+    sizes = []
+    for axis, (ours, theirs) in enumerate(zip(first, second, strict=True)):
         require(
             (ours == theirs) | (ours == 1) | (theirs == 1),
             "{what}: the branches differ in {axis}: {first} and {second}",
             hint="a 1x1 conv with {channels} filters makes the channels equal"
-            if at == 0
+            if axis == 0
             else "give both the same stride and padding",
-            axis="channels" if at == 0 else "size",
+            axis="channels" if axis == 0 else "size",
             channels=second[0],
             **facts,
         )
-        found.append(ours + (theirs - ours) * (ours == 1))
-    return tuple(found)
+        sizes.append(ours + (theirs - ours) * (ours == 1))
+    return tuple(sizes)

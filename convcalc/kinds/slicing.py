@@ -28,9 +28,9 @@ class Pad(Kind, name="pad"):
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, "pad")
-        channels, grid = split(inputs[0])
-        borders = pairs(self.amount, len(grid), "amount")
-        return (channels, *(size + before + after for size, (before, after) in zip(grid, borders, strict=True)))
+        channels, spatial = split(inputs[0])
+        padding = pairs(self.amount, len(spatial), "amount")
+        return (channels, *(size + before + after for size, (before, after) in zip(spatial, padding, strict=True)))
 
 
 class Crop(Kind, name="crop"):
@@ -46,13 +46,13 @@ class Crop(Kind, name="crop"):
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, "crop")
-        channels, grid = split(inputs[0])
-        found = []
-        for size, (before, after) in zip(grid, pairs(self.amount, len(grid), "amount"), strict=True):
+        channels, spatial = split(inputs[0])
+        sizes = []
+        for size, (before, after) in zip(spatial, pairs(self.amount, len(spatial), "amount"), strict=True):
             left = size - before - after
-            require(left >= 1, "nothing is left of {grid}", "amount", "crop less", grid=grid)
-            found.append(left)
-        return (channels, *found)
+            require(left >= 1, "nothing is left of {grid}", "amount", "crop less", grid=spatial)
+            sizes.append(left)
+        return (channels, *sizes)
 
 
 class CenterCrop(Kind, name="center_crop"):
@@ -69,15 +69,15 @@ class CenterCrop(Kind, name="center_crop"):
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, "center_crop")
-        channels, grid = split(inputs[0])
-        sizes = spread(self.size, len(grid), "size")
-        for ours, theirs in zip(sizes, grid, strict=True):
+        channels, spatial = split(inputs[0])
+        sizes = spread(self.size, len(spatial), "size")
+        for ours, theirs in zip(sizes, spatial, strict=True):
             require(
                 ours <= theirs,
                 "a {size} crop does not fit the {grid} input",
                 "size",
                 size=sizes,
-                grid=grid,
+                grid=spatial,
             )
         return (channels, *sizes)
 

@@ -1,4 +1,4 @@
-"""How many architectures a second: GoogLeNet over two variables, against the plain counter. Run by hand:
+"""Measure a sweep in architectures per second: GoogLeNet over two variables, against counting one by one. Run by hand:
 
 python tests/benchmarks/sweep.py
 """
@@ -21,7 +21,7 @@ FIGURES = ["params", "macs"]
 
 
 def rate(document, *sets):
-    """Architectures a second, models built included, best of three; checked at random points."""
+    """Architectures per second, including building the models, best of three; checked at random points."""
     grid = read_axes(sets, "", document)
     best = 0.0
     for _ in range(3):

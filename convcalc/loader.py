@@ -1,4 +1,4 @@
-"""What is asked of a spec: variables, a variant, another input, a batch. The same for a command line and a program."""
+"""The network that a SPEC names: a path, a name of the catalogue, SPEC@VARIANT, another tool's model, Python code."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from os.path import dirname, isfile, join, splitext
 from typing import TYPE_CHECKING, Any
 
+from convcalc.language.overrides import Overrides, overrides_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from convcalc.graph import Graph
-    from convcalc.language.builder import Settings
     from convcalc.language.document import Document
     from convcalc.language.sources import Files
 
@@ -24,10 +25,7 @@ def load(
     deploy: bool = False,
 ) -> Graph:
     """The network of a spec: a path, a name of the catalogue, or NAME@VARIANT. Raises SpecError."""
-    sets = tuple(f"{name}={value}" for name, value in (variables or {}).items())
-    return graph(
-        str(spec), sets, variant, (inputs,) if isinstance(inputs, str) else tuple(inputs), batch, deploy=deploy
-    )
+    return graph(str(spec), overrides_of(variables, variant, inputs, batch, deploy))
 
 
 def read(text: str, name: str = "<text>") -> Graph:
@@ -43,78 +41,23 @@ def read(text: str, name: str = "<text>") -> Graph:
     return build(parse(File(name, text.encode(), None), is_strict=False))
 
 
-def settings(
-    sets: tuple[str, ...],
-    variant: str,
-    inputs: tuple[str, ...],
-    batch: int,
-    document: Document,
-    deploy: bool = False,
-) -> Settings:
-    """The options that change a spec, checked against it. Raises SpecError."""
-    from convcalc.language.builder import Settings
-
-    variables, shapes = _variables(sets, document)
-    return Settings(variables, variant, (*inputs, *shapes), batch, deploy)
-
-
-def _variables(sets: tuple[str, ...], document: Document) -> tuple[Mapping[str, Any], list[str]]:
-    from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
-    from convcalc.language.choices import choices
-    from convcalc.syntax.yaml import read
-
-    found: dict[str, Any] = {}
-    shapes: list[str] = []
-    problems = []
-    for text in sets:
-        name, equals, value = text.partition("=")
-        if not equals or not name or not value:
-            problems.append(Problem(f"--set: VAR=VALUE was expected, found {quoted(text)}"))
-        elif name in document.variables:
-            found[name] = read(value, f"--set {name}").plain()
-            if found[name] is None or isinstance(found[name], dict):
-                problems.append(Problem(f"--set: {quoted(value)} is not a number, a word or a list"))
-        elif name == "input":
-            shapes.append(value)
-        elif name in (known := choices(document)):
-            try:
-                found[name] = known[name].pick(value)
-            except UserError as misfit:
-                problems.append(Problem(f"--set: {misfit.message}", hint=misfit.hint))
-        else:
-            hint = did_you_mean(name, [*document.variables, *known]) or "the spec has no vars:"
-            problems.append(Problem(f"--set: {document.file.name} has no variable {quoted(name)}", hint=hint))
-    if problems:
-        raise SpecError(problems)
-    return found, shapes
-
-
-def graph(
-    spec: str,
-    sets: tuple[str, ...] = (),
-    variant: str = "",
-    inputs: tuple[str, ...] = (),
-    batch: int = 1,
-    root: Path | None = None,
-    strict: bool = False,
-    deploy: bool = False,
-) -> Graph:
-    """The graph that a command line asks for: SPEC, SPEC@VARIANT, a model.onnx, module:attribute. Raises SpecError."""
+def graph(spec: str, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008  (immutable)
+    """The network of SPEC, SPEC@VARIANT, a model.onnx or module:attribute, under overrides. Raises SpecError."""
     reader = _reader(spec)
     if reader is not None:
-        model = _model(reader, spec, sets, variant, inputs, batch, strict)
-        if deploy:
-            from convcalc.deploy import deploy as deployed
+        model = _model(reader, spec, overrides)
+        if overrides.deploy:
+            from convcalc.deploy import deploy
 
-            return deployed(model)
+            return deploy(model)
         return model
     from convcalc.language.builder import build
 
-    return build(*asked(spec, sets, variant, inputs, batch, root, deploy, is_strict=False))
+    return build(*open_document(spec, overrides, is_strict=False))
 
 
-def graph_at(revision: str, spec: str, options: Mapping[str, Any]) -> Graph | None:
-    """The graph of a spec as it was at a git revision, under the same options; None where there was none yet.
+def graph_at(revision: str, spec: str, overrides: Overrides) -> Graph | None:
+    """The network of a spec as it was at a git revision, under the same overrides; None where there was none yet.
 
     Raises SpecError.
     """
@@ -126,41 +69,22 @@ def graph_at(revision: str, spec: str, options: Mapping[str, Any]) -> Graph | No
     if spec == "-" or _reader(spec) is not None:
         raise SpecError(f"--base: {quoted(spec)} is no spec with a history", "name a file of the repository")
     try:
-        files = Revision(revision, spec, options.get("root"))
-    except UserError as misfit:
-        raise SpecError(misfit.message, misfit.hint) from None
+        files = Revision(revision, spec, overrides.root)
+    except UserError as error:
+        raise SpecError(error.message, error.hint) from None
     path = without_variant(spec)
     if Files().exists(path) and not files.exists(path):
         return None
-    known = {key: value for key, value in options.items() if key != "strict"}
-    return build(*asked(spec, **known, is_strict=False, files=files))
+    return build(*open_document(spec, overrides, is_strict=False, files=files))
 
 
-def asked(
-    spec: str,
-    sets: tuple[str, ...] = (),
-    variant: str = "",
-    inputs: tuple[str, ...] = (),
-    batch: int = 1,
-    root: Path | None = None,
-    deploy: bool = False,
-    is_strict: bool = True,
-    files: Files | None = None,
-) -> tuple[Document, Settings]:
-    """The document that a command line names, and what its options change about it. Raises SpecError."""
-    document, variant = opened(spec, variant, root, is_strict, files, inputs)
-    return document, settings(sets, variant, inputs, batch, document, deploy)
+def open_document(
+    spec: str, overrides: Overrides, is_strict: bool = True, files: Files | None = None
+) -> tuple[Document, Overrides]:
+    """The document of SPEC or SPEC@VARIANT, and the overrides with the variant; of a model the document of its spec.
 
-
-def opened(
-    spec: str,
-    variant: str = "",
-    root: Path | None = None,
-    is_strict: bool = True,
-    files: Files | None = None,
-    inputs: tuple[str, ...] = (),
-) -> tuple[Document, str]:
-    """The document of SPEC or SPEC@VARIANT, and the variant; of another tool's model its spec. Raises SpecError."""
+    Raises SpecError.
+    """
     from convcalc.language.document import load, parse
     from convcalc.language.sources import File, Files, family
 
@@ -168,18 +92,17 @@ def opened(
     if reader is not None:
         from importlib import import_module
 
-        text = import_module("convcalc.exporters.yaml.writer").write_spec(
-            _model(reader, spec, (), variant, inputs, 1, False)
-        )
-        return parse(File(f"spec of {spec}", text.encode(), None)), ""
+        whole = Overrides(variant=overrides.variant, inputs=overrides.inputs)
+        text = import_module("convcalc.exporters.yaml.writer").write_spec(_model(reader, spec, whole))
+        return parse(File(f"spec of {spec}", text.encode(), None)), overrides._replace(variant="")
     base, at, own = spec.rpartition("@")
-    if Files().exists(spec):
-        return load(spec, files or Files(root), is_strict), variant
-    if at:
-        spec, variant = base, own
-    elif not variant:
-        spec, variant = family(spec)
-    return load(spec, files or Files(root), is_strict), variant
+    if not Files().exists(spec):
+        if at:
+            spec, overrides = base, overrides._replace(variant=own)
+        elif not overrides.variant:
+            spec, variant = family(spec)
+            overrides = overrides._replace(variant=variant)
+    return load(spec, files or Files(overrides.root), is_strict), overrides
 
 
 def _reader(spec: str) -> str | None:
@@ -203,32 +126,31 @@ def is_code(spec: str) -> bool:
     return bool(colon) and all(part.isidentifier() for part in names) and not isfile(spec)
 
 
-def _model(
-    reader: str, spec: str, sets: tuple[str, ...], variant: str, inputs: tuple[str, ...], batch: int, strict: bool
-) -> Graph:
+def _model(reader: str, spec: str, overrides: Overrides) -> Graph:
     """The graph of another tool's model, which has an input and a batch to change but no variables."""
     from importlib import import_module
 
     from convcalc.errors import SpecError, quoted
 
-    shapes = [value for name, _, value in (text.partition("=") for text in sets) if name == "input"]
-    if len(shapes) < len(sets) or variant:
-        what = "variants" if variant else "variables"
+    shapes = [value for name, _, value in (text.partition("=") for text in overrides.sets) if name == "input"]
+    if len(shapes) < len(overrides.sets) or overrides.variant:
+        what = "variants" if overrides.variant else "variables"
         raise SpecError(f"{quoted(spec)} is a model and has no {what}", "convcalc import writes a spec of it to change")
     if not isfile(spec) and not is_code(spec):
         raise SpecError(f"no file {quoted(spec)}")
-    found: Graph = import_module(reader).load(spec, (*inputs, *shapes), batch, strict)
+    inputs = (*overrides.inputs, *shapes)
+    found: Graph = import_module(reader).load(spec, inputs, overrides.batch, overrides.strict)
     return found
 
 
-def graphs(specs: tuple[str, ...], **options: Any) -> list[Graph]:
-    """The graphs of several specs; the errors of all of them together. Raises SpecError."""
+def graphs(specs: Sequence[str], overrides: Overrides) -> list[Graph]:
+    """The networks of several specs; the errors of all of them together. Raises SpecError."""
     from convcalc.errors import SpecError
 
     found, problems = [], []
     for spec in specs:
         try:
-            found.append(graph(spec, **options))
+            found.append(graph(spec, overrides))
         except SpecError as error:
             problems.extend(error.problems)
     if problems:

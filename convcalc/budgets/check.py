@@ -28,6 +28,7 @@ from convcalc.budgets.limits import check as check_limits
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, printable, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import parse_shape
+from convcalc.language.overrides import Overrides, overrides_of
 from convcalc.language.sources import without_variant
 from convcalc.loader import graph, graph_at
 from convcalc.report import Column, Finding, Table
@@ -110,16 +111,9 @@ def check(
     >>> [(row["value"], row["headroom"]) for row in verdict.rows if row["source"] == "params="]
     [(16944, 56)]
     """
-    options: dict[str, Any] = {
-        "sets": tuple(f"{name}={value}" for name, value in (variables or {}).items()),
-        "variant": variant,
-        "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs),
-        "batch": batch,
-        "deploy": deploy,
-        "root": None,
-    }
+    overrides = overrides_of(variables, variant, inputs, batch, deploy)
     own = None if settings is None else config(settings)
-    verdict = judge(str(spec), given(most, "{}="), own, base, options)
+    verdict = judge(str(spec), given(most, "{}="), own, base, overrides)
     if not verdict.passed:
         raise OverBudget(verdict)
     return verdict
@@ -147,7 +141,7 @@ def judge(
     outside: Sequence[Limit],
     settings: Config | None,
     base: str,
-    options: Mapping[str, Any],
+    overrides: Overrides,
     baseline: Baseline | None = None,
     update: str | None = None,
 ) -> Verdict:
@@ -155,7 +149,7 @@ def judge(
 
     With `update` the figures are recorded in the baseline first, higher ones only where it is a reason.
     """
-    counted = count(graph(spec, **options))
+    counted = count(graph(spec, overrides))
     updated = baseline.update(spec, counted, update) if baseline is not None and update is not None else []
     wanted = _gathered(counted, spec, outside, settings)
     expected = compare(counted)
@@ -165,7 +159,7 @@ def judge(
         first = next(limit for limit in wanted if needs_base([limit]))
         text = "a limit on growth needs to know what it was"
         raise SpecError(Problem(text, first.place, hint="give --base REV, the revision to compare with"))
-    before, notes = _base(spec, base, options)
+    before, notes = _base(spec, base, overrides)
     name = title(counted.graph)
     rows: list[list[Any]] = []
     findings = []
@@ -237,11 +231,11 @@ def _heaviest(one: Checked) -> str:
     return ", ".join(f"{path} {sign}{value:,}" for path, value in one.heaviest)
 
 
-def _base(spec: str, base: str, options: Mapping[str, Any]) -> tuple[Count | None, list[str]]:
+def _base(spec: str, base: str, overrides: Overrides) -> tuple[Count | None, list[str]]:
     """The same spec at the revision, counted under the same options; None with the reason where there is none."""
     if not base:
         return None, []
-    before = graph_at(base, spec, options)
+    before = graph_at(base, spec, overrides)
     if before is None:
         return None, [f"new: there is none at {base}; limits on growth do not apply"]
     return count(before), []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, spec_options
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
 from convcalc.errors import Problem, SpecError, did_you_mean, quoted
+from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.budgets.baseline import Baseline
@@ -54,11 +55,9 @@ def command(
     max_warnings: int | None,
     exit_zero: bool,
     reports: tuple[str, ...],
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
+    output: Output,
+    overrides: Overrides,
+    **most: str,
 ) -> int:
     """Whether networks keep their budgets: those of their specs and of the project, and limits given here.
 
@@ -74,17 +73,17 @@ def command(
     from convcalc.formats import is_of_findings
     from convcalc.report import Report
 
-    limits = given({metric: text for metric, flag in FLAGS.items() if (text := options.pop(flag))}, "--max-{}")
-    targets = [(form, output, exact, color), *(target(text) for text in reports)]
+    limits = given({metric: text for metric, flag in FLAGS.items() if (text := most[flag])}, "--max-{}")
+    targets = [output, *map(target, reports)]
     own = None if no_config else config(settings or "")
-    baseline = _baseline(recorded, update_baseline, reason, options)
+    baseline = _baseline(recorded, update_baseline, reason, overrides)
     update = reason if update_baseline else None
     verdicts: list[Verdict] = []
     problems: list[Problem] = []
     unusable: list[Finding] = []
     for spec in _specs(specs, own, problems):
         try:
-            verdicts.append(judge(spec, limits, own, base, options, baseline, update))
+            verdicts.append(judge(spec, limits, own, base, overrides, baseline, update))
         except SpecError as error:
             problems += error.problems
             unusable += [as_finding(problem, spec) for problem in error.problems]
@@ -93,10 +92,10 @@ def command(
     facts = {"error": SpecError(problems).plain()} if problems else {}
     tables = [verdict.table for verdict in verdicts]
     report = Report("check", tables, (summary(verdicts), *said), facts, findings=[*findings, *unusable])
-    for name, path, digits, colors in targets:
-        if verdicts or is_of_findings(name):
-            emit(report, name, path, digits, colors)
-    if verdicts and any(name == "github" for name, *_ in targets):
+    for one in targets:
+        if verdicts or is_of_findings(one.form):
+            emit(report, one)
+    if verdicts and any(one.form == "github" for one in targets):
         summarise(report)
     if problems:
         if verdicts:
@@ -119,7 +118,7 @@ def _specs(named: tuple[str, ...], settings: Config | None, problems: list[Probl
     raise SpecError(f"{settings.name} lists no specs" if settings else "no SPEC is named", hint)
 
 
-def _baseline(path: str, is_updated: bool, reason: str, options: dict[str, Any]) -> Baseline | None:
+def _baseline(path: str, is_updated: bool, reason: str, overrides: Overrides) -> Baseline | None:
     """The file of --baseline. Raises SpecError for options that would record something else than the spec."""
     from convcalc.budgets.baseline import Baseline
 
@@ -129,9 +128,14 @@ def _baseline(path: str, is_updated: bool, reason: str, options: dict[str, Any])
         return None
     if reason and not is_updated:
         raise SpecError("--allow-increase needs --update-baseline")
-    changed = {"sets": "--set", "variant": "--variant", "inputs": "--input", "deploy": "--deploy"}
-    used = [flag for name, flag in changed.items() if options.get(name)]
-    used += ["--batch"] if options.get("batch", 1) != 1 else []
+    changed = {
+        "--set": overrides.sets,
+        "--variant": overrides.variant,
+        "--input": overrides.inputs,
+        "--deploy": overrides.deploy,
+        "--batch": overrides.batch != 1,
+    }
+    used = [flag for flag, value in changed.items() if value]
     if used:
         raise SpecError(f"--baseline records specs as they are, not with {used[0]}", "SPEC@VARIANT names a variant")
     return Baseline(path, must_exist=not is_updated)
@@ -164,8 +168,8 @@ def summarise(report: Report) -> None:
             write(report._replace(exact=True), "markdown", stream)
 
 
-def target(text: str) -> tuple[str, Any, bool, str]:
-    """FMT=FILE as what `emit` takes."""
+def target(text: str) -> Output:
+    """The output that a `--report FMT=FILE` names. Raises SpecError."""
     from pathlib import Path
 
     from convcalc.formats import names
@@ -175,4 +179,4 @@ def target(text: str) -> tuple[str, Any, bool, str]:
         raise SpecError(f"--report: FMT=FILE was expected, found {quoted(text)}")
     if name not in names():
         raise SpecError(f"--report: no format {quoted(name)}", did_you_mean(name, names()))
-    return name, Path(path), True, "never"
+    return Output(name, Path(path), True, "never")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_options, strict_option
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.analysis.count import Count
@@ -26,11 +27,8 @@ def command(
     specs: tuple[str, ...],
     depth: int | None,
     totals: bool,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
+    output: Output,
+    overrides: Overrides,
 ) -> None:
     """Networks side by side, with ratios to the first.
 
@@ -44,12 +42,13 @@ def command(
     """
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError
+    from convcalc.loader import graphs
     from convcalc.report import Report
     from convcalc.tables.count import CONVENTIONS, facts, notes
 
     if len(specs) < 2:
         raise SpecError("compare needs two networks or more", "for example: convcalc compare mine.yaml googlenet")
-    counts = [count(graph) for graph in graphs(specs, **options)]
+    counts = [count(graph) for graph in graphs(specs, overrides)]
     names = labels(counts)
     tables = [total_table(counts, names)]
     if not totals:
@@ -57,10 +56,7 @@ def command(
     networks = [facts(one) for one in counts]
     emit(
         Report("compare", tables, notes(tables), {"conventions": CONVENTIONS, "networks": networks}),
-        form,
         output,
-        exact,
-        color,
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import emit, output_options
+from convcalc.commands._options import Output, emit, output_options
 
 if TYPE_CHECKING:
     from convcalc.conventions.convention import Convention
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("conventions")
 @click.argument("tool", required=False, default="", metavar="[TOOL]")
 @output_options
-def command(tool: str, form: str, output: Any, exact: Any, color: str) -> None:
+def command(tool: str, output: Output) -> None:
     """How other tools count: every convention, or the rules of one.
 
     \b
@@ -28,7 +28,7 @@ def command(tool: str, form: str, output: Any, exact: Any, color: str) -> None:
     from convcalc.report import Report
 
     table = rules_table(find(tool)) if tool else overview([find(name) for name in names()])
-    emit(Report("conventions", [table]), form, output, exact, color)
+    emit(Report("conventions", [table]), output)
 
 
 def overview(found: list[Convention]) -> Table:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, spec_options, strict_option
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.analysis.count import Count
@@ -31,11 +32,8 @@ def command(
     top: int | None,
     reports: tuple[str, ...],
     totals: bool,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
+    output: Output,
+    overrides: Overrides,
 ) -> int:
     """What changed between two networks, layer by layer, and what each change cost.
 
@@ -55,24 +53,24 @@ def command(
     from convcalc.report import Report
     from convcalc.tables.count import CONVENTIONS, facts, notes
 
-    targets = [(form, output, exact, color), *map(target, reports)]
-    old, new = _counts(specs, base, options)
+    targets = [output, *map(target, reports)]
+    old, new = _counts(specs, base, overrides)
     found = diff(old, new)
     tables = [_totals(old, new, found)]
     if not totals and found.changes:
         tables.append(_changes(found, top))
     networks = [facts(one) for one in (old, new)]
-    findings = _findings(found, new, specs[-1]) if any(is_of_findings(name) for name, *_ in targets) else []
+    findings = _findings(found, new, specs[-1]) if any(is_of_findings(one.form) for one in targets) else []
     about = {"conventions": CONVENTIONS, "networks": networks}
     report = Report("diff", tables, notes(tables), about, findings=findings)
-    for name, path, digits, colors in targets:
-        emit(report, name, path, digits, colors)
-    if any(name == "github" for name, *_ in targets):
+    for one in targets:
+        emit(report, one)
+    if any(one.form == "github" for one in targets):
         summarise(report)
     return int(exit_code and bool(found.changes))
 
 
-def _counts(specs: tuple[str, ...], base: str, options: dict[str, Any]) -> tuple[Count, Count]:
+def _counts(specs: tuple[str, ...], base: str, overrides: Overrides) -> tuple[Count, Count]:
     """The two networks, counted; with --base the one at the revision first."""
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError, quoted
@@ -85,12 +83,12 @@ def _counts(specs: tuple[str, ...], base: str, options: dict[str, Any]) -> tuple
             "diff needs two networks, or one and --base REV", "for example: convcalc diff old.yaml new.yaml"
         )
     if base:
-        before = graph_at(base, specs[0], options)
+        before = graph_at(base, specs[0], overrides)
         if before is None:
             raise SpecError(f"there is no {quoted(specs[0])} at {quoted(base)}", "it is new: all of it is the change")
-        (after,) = graphs(specs, **options)
+        (after,) = graphs(specs, overrides)
         return count(before), count(after)
-    old, new = graphs(specs, **options)
+    old, new = graphs(specs, overrides)
     return count(old), count(new)
 
 

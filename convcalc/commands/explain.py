@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, graph, output_options, spec_options, strict_option
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.language.overrides import Overrides
 from convcalc.report import Column
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ COLUMNS = (Column("figure", "figure", "text"), Column("how", "formula = numbers 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     from convcalc.errors import SpecError
+    from convcalc.loader import graph
 
     try:
         built = graph(ctx.params.get("spec") or "")
@@ -35,7 +37,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @spec_options
 @strict_option
 @output_options
-def command(spec: str, layer: str, form: str, output: Any, exact: Any, color: str, **options: Any) -> None:
+def command(spec: str, layer: str, output: Output, overrides: Overrides) -> None:
     """Why a layer costs what it costs, with formulas.
 
     Each figure is a formula, the same with numbers, and the result.
@@ -50,15 +52,16 @@ def command(spec: str, layer: str, form: str, output: Any, exact: Any, color: st
     """
     from convcalc.analysis.count import FLOP, count
     from convcalc.analysis.explain import find
+    from convcalc.loader import graph
     from convcalc.report import Report
     from convcalc.tables.count import CONVENTIONS, NOTES, conditions, lower_bound, spec_facts
 
-    counted = count(graph(spec, **options))
+    counted = count(graph(spec, overrides))
     tables = [part_table(part, counted) for part in find(counted, layer)]
     facts = {"conventions": CONVENTIONS, "spec": spec_facts(counted.graph), "batch": counted.graph.batch}
     bound = (lower_bound(counted),) if counted.uncounted else ()
     notes = (conditions(counted), *bound, *NOTES, f"{FLOP}.")
-    emit(Report("explain", tables, notes, facts), form, output, exact, color)
+    emit(Report("explain", tables, notes, facts), output)
 
 
 def part_table(part: Part, counted: Count) -> Table:

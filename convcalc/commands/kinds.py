@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import emit, output_options
+from convcalc.commands._options import Output, emit, output_options
 
 if TYPE_CHECKING:
     from convcalc.kinds import Kind
@@ -22,7 +22,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.command("kinds")
 @click.argument("kind", default="", metavar="[KIND]", shell_complete=_complete)
 @output_options
-def command(kind: str, form: str, output: Any, exact: Any, color: str) -> None:
+def command(kind: str, output: Output) -> None:
     """What a layer can be, with fields and formulas.
 
     Without KIND every kind by family; with it its fields, what they take, and a worked example.
@@ -45,7 +45,7 @@ def command(kind: str, form: str, output: Any, exact: Any, color: str) -> None:
         if found is None:
             raise SpecError(f"no layer kind {quoted(kind)}", suggest(kind, []))
         tables = [fields(found), worked_example(found)]
-    emit(Report("kinds", tables), form, output, exact, color)
+    emit(Report("kinds", tables), output)
 
 
 def every_kind() -> Table:

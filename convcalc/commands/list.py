@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcalc.commands._options import emit, output_options, write_text
+from convcalc.commands._options import Output, emit, output_options, write_text
 
 if TYPE_CHECKING:
     from convcalc.report import Column
@@ -34,9 +34,7 @@ FIGURES = ("params", "macs", "depth")
     "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw MACs against params into a file too."
 )
 @output_options
-def command(
-    pattern: str, folder: str, where: str, sort: str, svg: Path | None, form: str, output: Any, exact: Any, color: str
-) -> None:
+def command(pattern: str, folder: str, where: str, sort: str, svg: Path | None, output: Output) -> None:
     """The networks of the catalogue and what they cost.
 
     PATTERN is a name with * and ?. The other commands take NAME@VARIANT too, and resnet18 for resnet@18.
@@ -69,7 +67,7 @@ def command(
     )
     if svg:
         write_text(_map(found), svg)
-    emit(Report("list", [table], NOTES, {"conventions": CONVENTIONS}), form, output, exact, color)
+    emit(Report("list", [table], NOTES, {"conventions": CONVENTIONS}), output)
 
 
 def _map(rows: list[list[Any]]) -> str:
@@ -109,14 +107,15 @@ def _rows(name: str) -> list[list[Any]]:
     """A row for a spec and for each of its variants; none for the spec where a variant is what it is without one."""
     from convcalc.analysis.count import count
     from convcalc.kinds import shape_text
-    from convcalc.language.builder import Settings, build
+    from convcalc.language.builder import build
     from convcalc.language.document import load
+    from convcalc.language.overrides import Overrides
 
     document = load(name)
     rows = []
     is_named = any(set(given) <= {"expect"} for given in document.variants.values())
     for variant in (*(() if is_named else ("",)), *document.variants):
-        graph = build(document, Settings(variant=variant))
+        graph = build(document, Overrides(variant=variant))
         counted = count(graph)
         inputs = " and ".join(map(shape_text, graph.inputs.values()))
         figures = [counted.figure("params"), counted.figure("macs"), counted.depth]

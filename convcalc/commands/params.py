@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_options, strict_option
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.language.overrides import Overrides
 
 
 @click.command("params")
@@ -30,11 +29,8 @@ def command(
     columns: str,
     sort: str,
     tool: str,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
+    output: Output,
+    overrides: Overrides,
 ) -> None:
     """What each layer costs: weights, MACs, output shape.
 
@@ -46,6 +42,7 @@ def command(
     """
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError
+    from convcalc.loader import graphs
     from convcalc.report import Report
     from convcalc.tables.count import CONVENTIONS, count_tables, notes
 
@@ -54,10 +51,10 @@ def command(
 
         if by == "kind" or columns or sort:
             raise SpecError("--as has columns of its own", "leave --by, --columns and --sort out")
-        tables = [table for graph in graphs(specs, **options) for table in tables_as(count(graph), tool, depth)]
-        emit(Report("params", tables, notes(tables), {"conventions": CONVENTIONS}), form, output, exact, color)
+        tables = [table for graph in graphs(specs, overrides) for table in tables_as(count(graph), tool, depth)]
+        emit(Report("params", tables, notes(tables), {"conventions": CONVENTIONS}), output)
         return
     tables = []
-    for graph in graphs(specs, **options):
+    for graph in graphs(specs, overrides):
         tables += count_tables(count(graph), depth, by, columns, sort)
-    emit(Report("params", tables, notes(tables), {"conventions": CONVENTIONS}), form, output, exact, color)
+    emit(Report("params", tables, notes(tables), {"conventions": CONVENTIONS}), output)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, settings, spec_options
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from convcalc.conventions.reconcile import Claim, Reading
     from convcalc.graph import Graph
     from convcalc.report import Table
@@ -26,16 +25,8 @@ def command(
     spec: str,
     claims: tuple[str, ...],
     most: int,
-    sets: tuple[str, ...],
-    variant: str,
-    inputs: tuple[str, ...],
-    batch: int,
-    deploy: bool,
-    root: Path | None,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
+    overrides: Overrides,
+    output: Output,
 ) -> None:
     """Whose number is it: what explains a claimed cost.
 
@@ -49,19 +40,19 @@ def command(
     from convcalc.conventions.reconcile import read_claim, readings
     from convcalc.errors import Problem, SpecError, UserError
     from convcalc.language.builder import build
-    from convcalc.loader import opened
+    from convcalc.loader import open_document
     from convcalc.report import Report
 
     try:
         read = [read_claim(text) for text in claims]
     except UserError as misfit:
         raise SpecError([Problem(f"--claim: {misfit.message}", hint=misfit.hint)]) from None
-    document, variant = opened(spec, variant, root, is_strict=False, inputs=inputs)
+    document, overrides = open_document(spec, overrides, is_strict=False)
 
     def at(size: str, folded: bool) -> Graph | None:
-        given = (size,) if size else inputs
+        inputs = (size,) if size else overrides.inputs
         try:
-            return build(document, settings(sets, variant, given, batch, document, folded or deploy))
+            return build(document, overrides._replace(inputs=inputs, deploy=folded or overrides.deploy))
         except SpecError:
             if not size and not folded:
                 raise
@@ -69,7 +60,7 @@ def command(
 
     found = readings(at)
     tables = [claim_table(claim, found, most) for claim in read]
-    emit(Report("reconcile", tables), form, output, exact, color)
+    emit(Report("reconcile", tables), output)
 
 
 def claim_table(claim: Claim, found: list[Reading], most: int) -> Table:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, settings, spec_options
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
 from convcalc.commands._points import columns_for, need_numpy, progress, title
+from convcalc.language.overrides import Overrides
 
 LIMITED = ("params", "weights", "macs", "flops")
 
@@ -38,16 +38,8 @@ def command(
     vary: tuple[str, ...],
     near: str,
     smallest: bool | None,
-    sets: tuple[str, ...],
-    variant: str,
-    inputs: tuple[str, ...],
-    batch: int,
-    deploy: bool,
-    root: Path | None,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
+    overrides: Overrides,
+    output: Output,
     **limited: str | None,
 ) -> None:
     """Which values of a spec's variables fit a budget.
@@ -62,14 +54,14 @@ def command(
     """
     need_numpy("solve")
     from convcalc.errors import SpecError
-    from convcalc.loader import opened
+    from convcalc.loader import open_document
     from convcalc.report import Column, Report, Table
     from convcalc.sweep import solve
     from convcalc.sweep.grid import Grid, check_size
     from convcalc.sweep.sweep import Sweep
     from convcalc.tables.count import NOTES
 
-    document, variant = opened(spec, variant, root, inputs=inputs)
+    document, overrides = open_document(spec, overrides)
     grid = Grid(tuple(solve.vary(text, document) for text in vary))
     names = [axis.name for axis in grid.axes]
     if len(set(names)) < len(names):
@@ -78,8 +70,8 @@ def command(
     limits = [solve.limit(key.partition("_")[2], text, key.startswith("max")) for key, text in limited.items() if text]
     if not limits and not near:
         raise SpecError("no limit", "for example --max-macs 300M, or --near macs=300M")
-    base = settings(sets, variant, inputs, batch, document, deploy)
-    figure, target = _target(near, batch) if near else ("", 0)
+    base = overrides.resolved(document)
+    figure, target = _target(near, overrides.batch) if near else ("", 0)
     figures = list(dict.fromkeys(["params", "macs", *(one.figure for one in limits), *([figure] if near else [])]))
     sweep = Sweep(document, base, grid, figures)
     sweep.check()
@@ -98,7 +90,7 @@ def command(
         at = [*names, *figures].index(figure)
         rows = [[*row, row[at] - target] for row in rows]
     table = Table(title(document), columns, rows, None, notes)
-    emit(Report("solve", [table], NOTES), form, output, exact, color)
+    emit(Report("solve", [table], NOTES), output)
 
 
 def _target(near: str, batch: int) -> tuple[str, int]:
@@ -115,7 +107,7 @@ def _target(near: str, batch: int) -> tuple[str, int]:
     except UserError as misfit:
         if value[:1].isdigit():
             raise SpecError(f"--near: {misfit.message}", misfit.hint) from None
-    return figure, count(graph(value, batch=batch)).figure(figure)
+    return figure, count(graph(value, Overrides(batch=batch))).figure(figure)
 
 
 def _notes(sweep: Any, found: Any, limits: Any, is_largest: bool) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, spec_options
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
 from convcalc.commands._points import title
+from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.report import Table
@@ -22,11 +23,8 @@ BINS = 10
 @output_options
 def command(
     spec: str,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
+    output: Output,
+    overrides: Overrides,
 ) -> None:
     """How many networks the choices of a spec make, and how params and MACs are distributed over them.
 
@@ -36,17 +34,17 @@ def command(
     convcalc space search.yaml
     convcalc space search.yaml --set head=pool
     """
-    from convcalc.loader import asked
+    from convcalc.loader import open_document
     from convcalc.report import Report
     from convcalc.sweep.space import FIGURES, space
     from convcalc.tables.count import MEASURES, NOTES
 
-    document, settings = asked(spec, **options)
-    found = space(document, settings)
+    document, overrides = open_document(spec, overrides)
+    found = space(document, overrides.resolved(document))
     headings = {name: MEASURES[name].column.heading for name in FIGURES}
     tables = [_ends(title(document), found, headings)]
     tables += [_histogram(headings[name], found.summary.sums[name], found.summary.networks) for name in FIGURES]
-    emit(Report("space", tables, NOTES), form, output, exact, color)
+    emit(Report("space", tables, NOTES), output)
 
 
 def _ends(heading: str, found: Space, headings: dict[str, str]) -> Table:

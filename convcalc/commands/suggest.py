@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, spec_options, write_text
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, write_text
 from convcalc.commands._points import title
+from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.errors import Place
@@ -28,11 +29,8 @@ def command(
     spec: str,
     top: int,
     chosen: int | None,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
+    output: Output,
+    overrides: Overrides,
 ) -> None:
     """Rewrites that would save weights or MACs: each is tried in the spec, rebuilt and counted.
 
@@ -45,18 +43,18 @@ def command(
     """
     from convcalc.errors import SpecError
     from convcalc.language.sources import Files
-    from convcalc.loader import asked
+    from convcalc.loader import open_document
     from convcalc.report import Column, Report, Table
     from convcalc.rewrites import left_out, suggest
     from convcalc.tables.count import NOTES
 
-    document, settings = asked(spec, **options)
-    files = Files(options["root"])
-    found = suggest(document, settings, files)
+    document, overrides = open_document(spec, overrides)
+    files = Files(overrides.root)
+    found = suggest(document, overrides.resolved(document), files)
     if chosen is not None:
         if chosen > len(found):
             raise SpecError(f"--apply {chosen}: there are {len(found)} suggestions", "convcalc suggest lists them")
-        write_text(found[chosen - 1].text, output)
+        write_text(found[chosen - 1].text, output.path)
         return
     columns = [
         Column("number", "#"),
@@ -80,14 +78,14 @@ def command(
         )
         for number, one in enumerate(found[:top], 1)
     ]  # fmt: skip
-    if form in ("table", "markdown", "latex"):
+    if output.form in ("table", "markdown", "latex"):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     notes = [f"{len(rows)} of {len(found)} suggestions, the largest saving of weights and MACs first", f"{ACCURACY}."]
     why = left_out(document, files)
     if why:
         notes.append(f"included blocks are left as they are: {why}")
     table = Table(title(document), columns, rows, None, notes, {"accuracy": ACCURACY})
-    emit(Report("suggest", [table], NOTES), form, output, exact, color)
+    emit(Report("suggest", [table], NOTES), output)
 
 
 def _line(place: Place, document: Document) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, settings, spec_options
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
 from convcalc.commands._points import (
     check_room,
     chunks_of,
@@ -19,6 +18,7 @@ from convcalc.commands._points import (
     title,
     words_in,
 )
+from convcalc.language.overrides import Overrides
 
 
 @click.command("sweep")
@@ -37,12 +37,7 @@ from convcalc.commands._points import (
 @output_options
 def command(
     spec: str,
-    sets: tuple[str, ...],
-    variant: str,
-    inputs: tuple[str, ...],
-    batch: int,
-    deploy: bool,
-    root: Path | None,
+    overrides: Overrides,
     columns: str,
     where: str,
     pareto: str,
@@ -53,10 +48,7 @@ def command(
     seed: int,
     workers: int | None,
     scheduler: str,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
+    output: Output,
 ) -> None:
     """What a network costs at every combination of its variables.
 
@@ -71,7 +63,7 @@ def command(
     need_numpy("sweep")
     from convcalc.analysis.count import FIGURES
     from convcalc.errors import SpecError
-    from convcalc.loader import opened
+    from convcalc.loader import open_document
     from convcalc.report import Report
     from convcalc.sweep.grid import check_size, read_axes
     from convcalc.sweep.grid import sample as draw
@@ -79,11 +71,11 @@ def command(
     from convcalc.sweep.sweep import Sweep
     from convcalc.tables.count import NOTES
 
-    document, variant = opened(spec, variant, root, inputs=inputs)
-    grid = read_axes(sets, variant, document)
+    document, overrides = open_document(spec, overrides)
+    grid = read_axes(overrides.sets, overrides.variant, document)
     if not grid.axes:
         raise SpecError("nothing varies", "for example --set NAME=4:64:4 or --set input=128,160,192,224")
-    base = settings((), "" if "," in variant else variant, inputs, batch, document, deploy)
+    base = overrides._replace(sets=(), variant="" if "," in overrides.variant else overrides.variant)
     if sample is None:
         check_size(grid, "use larger steps, or --sample N")
     axes = [axis.name for axis in grid.axes]
@@ -92,7 +84,7 @@ def command(
     condition = Condition(where, [*axes, *FIGURES]) if where else None
     frontier = Frontier(pareto, [*axes, *figures]) if pareto else None
     sweep = Sweep(document, base, grid, figures, None if sample is None else draw(grid, sample, seed, sampling))
-    check_room(form, len(sweep), not (where or pareto or plot))
+    check_room(output.form, len(sweep), not (where or pareto or plot))
     sweep.check()
     with chunks_of(sweep, workers, scheduler) as chunks:
         kept = progress(chunks, sweep.count())
@@ -101,8 +93,8 @@ def command(
         if frontier is not None:
             kept = frontier.of(kept)
         if plot:
-            draw_chart(kept, plot, [*axes, *figures], svg, title(document), form)
+            draw_chart(kept, plot, [*axes, *figures], svg, title(document), output.form)
             return
         notes = [f"{len(sweep):,} of {grid.size:,} architectures, seed {seed}"] if sample else []
-        table = points_table(document, grid, [*axes, *shown], kept, form, notes)
-        emit(Report("sweep", [table], NOTES), form, output, exact, color)
+        table = points_table(document, grid, [*axes, *shown], kept, output.form, notes)
+        emit(Report("sweep", [table], NOTES), output)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_options, strict_option
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.analysis.count import Count
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 @spec_options
 @strict_option
 @output_options
-def command(
-    specs: tuple[str, ...], is_all: bool, form: str, output: Any, exact: Any, color: str, **options: Any
-) -> int:
+def command(specs: tuple[str, ...], is_all: bool, output: Output, overrides: Overrides) -> int:
     """Whether PyTorch has the same shapes, parameters and MACs, layer by layer.
 
     The network is built on PyTorch's meta device, without weights, from the text that export --to torch writes, and
@@ -32,10 +31,11 @@ def command(
     convcalc verify googlenet resnet50 --all
     """
     from convcalc.analysis.count import count
+    from convcalc.loader import graphs
     from convcalc.report import Report
 
-    tables = [table(count(graph), is_all) for graph in graphs(specs, **options)]
-    emit(Report("verify", tables), form, output, exact, color)
+    tables = [table(count(graph), is_all) for graph in graphs(specs, overrides)]
+    emit(Report("verify", tables), output)
     return 1 if any(one.facts["different"] for one in tables) else 0
 
 

@@ -9,7 +9,7 @@ entry.py takes an item of a list apart, scope.py knows what names mean, expand.p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from convcalc.errors import ChangesGraph, Place, Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.graph import Graph, Ref
@@ -21,6 +21,7 @@ from convcalc.language.expander import Expander
 from convcalc.language.explicit_names import explicit_names
 from convcalc.language.input_shapes import read_inputs
 from convcalc.language.layer_entry import Entry, take_apart
+from convcalc.language.overrides import Overrides
 from convcalc.language.scope import Names, Refs, Scope
 from convcalc.language.unused import mistakes, unknown_kind
 from convcalc.language.variables import AlreadyReported, LocatedError, Variables
@@ -28,31 +29,21 @@ from convcalc.syntax.yaml import Node, describe
 from convcalc.weight_sharing import cannot_share, same_weights
 
 
-class Settings(NamedTuple):
-    """What a command line changes about a spec: variables, a variant, the input, the batch, whether it is deployed."""
-
-    variables: Mapping[str, Any] = {}
-    variant: str = ""
-    inputs: Sequence[Any] = ()  # texts as of --input, or pairs of a name ("" for the only one) and a shape
-    batch: int = 1
-    deploy: bool = False  # batch norms folded, dropout left out
-
-
-def build(document: Document, settings: Settings = Settings()) -> Graph:  # noqa: B008  (immutable)
+def build(document: Document, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008  (immutable)
     """The graph of a document. Raises SpecError with everything that is wrong with it."""
-    return Builder(document, settings).build()
+    return Builder(document, overrides).build()
 
 
 class Builder:
     """One network being built. `problems` grows; whoever reads `paths` early sees None for what could not be built."""
 
-    def __init__(self, document: Document, settings: Settings) -> None:
+    def __init__(self, document: Document, overrides: Overrides) -> None:
         self.document = document
-        self.settings = settings
+        self.overrides = overrides.resolved(document)
         self.problems: list[Problem] = []
         self.reported: dict[Place, str] = {}
         self.graph = Graph(document.text("name") or document.file.name.removesuffix(".yaml").rpartition("/")[2])
-        self.graph.batch = settings.batch
+        self.graph.batch = overrides.batch
         self.names = Names(self.graph, self.problems)
         self.paths = self.names.paths
         self.chosen: Mapping[str, Any] = {}  # by the name of a choice
@@ -67,9 +58,9 @@ class Builder:
             raise SpecError([*document.problems, document.node.problem(what, hint)])
         variant = self._variant()
         nodes = {**document.variables, **{key: node for key, node in variant.items() if key in document.variables}}
-        self.chosen = {**{key: node.plain() for key, node in variant.items()}, **self.settings.variables}
+        self.chosen = {**{key: node.plain() for key, node in variant.items()}, **self.overrides.variables}
         bad = dict.fromkeys(document.bad_variables, AlreadyReported)
-        variables = Variables(nodes, {**bad, **self.settings.variables}, self.problems)
+        variables = Variables(nodes, {**bad, **self.overrides.variables}, self.problems)
         self.names.homes[id(document)] = variables
         layers = document.get("layers")
         items = layers.value if layers is not None and isinstance(layers.value, list) else []
@@ -89,7 +80,7 @@ class Builder:
         self._raise()
         self._describe(variant, about)
         self.graph.about["used"] = used
-        if self.settings.deploy:
+        if self.overrides.deploy:
             from convcalc.deploy import deploy
 
             self.graph = deploy(self.graph)
@@ -103,7 +94,7 @@ class Builder:
             raise SpecError([*self.document.problems, *ours])
 
     def _variant(self) -> Mapping[str, Node]:
-        name = self.settings.variant
+        name = self.overrides.variant
         if not name:
             return {}
         if name not in self.document.variants:
@@ -114,7 +105,7 @@ class Builder:
     def _inputs(self, variant: Mapping[str, Node], variables: Variables) -> dict[str, tuple[int, ...]]:
         node = variant.get("input") or self.document.get("input")
         try:
-            return read_inputs(node, self.document.node, self.settings.inputs, variables.value)
+            return read_inputs(node, self.document.node, self.overrides.inputs, variables.value)
         except SpecError as error:
             self.problems.extend(error.problems)
         except AlreadyReported:
@@ -123,13 +114,13 @@ class Builder:
         return {}
 
     def _describe(self, variant: Mapping[str, Node], variables: dict[str, Any]) -> None:
-        is_stock = not self.settings.variables and not self.settings.inputs
-        expect = variant.get("expect") if self.settings.variant else self.document.get("expect")
+        is_stock = not self.overrides.variables and not self.overrides.inputs
+        expect = variant.get("expect") if self.overrides.variant else self.document.get("expect")
         self.graph.about = {
             "document": self.document,
             "source": self.document.text("source"),
             "variables": variables,
-            "variant": self.settings.variant,
+            "variant": self.overrides.variant,
             "expect": expect if is_stock else None,
             "budget": self.document.get("budget"),
         }

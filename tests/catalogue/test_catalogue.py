@@ -10,6 +10,7 @@ from convcalc.analysis.expect import compare
 from convcalc.cli import run
 from convcalc.errors import SpecError
 from convcalc.language.document import load as load_document
+from convcalc.language.overrides import Overrides
 from convcalc.language.sources import catalogue_files
 from convcalc.loader import graph, read
 
@@ -54,7 +55,7 @@ def test_what_expect_cannot_hold_is_refused_with_its_place(entry):
 
 
 def test_a_changed_network_expects_nothing():
-    assert compare(count(graph("reduce-5x5-1-direct", inputs=("14",)))) == []
+    assert compare(count(graph("reduce-5x5-1-direct", Overrides(inputs=("14",))))) == []
 
 
 def test_the_page_shows_every_block():

@@ -6,11 +6,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from convcalc.analysis.count import count
 from convcalc.importers.onnx.importer import load
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
 
 
 def kinds(path, **options):
-    return [layer.kind.name for layer in graph(path, **options).layers]
+    return [layer.kind.name for layer in graph(path, Overrides(**options)).layers]
 
 
 def test_what_tensorflow_names_as_a_variable_is_learned_and_what_no_training_changes_is_not(tmp_path):

@@ -6,7 +6,7 @@ Options that belong together reach a command as one parameter: see `grouped`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -212,3 +212,37 @@ def write_text(text: str | bytes, output: Path | None = None) -> None:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(text)
+
+
+report_option = click.option(
+    "--report", "reports", multiple=True, metavar="FMT=FILE", help="Write the report to a file as well."
+)
+
+
+def outputs_of(output: Output, reports: Sequence[str]) -> list[Output]:
+    """The output, and one for each `FMT=FILE` of --report. Raises SpecError."""
+    return [output, *map(_report_output, reports)]
+
+
+def _report_output(text: str) -> Output:
+    from pathlib import Path
+
+    from convcalc.errors import SpecError, did_you_mean, quoted
+    from convcalc.formats import names
+
+    name, equals, path = text.partition("=")
+    if not equals or not path:
+        raise SpecError(f"--report: FMT=FILE was expected, found {quoted(text)}")
+    if name not in names():
+        raise SpecError(f"--report: no format {quoted(name)}", did_you_mean(name, names()))
+    return Output(name, Path(path), True, "never")
+
+
+def emit_all(report: Report, outputs: Sequence[Output]) -> None:
+    """Write a report to each output; its tables also to the summary of a GitHub workflow, where one is the format."""
+    for output in outputs:
+        emit(report, output)
+    if report.tables and any(output.form == "github" for output in outputs):
+        from convcalc.formats.github import append_summary
+
+        append_summary(report)

@@ -1,15 +1,18 @@
-"""Counts as tables: which columns there are, which are shown, and the lines that say what the figures mean."""
+"""Build the tables that `params` prints from a count: columns, order, notes. Other tables share its notes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.analysis.count import FLOP, MAC, Count, Row, by_kind, by_mixing, fold
 from convcalc.errors import SpecError, did_you_mean, printable, quoted
 from convcalc.graph import Graph
 from convcalc.kinds import shape_text
-from convcalc.report import Column, Table
+from convcalc.report import Column, Report, Table
+
+if TYPE_CHECKING:
+    from convcalc.language.document import Document
 
 CONVENTIONS = {
     "macs": MAC,
@@ -124,6 +127,17 @@ def _sorted(rows: Sequence[Row], sort: str, counted: Count) -> list[Row]:
     order = sorted(range(len(rows)), key=values.__getitem__, reverse=not is_text)
     found = [rows[at] for at in order]
     return found[::-1] if sort.startswith("-") else found
+
+
+def counted_report(command: str, tables: Sequence[Table], counts: Sequence[Count] = ()) -> Report:
+    """Tables of counted networks with what their figures mean, and the facts of `counts`."""
+    networks = {"networks": [facts(counted) for counted in counts]} if counts else {}
+    return Report(command, tables, notes(tables), {"conventions": CONVENTIONS, **networks})
+
+
+def document_title(document: Document) -> str:
+    """What a document calls its network, else the name of its file."""
+    return document.text("name") or document.file.name.removesuffix(".yaml").rpartition("/")[2]
 
 
 def title(graph: Graph) -> str:

@@ -1,9 +1,9 @@
-"""What stands in a folder of the package: commands, formats and kinds are found by their files."""
+"""What a folder of the package holds: commands, formats, kinds, importers and rewrites are found by their files."""
 
 from __future__ import annotations
 
 from os import listdir
-from os.path import dirname
+from os.path import dirname, isfile
 
 
 def modules(file: str, folder: str = "") -> list[str]:
@@ -16,3 +16,13 @@ def modules(file: str, folder: str = "") -> list[str]:
     """
     names = sorted(listdir(f"{dirname(file)}/{folder}"))
     return [name[:-3] for name in names if name.endswith(".py") and name[0] != "_"]
+
+
+def packages(file: str, folder: str, module: str) -> list[str]:
+    """The names of the packages in a folder beside `file` that have a module of this name.
+
+    >>> packages(__file__, "importers", "importer")
+    ['onnx']
+    """
+    path = f"{dirname(file)}/{folder}"
+    return [name for name in sorted(listdir(path)) if isfile(f"{path}/{name}/{module}.py")]

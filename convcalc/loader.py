@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os.path import dirname, isfile, join, splitext
-from typing import TYPE_CHECKING, Any
+from os.path import exists, isfile, splitext
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from convcalc.catalogue import family
+from convcalc.discovery import packages
 from convcalc.language.overrides import Overrides, overrides_of
 
 if TYPE_CHECKING:
@@ -14,6 +16,34 @@ if TYPE_CHECKING:
     from convcalc.graph import Graph
     from convcalc.language.document import Document
     from convcalc.language.sources import Files
+
+
+class SpecName(NamedTuple):
+    """What a SPEC names: a file, a network of the catalogue, `-`, another tool's model, or Python code.
+
+    `variant` is that of SPEC@VARIANT, None without an @. `reader` is the module that reads a model, "" for a spec.
+    """
+
+    text: str
+    path: str  # without @VARIANT
+    variant: str | None
+    exists: bool  # whether there is something at the path
+    reader: str
+
+    @classmethod
+    def parse(cls, text: str) -> SpecName:
+        """Take a SPEC apart. A file may have an @ in its name.
+
+        >>> SpecName.parse("resnet@18")[:3], SpecName.parse("net.yaml")[:3]
+        (('resnet@18', 'resnet', '18'), ('net.yaml', 'net.yaml', None))
+        >>> SpecName.parse("torchvision.models:resnet50").reader, SpecName.parse("model.onnx").reader
+        ('convcalc.importers.torch', 'convcalc.importers.onnx.importer')
+        """
+        reader = _reader(text)
+        path, at, variant = text.rpartition("@")
+        if reader or not at or exists(text):
+            return cls(text, text, None, exists(text), reader)
+        return cls(text, path, variant, exists(path), reader)
 
 
 def load(
@@ -43,9 +73,9 @@ def read(text: str, name: str = "<text>") -> Graph:
 
 def graph(spec: str, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008  (immutable)
     """The network of SPEC, SPEC@VARIANT, a model.onnx or module:attribute, under overrides. Raises SpecError."""
-    reader = _reader(spec)
-    if reader is not None:
-        model = _model(reader, spec, overrides)
+    name = SpecName.parse(spec)
+    if name.reader:
+        model = _model(name, overrides)
         if overrides.deploy:
             from convcalc.deploy import deploy
 
@@ -53,7 +83,7 @@ def graph(spec: str, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008
         return model
     from convcalc.language.builder import build
 
-    return build(*open_document(spec, overrides, is_strict=False))
+    return build(*_open(name, overrides, is_strict=False))
 
 
 def graph_at(revision: str, spec: str, overrides: Overrides) -> Graph | None:
@@ -64,61 +94,61 @@ def graph_at(revision: str, spec: str, overrides: Overrides) -> Graph | None:
     from convcalc.errors import SpecError, UserError, quoted
     from convcalc.language.builder import build
     from convcalc.language.revision import Revision
-    from convcalc.language.sources import Files, without_variant
 
-    if spec == "-" or _reader(spec) is not None:
+    name = SpecName.parse(spec)
+    if spec == "-" or name.reader:
         raise SpecError(f"--base: {quoted(spec)} is no spec with a history", "name a file of the repository")
     try:
         files = Revision(revision, spec, overrides.root)
     except UserError as error:
         raise SpecError(error.message, error.hint) from None
-    path = without_variant(spec)
-    if Files().exists(path) and not files.exists(path):
+    if name.exists and not files.exists(name.path):
         return None
-    return build(*open_document(spec, overrides, is_strict=False, files=files))
+    return build(*_open(name, overrides, is_strict=False, files=files))
 
 
-def open_document(
-    spec: str, overrides: Overrides, is_strict: bool = True, files: Files | None = None
-) -> tuple[Document, Overrides]:
+def open_document(spec: str, overrides: Overrides, is_strict: bool = True) -> tuple[Document, Overrides]:
     """The document of SPEC or SPEC@VARIANT, and the overrides with the variant; of a model the document of its spec.
 
     Raises SpecError.
     """
-    from convcalc.language.document import load, parse
-    from convcalc.language.sources import File, Files, family
+    return _open(SpecName.parse(spec), overrides, is_strict)
 
-    reader = _reader(spec)
-    if reader is not None:
+
+def _open(
+    name: SpecName, overrides: Overrides, is_strict: bool, files: Files | None = None
+) -> tuple[Document, Overrides]:
+    from convcalc.language.document import load, parse
+    from convcalc.language.sources import File, Files
+
+    if name.reader:
         from importlib import import_module
 
         whole = Overrides(variant=overrides.variant, inputs=overrides.inputs)
-        text = import_module("convcalc.exporters.yaml.writer").write_spec(_model(reader, spec, whole))
-        return parse(File(f"spec of {spec}", text.encode(), None)), overrides._replace(variant="")
-    base, at, own = spec.rpartition("@")
-    if not Files().exists(spec):
-        if at:
-            spec, overrides = base, overrides._replace(variant=own)
-        elif not overrides.variant:
-            spec, variant = family(spec)
-            overrides = overrides._replace(variant=variant)
-    return load(spec, files or Files(overrides.root), is_strict), overrides
+        text = import_module("convcalc.exporters.yaml.writer").write_spec(_model(name, whole))
+        return parse(File(f"spec of {name.text}", text.encode(), None)), overrides._replace(variant="")
+    path, variant = name.path, name.variant
+    if variant is None and not name.exists and not overrides.variant:
+        path, variant = family(path)
+    if variant is not None:
+        overrides = overrides._replace(variant=variant)
+    return load(path, files or Files(overrides.root), is_strict), overrides
 
 
-def _reader(spec: str) -> str | None:
-    """The module that reads another tool's model: a file by its suffix, `module:attribute`; None for a spec."""
-    if is_code(spec):
+def _reader(spec: str) -> str:
+    """The module that reads another tool's model: a file by its suffix, `module:attribute`; "" for a spec."""
+    if _is_code(spec):
         return "convcalc.importers.torch"
     suffix = splitext(spec)[1][1:].lower()
-    if not suffix.isidentifier() or not isfile(join(dirname(__file__), "importers", suffix, "importer.py")):
-        return None
+    if suffix in ("", "yaml", "yml") or suffix not in packages(__file__, "importers", "importer"):
+        return ""
     return f"convcalc.importers.{suffix}.importer"
 
 
-def is_code(spec: str) -> bool:
+def _is_code(spec: str) -> bool:
     """Whether a spec names something in Python code.
 
-    >>> [is_code(spec) for spec in ("torchvision.models:resnet50", "nets/mine.py:Net", "net.yaml", "a:1")]
+    >>> [_is_code(spec) for spec in ("torchvision.models:resnet50", "nets/mine.py:Net", "net.yaml", "a:1")]
     [True, True, False, False]
     """
     module, colon, name = spec.rpartition(":")
@@ -126,20 +156,22 @@ def is_code(spec: str) -> bool:
     return bool(colon) and all(part.isidentifier() for part in names) and not isfile(spec)
 
 
-def _model(reader: str, spec: str, overrides: Overrides) -> Graph:
+def _model(name: SpecName, overrides: Overrides) -> Graph:
     """The graph of another tool's model, which has an input and a batch to change but no variables."""
     from importlib import import_module
 
     from convcalc.errors import SpecError, quoted
 
-    shapes = [value for name, _, value in (text.partition("=") for text in overrides.sets) if name == "input"]
+    shapes = [value for key, _, value in (text.partition("=") for text in overrides.sets) if key == "input"]
     if len(shapes) < len(overrides.sets) or overrides.variant:
         what = "variants" if overrides.variant else "variables"
-        raise SpecError(f"{quoted(spec)} is a model and has no {what}", "convcalc import writes a spec of it to change")
-    if not isfile(spec) and not is_code(spec):
-        raise SpecError(f"no file {quoted(spec)}")
+        raise SpecError(
+            f"{quoted(name.text)} is a model and has no {what}", "convcalc import writes a spec of it to change"
+        )
+    if not isfile(name.path) and not _is_code(name.path):
+        raise SpecError(f"no file {quoted(name.text)}")
     inputs = (*overrides.inputs, *shapes)
-    found: Graph = import_module(reader).load(spec, inputs, overrides.batch, overrides.strict)
+    found: Graph = import_module(name.reader).load(name.path, inputs, overrides.batch, overrides.strict)
     return found
 
 

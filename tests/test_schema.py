@@ -11,9 +11,9 @@ from convcalc.analysis.count import count
 from convcalc.analysis.expect import KEYS, compare
 from convcalc.budgets.limits import METRICS as METRIC_NAMES
 from convcalc.budgets.limits import limits
+from convcalc.catalogue import catalogue_files
 from convcalc.errors import SpecError
 from convcalc.kinds import KINDS
-from convcalc.language.sources import catalogue_files
 from convcalc.loader import read as read_graph
 from convcalc.schema import schema
 from convcalc.syntax.yaml import read

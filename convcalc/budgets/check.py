@@ -29,8 +29,7 @@ from convcalc.errors import Problem, SpecError, UserError, did_you_mean, printab
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import parse_shape
 from convcalc.language.overrides import Overrides, overrides_of
-from convcalc.language.sources import without_variant
-from convcalc.loader import graph, graph_at
+from convcalc.loader import SpecName, graph, graph_at
 from convcalc.report import Column, Finding, Table
 from convcalc.tables.count import title
 
@@ -168,7 +167,7 @@ def judge(
         level = "ok" if one.ok else one.limit.level
         rows.append([one.rule, one.value, one.bound, one.headroom, level, _heaviest(one), one.limit.origin])
         place = one.limit.place
-        at = (place.source.name, place.line, place.column) if place else (without_variant(spec), 1, 1)
+        at = (place.source.name, place.line, place.column) if place else (SpecName.parse(spec).path, 1, 1)
         findings.append(Finding(level, one.rule, one.message, *at, name))
     for figure in expected:
         level = "ok" if figure.ok else "error"
@@ -183,7 +182,7 @@ def judge(
 
 def as_finding(problem: Problem, spec: str) -> Finding:
     """A spec that cannot be checked, as a finding: a report that left it out would look like a pass."""
-    file, line, column = without_variant(spec), 1, 1
+    file, line, column = SpecName.parse(spec).path, 1, 1
     if problem.place:
         file, line, column = problem.place.source.name, problem.place.line, problem.place.column
     message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message

@@ -60,7 +60,7 @@ class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in 
         return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
 
 
-class SpecName(click.ParamType):  # type: ignore[type-arg]
+class SpecArgument(click.ParamType):  # type: ignore[type-arg]
     """A spec: a path, a name of the catalogue, or -."""
 
     name = "spec"
@@ -68,7 +68,7 @@ class SpecName(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        from convcalc.language.sources import catalogue_files
+        from convcalc.catalogue import catalogue_files
 
         known = [CompletionItem(name) for name in catalogue_files() if name.startswith(incomplete)]
         return [*known, CompletionItem(incomplete, type="file")]
@@ -83,7 +83,7 @@ class OutputFile(click.Path):
         return Path(str(super().convert(value, param, ctx)))
 
 
-SPEC = SpecName()
+SPEC = SpecArgument()
 
 
 def grouped(

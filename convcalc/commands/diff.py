@@ -56,7 +56,7 @@ def command(
     """
     from convcalc.analysis.diff import diff
     from convcalc.formats import is_of_findings
-    from convcalc.language.sources import without_variant
+    from convcalc.loader import SpecName
     from convcalc.tables.diff import diff_findings, diff_report
 
     outputs = outputs_of(output, reports)
@@ -64,7 +64,7 @@ def command(
     difference = diff(old, new)
     report = diff_report(old, new, difference, top, totals)
     if any(is_of_findings(one.form) for one in outputs):
-        report = report._replace(findings=diff_findings(difference, new, without_variant(specs[-1])))
+        report = report._replace(findings=diff_findings(difference, new, SpecName.parse(specs[-1]).path))
     emit_all(report, outputs)
     return int(exit_code and bool(difference.changes))
 

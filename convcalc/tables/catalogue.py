@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from convcalc.amounts import without_units
 from convcalc.analysis.count import count
+from convcalc.catalogue import catalogue_files
 from convcalc.errors import SpecError, UserError, did_you_mean, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.builder import build
 from convcalc.language.document import load
 from convcalc.language.overrides import Overrides
-from convcalc.language.sources import catalogue_files
 from convcalc.report import Column, Report, Table
 from convcalc.syntax.expression import parse
 from convcalc.tables.count import CONVENTIONS, NOTES

@@ -7,11 +7,11 @@ from helpers.paths import ROOT
 
 from convcalc.analysis.count import count
 from convcalc.analysis.expect import compare
+from convcalc.catalogue import catalogue_files
 from convcalc.cli import run
 from convcalc.errors import SpecError
 from convcalc.language.document import load as load_document
 from convcalc.language.overrides import Overrides
-from convcalc.language.sources import catalogue_files
 from convcalc.loader import graph, read
 
 

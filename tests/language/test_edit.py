@@ -3,13 +3,14 @@
 import pytest
 
 from convcalc.analysis.count import count
+from convcalc.catalogue import catalogue_files
 from convcalc.cli import run
 from convcalc.errors import UserError
 from convcalc.language.builder import build
 from convcalc.language.document import load, parse
 from convcalc.language.edit import alone, inlined
 from convcalc.language.overrides import Overrides
-from convcalc.language.sources import File, Files, catalogue_files
+from convcalc.language.sources import File, Files
 from convcalc.loader import graph as graph_of
 from convcalc.rewrites import left_out, suggest
 

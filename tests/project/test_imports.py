@@ -9,7 +9,8 @@ from helpers.paths import ROOT
 PACKAGE = ROOT / "convcalc"
 # what each package, or file beside them, may import: all that is named in the lines above its own, and its own line
 ORDER = (
-    "errors __init__ discovery optional amounts arrays",  # convcalc/__init__.py names the library's functions lazily
+    # convcalc/__init__.py names the library's functions lazily; the catalogue is a folder of names and paths
+    "errors __init__ discovery optional amounts arrays catalogue",
     "syntax",
     "kinds",
     "graph weight_sharing deploy",

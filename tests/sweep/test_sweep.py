@@ -16,12 +16,12 @@ from click.testing import CliRunner
 from helpers.paths import ROOT
 
 from convcalc.analysis.count import FIGURES, count
+from convcalc.catalogue import catalogue_files
 from convcalc.cli import cli
 from convcalc.errors import SpecError
 from convcalc.language.builder import build
 from convcalc.language.document import load
 from convcalc.language.overrides import Overrides
-from convcalc.language.sources import catalogue_files
 from convcalc.sweep.grid import Axis, Grid, read_axes, sample
 from convcalc.sweep.select import Condition, Frontier
 from convcalc.sweep.sweep import Chunk, Sweep

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import NamedTuple
 
 from convcalc.analysis.count import Count, count
 from convcalc.analysis.receptive_field import receptive_fields, shown
+from convcalc.discovery import modules
 from convcalc.errors import Place, SpecError, UserError
 from convcalc.language.builder import build
 from convcalc.language.document import Document, parse
@@ -21,8 +21,8 @@ from convcalc.language.overrides import Overrides
 from convcalc.language.sources import File, Files
 from convcalc.rewrites.base import Proposal, Rewrite, Site, apply, own_blocks, sites
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+for _name in modules(__file__):
+    import_module(f"{__name__}.{_name}")
 
 
 class Suggestion(NamedTuple):

@@ -198,7 +198,7 @@ def _said(findings: Sequence[Finding]) -> list[str]:
 
 def _gathered(counted: Count, spec: str, outside: Sequence[Limit], settings: Config | None) -> list[Limit]:
     """The limits of all sources, the nearest last; bytes in the precision that each declares, else the spec's."""
-    own = counted.graph.about.get("budget")
+    own = counted.graph.provenance.budget
     shared = settings.budgets_of(spec) if settings else []
     bits = next((declared for declared in map(precision, (own, *shared)) if declared), 32)
     found = [limit for node in shared for limit in limits(node, bits)]

@@ -14,11 +14,10 @@ from convcalc.analysis.count import Count
 from convcalc.exporters.code.layer_code import coded, require_same_kind
 from convcalc.exporters.code.parts import Part, identifier
 from convcalc.exporters.code.units import Draft, Line, Step, Writer, header, is_of_tokens, wrapped
-from convcalc.graph import Graph, Layer, Ref
+from convcalc.graph import Graph, Layer, Ref, stored
 from convcalc.kinds.code import PLAIN, Code, literal
 from convcalc.kinds.code import arguments as arguments_of
 from convcalc.kinds.code_keras import BEHIND, EITHER
-from convcalc.weight_sharing import stored
 
 # what the file means by a name already
 NAMES = frozenset({"keras", "layers", "ops", "name", "Scale", "Parameter", "Constant", "local_response_norm"})

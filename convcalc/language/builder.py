@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convcalc.errors import ChangesGraph, Place, Problem, SpecError, UserError, did_you_mean, quoted
-from convcalc.graph import Graph, Ref
+from convcalc.graph import Graph, Provenance, Ref, cannot_share, same_weights
 from convcalc.kinds import Kind, find, shape_text
 from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.choices import read_choice
@@ -26,7 +26,6 @@ from convcalc.language.scope import Names, Refs, Scope
 from convcalc.language.unused import mistakes, unknown_kind
 from convcalc.language.variables import AlreadyReported, LocatedError, Variables
 from convcalc.syntax.yaml import Node, describe
-from convcalc.weight_sharing import cannot_share, same_weights
 
 
 def build(document: Document, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008  (immutable)
@@ -78,8 +77,7 @@ class Builder:
             if name not in self.expander.used and block.home is document:
                 self._check(block.layers.value)
         self._raise()
-        self._describe(variant, about)
-        self.graph.about["used"] = used
+        self._describe(variant, about, used)
         if self.overrides.deploy:
             from convcalc.deploy import deploy
 
@@ -113,17 +111,20 @@ class Builder:
         self.paths.update(dict.fromkeys((name for name, _ in node.items()), None) if node is not None else {})
         return {}
 
-    def _describe(self, variant: Mapping[str, Node], variables: dict[str, Any]) -> None:
-        is_stock = not self.overrides.variables and not self.overrides.inputs
-        expect = variant.get("expect") if self.overrides.variant else self.document.get("expect")
-        self.graph.about = {
-            "document": self.document,
-            "source": self.document.text("source"),
-            "variables": variables,
-            "variant": self.overrides.variant,
-            "expect": expect if is_stock else None,
-            "budget": self.document.get("budget"),
-        }
+    def _describe(self, variant: Mapping[str, Node], variables: Mapping[str, Any], used: frozenset[str]) -> None:
+        document, overrides = self.document, self.overrides
+        is_stock = not overrides.variables and not overrides.inputs
+        expect = variant.get("expect") if overrides.variant else document.get("expect")
+        self.graph.provenance = Provenance(
+            source=document.text("source"),
+            path=document.file.name,
+            data=[file.data for file in document.sources],
+            variant=overrides.variant,
+            variables=variables,
+            used=used,
+            expect=expect if is_stock else None,
+            budget=document.get("budget"),
+        )
 
     def _check(self, items: Sequence[Node]) -> None:
         """Report what is wrong with layers that are not built."""

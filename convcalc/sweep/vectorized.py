@@ -67,7 +67,7 @@ class Model:
             raise NotVectorizable from None
         finally:
             collectors.pop()
-        self.used = graph.about["used"]
+        self.used = graph.provenance.used
         for index, holds, text, facts in seen:
             path = graph.all[index].path if index < len(graph.all) else ""
             self._fail(path, text, facts, ~np.asarray(holds))

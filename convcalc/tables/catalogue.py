@@ -92,7 +92,7 @@ def _variants(name: str) -> list[Network]:
         counted = count(graph)
         inputs = " and ".join(map(shape_text, graph.inputs.values()))
         full = f"{name}@{variant}" if variant else name
-        source = " ".join(graph.about["source"].split())
+        source = " ".join(graph.provenance.source.split())
         rows.append(Network(full, counted.figure("params"), counted.figure("macs"), counted.depth, inputs, source))
     return rows
 

@@ -142,7 +142,7 @@ def document_title(document: Document) -> str:
 
 def title(graph: Graph) -> str:
     """What a network is called in a report: its name, with the variant if one was chosen, on one line."""
-    return printable(" ".join(f"{graph.name} {graph.about.get('variant', '')}".split()))
+    return printable(" ".join(f"{graph.name} {graph.provenance.variant}".split()))
 
 
 def conditions(counted: Count) -> str:
@@ -152,7 +152,7 @@ def conditions(counted: Count) -> str:
     inputs = ", ".join(
         shape_text(shape) if len(given) == 1 else f"{name} {shape_text(shape)}" for name, shape in given.items()
     )
-    variables = ", ".join(f"{name}={value}" for name, value in graph.about.get("variables", {}).items())
+    variables = ", ".join(f"{name}={value}" for name, value in graph.provenance.variables.items())
     return f"input {inputs}, batch {graph.batch}" + (f"; {variables}" if variables else "")
 
 
@@ -164,8 +164,8 @@ def footer(counted: Count) -> tuple[str, ...]:
         f"depth {counted.depth} (weighted layers on the longest path, {counted.weighted} in all), "
         f"{counted.nonlinearities} non-linearities",
     ]
-    if graph.about.get("note"):
-        lines.append(graph.about["note"])
+    if graph.provenance.note:
+        lines.append(graph.provenance.note)
     if counted.uncounted:
         lines.append(lower_bound(counted))
     if len(graph.outputs) > 1:
@@ -215,20 +215,21 @@ def facts(counted: Count) -> dict[str, Any]:
 
 
 def spec_facts(graph: Graph) -> dict[str, Any]:
-    """Which spec, with which variables, and the hash of its text and includes."""
-    document = graph.about.get("document")
-    if document is None:
-        return {"name": graph.name, **graph.about.get("file", {})}
+    """Which spec, with which variables, and the hash of its text and includes; of a model its file and producer."""
+    known = graph.provenance
+    if not known.data:
+        model = {"path": known.path, "producer": known.producer} if known.path else {}
+        return {"name": graph.name, **model, **({} if known.opset is None else {"opset": known.opset})}
     import hashlib
 
     digest = hashlib.sha256()
-    for file in document.sources:
-        digest.update(file.data)
+    for data in known.data:
+        digest.update(data)
     return {
         "name": graph.name,
-        "path": document.file.name,
+        "path": known.path,
         "sha256": digest.hexdigest(),
-        "variant": graph.about["variant"],
-        "variables": graph.about["variables"],
-        "source": graph.about["source"],
+        "variant": known.variant,
+        "variables": known.variables,
+        "source": known.source,
     }

@@ -113,7 +113,7 @@ def test_a_variant_as_a_spec_of_its_own(name, variant):
     graph, expected = build(whole, Overrides()), build(load(name), Overrides(variant=variant))
     assert [(layer.path, layer.output) for layer in graph.layers] == [(one.path, one.output) for one in expected.layers]
     assert count(graph).figure("params") == count(expected).figure("params")
-    found, published = graph.about["expect"], expected.about["expect"]
+    found, published = graph.provenance.expect, expected.provenance.expect
     assert (found and found.plain()) == (published and published.plain())
 
 

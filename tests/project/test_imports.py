@@ -13,7 +13,7 @@ ORDER = (
     "errors __init__ discovery optional amounts arrays catalogue",
     "syntax",
     "kinds",
-    "graph weight_sharing deploy",
+    "graph deploy",
     "language",
     "analysis",
     "sweep conventions rewrites",

@@ -69,7 +69,7 @@ def listed(text):
             graph = build(read, Overrides(picked))
         except SpecError:
             continue
-        used = tuple(sorted((name, picked[name]) for name in graph.about["used"] if name in known))
+        used = tuple(sorted((name, picked[name]) for name in graph.provenance.used if name in known))
         if used in seen:
             continue
         seen.add(used)

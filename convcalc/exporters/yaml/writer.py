@@ -75,9 +75,9 @@ class _Writer:
     def text(self) -> str:
         graph = self.graph
         self.lines = [f"name: {scalar(graph.name)}"]
-        if graph.about.get("source"):
-            self.lines.append(f"source: {scalar(graph.about['source'])}")
-        notes = [graph.about["note"]] if graph.about.get("note") else []
+        if graph.provenance.source:
+            self.lines.append(f"source: {scalar(graph.provenance.source)}")
+        notes = [graph.provenance.note] if graph.provenance.note else []
         if self.counted.uncounted:
             notes.append(f"totals are lower bounds: {len(self.counted.uncounted)} layers have no rule and are opaque")
         if notes:

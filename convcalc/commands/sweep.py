@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
@@ -20,6 +22,10 @@ from convcalc.commands._sweep import (
     write_chart,
 )
 from convcalc.language.overrides import Overrides
+
+if TYPE_CHECKING:
+    from convcalc.language.document import Document
+    from convcalc.sweep.grid import Grid
 
 
 @click.command("sweep")
@@ -51,10 +57,8 @@ def command(
     """
     need_numpy("sweep")
     from convcalc.analysis.count import FIGURES
-    from convcalc.errors import SpecError
     from convcalc.loader import open_document
     from convcalc.report import Report
-    from convcalc.sweep.grid import check_size, read_axes
     from convcalc.sweep.grid import sample as points_of
     from convcalc.sweep.select import Condition, Frontier
     from convcalc.sweep.sweep import Sweep
@@ -63,12 +67,8 @@ def command(
 
     where, pareto, plot = selection.where, selection.pareto, chart.plot
     document, overrides = open_document(spec, overrides)
-    grid = read_axes(overrides.sets, overrides.variant, document)
-    if not grid.axes:
-        raise SpecError("nothing varies", "for example --set NAME=4:64:4 or --set input=128,160,192,224")
+    grid = _grid(document, overrides, sample)
     overrides = overrides._replace(sets=(), variant="" if "," in overrides.variant else overrides.variant)
-    if sample.points is None:
-        check_size(grid, "use larger steps, or --sample N")
     axes = [axis.name for axis in grid.axes]
     shown = figures_in(selection.columns)
     used = {*shown, *words_in(where), *words_in(pareto), *words_in(plot)}
@@ -82,13 +82,25 @@ def command(
     sweep.check()
     with chunks_of(sweep, cluster) as chunks:
         kept = progress(chunks, sweep.count())
-        if condition is not None:
-            kept = condition.of(kept)
-        if frontier is not None:
-            kept = frontier.of(kept)
+        for choice in (condition, frontier):
+            if choice is not None:
+                kept = choice.of(kept)
         if plot:
             write_chart(points_chart(kept, plot, [*axes, *figures], document_title(document)), chart.svg, output.form)
             return
         notes = [f"{len(sweep):,} of {grid.size:,} architectures, seed {sample.seed}"] if sample.points else []
         table = points_table(document, grid, [*axes, *shown], kept, output.form, notes)
         emit(Report("sweep", [table], NOTES), output)
+
+
+def _grid(document: Document, overrides: Overrides, sample: Sample) -> Grid:
+    """The grid that the values of --set and --variant span. Raises SpecError where nothing varies, or too much."""
+    from convcalc.errors import SpecError
+    from convcalc.sweep.grid import check_size, read_axes
+
+    grid = read_axes(overrides.sets, overrides.variant, document)
+    if not grid.axes:
+        raise SpecError("nothing varies", "for example --set NAME=4:64:4 or --set input=128,160,192,224")
+    if sample.points is None:
+        check_size(grid, "use larger steps, or --sample N")
+    return grid

@@ -33,6 +33,8 @@ def command(specs: tuple[str, ...], is_all: bool, overrides: Overrides, output: 
 
     verify = import_module("convcalc.exporters.code.verify_torch").verify
     counts = [count(graph) for graph in graphs(specs, overrides)]
-    tables = [verify_table(counted, verify(counted), is_all) for counted in counts]
+    checked = [verify(counted) for counted in counts]
+    version = import_module("torch").__version__
+    tables = [verify_table(*pair, version, is_all) for pair in zip(counts, checked, strict=True)]
     emit(Report("verify", tables), output)
     return 1 if any(table.facts["different"] for table in tables) else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.count import Count
@@ -26,7 +25,7 @@ COLUMNS = (
 )
 
 
-def verify_table(counted: Count, checked: Sequence[Checked], is_all: bool) -> Table:
+def verify_table(counted: Count, checked: Sequence[Checked], version: str, is_all: bool) -> Table:
     """A row for each layer that differs, or each layer. The last of `checked` is the whole network."""
     *layers, whole = [_row(check) for check in checked]
     rows = [row for row, check in zip(layers, checked, strict=False) if is_all or not check.is_same]
@@ -35,7 +34,7 @@ def verify_table(counted: Count, checked: Sequence[Checked], is_all: bool) -> Ta
         f"{different:,} differ" if different else "shapes, params and MACs are the same"
     )
     notes = [f"{result} in PyTorch", conditions(counted)]
-    more = {"torch": import_module("torch").__version__, "different": different}
+    more = {"torch": version, "different": different}
     return Table(title(counted.graph), COLUMNS, rows, whole, notes, {**facts(counted), **more})
 
 

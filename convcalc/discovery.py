@@ -1,4 +1,4 @@
-"""The modules in a folder of the package: commands, exporters, formats and kinds are found by their files."""
+"""The modules in a folder: commands, exporters, formats, importers, kinds and rewrites are found by their files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,15 @@ def modules(file: str, folder: str = "", entry: str = "") -> list[str]:
     (False, True)
     """
     path = f"{dirname(file)}/{folder}"
-    public = [name for name in sorted(listdir(path)) if name[0] not in "._"]
-    return [
-        name.removesuffix(".py")
-        for name in public
-        if name.endswith(".py") or (entry and isfile(f"{path}/{name}/{entry}"))
-    ]
+    files = [name[:-3] for name in listdir(path) if name.endswith(".py") and name[0] != "_"]
+    return sorted([*files, *(packages(file, folder, entry) if entry else ())])
+
+
+def packages(file: str, folder: str, entry: str) -> list[str]:
+    """List the packages in a folder beside `file` that hold a file named `entry`.
+
+    >>> packages(__file__, "importers", "importer.py")
+    ['onnx']
+    """
+    path = f"{dirname(file)}/{folder}"
+    return [name for name in sorted(listdir(path)) if isfile(f"{path}/{name}/{entry}")]

@@ -11,13 +11,13 @@ from convcalc.analysis.count import count
 from convcalc.analysis.expect import KEYS, compare
 from convcalc.budgets.limits import FIGURES as FIGURE_NAMES
 from convcalc.budgets.limits import read_limits
-from convcalc.commands.kinds import example_spec
+from convcalc.catalogue import catalogue_files
 from convcalc.errors import SpecError
 from convcalc.kinds import KINDS
-from convcalc.language.sources import catalogue_files
 from convcalc.loader import read as read_graph
 from convcalc.schema import schema
 from convcalc.syntax.yaml import read
+from convcalc.tables.kinds import example_spec
 
 CHECK = jsonschema.Draft7Validator(schema())
 

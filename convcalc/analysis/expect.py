@@ -40,7 +40,7 @@ def compare(counted: Count) -> list[Expectation]:
     >>> [(one.key, one.actual, one.ok) for one in compare(count(read(text)))]
     [('weights', '4,096', True)]
     """
-    node: Node | None = counted.graph.about.get("expect")
+    node = counted.graph.provenance.expect
     if node is None:
         return []
     found, problems = [], []

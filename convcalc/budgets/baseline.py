@@ -15,7 +15,8 @@ from convcalc.analysis.count import Count
 from convcalc.budgets.limits import Limit
 from convcalc.budgets.measure import CheckedLimit, measure
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
-from convcalc.language.sources import Files, without_variant
+from convcalc.language.sources import Files
+from convcalc.loader import SpecName
 from convcalc.syntax.node import Node, describe
 from convcalc.syntax.yaml import read
 
@@ -52,10 +53,10 @@ class Baseline:
 
     def key(self, spec: str) -> str:
         """The key of a spec in the file."""
-        path = without_variant(spec)
-        if not Files().exists(path):
+        name = SpecName.parse(spec)
+        if not name.exists:
             return spec
-        return relpath(abspath(path), abspath(self.folder or ".")).replace(os.sep, "/") + spec[len(path) :]
+        return relpath(abspath(name.path), abspath(self.folder or ".")).replace(os.sep, "/") + spec[len(name.path) :]
 
     def _read(self, node: Node) -> None:
         problems: list[Problem] = []
@@ -163,8 +164,8 @@ class Baseline:
         return [f"{key}: gone, taken out" for key in gone]
 
     def _exists(self, key: str) -> bool:
-        path = without_variant(join(self.folder, key))
-        return Files().exists(path) or ("/" not in key and not basename(key).endswith((".yaml", ".yml", ".onnx")))
+        name = SpecName.parse(join(self.folder, key))
+        return name.exists or ("/" not in key and not basename(key).endswith((".yaml", ".yml", ".onnx")))
 
     def to_yaml(self) -> str:
         """The text of the file, sorted: the same figures give the same bytes."""

@@ -26,8 +26,8 @@ from convcalc.budgets.measure import CheckedLimit, check_limits
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, printable, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import parse_shape
-from convcalc.language.sources import without_variant
-from convcalc.loader import graph, graph_at
+from convcalc.language.overrides import Overrides, overrides_of
+from convcalc.loader import SpecName, graph, graph_at
 from convcalc.report import Column, Finding, Table
 from convcalc.tables.count import title
 
@@ -108,16 +108,9 @@ def check(
     >>> [(row["value"], row["headroom"]) for row in verdict.rows if row["source"] == "params="]
     [(16944, 56)]
     """
-    options: dict[str, Any] = {
-        "sets": tuple(f"{name}={value}" for name, value in (variables or {}).items()),
-        "variant": variant,
-        "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs),
-        "batch": batch,
-        "deploy": deploy,
-        "root": None,
-    }
+    overrides = overrides_of(variables, variant, inputs, batch, deploy)
     project = None if settings is None else project_config(settings)
-    verdict = judge(str(spec), parse_limits(most, "{}="), project, base, options)
+    verdict = judge(str(spec), parse_limits(most, "{}="), project, base, overrides)
     if not verdict.passed:
         raise OverBudget(verdict)
     return verdict
@@ -145,7 +138,7 @@ def judge(
     outside: Sequence[Limit],
     project: ProjectConfig | None,
     base: str,
-    options: Mapping[str, Any],
+    overrides: Overrides,
     baseline: Baseline | None = None,
     update: str | None = None,
 ) -> Verdict:
@@ -154,7 +147,7 @@ def judge(
     `outside` are limits of a command line or a call. With `update` the figures are recorded in the baseline first;
     `update` is the reason for higher figures, "" refuses them.
     """
-    counted = count(graph(spec, **options))
+    counted = count(graph(spec, overrides))
     updated = baseline.update(spec, counted, update) if baseline is not None and update is not None else []
     limits = _gather_limits(counted, spec, outside, project)
     expected = compare(counted)
@@ -162,7 +155,7 @@ def judge(
         raise SpecError(f"{quoted(spec)} has no limits to check", "write a budget: in it, or give --max-params N")
     if not base:
         _refuse_increases(limits)
-    before, notes = _count_base(spec, base, options)
+    before, notes = _count_base(spec, base, overrides)
     name = title(counted.graph)
     recorded = baseline.check(spec, counted) if baseline is not None else []
     checked = [*check_limits(counted, limits, before), *recorded]
@@ -188,7 +181,7 @@ def _limit_result(checked: CheckedLimit, spec: str, name: str) -> tuple[list[Any
     limit, place = checked.limit, checked.limit.place
     level = "ok" if checked.ok else limit.level
     numbers = (checked.value, checked.bound, checked.headroom)
-    location = (place.source.name, place.line, place.column) if place else (without_variant(spec), 1, 1)
+    location = (place.source.name, place.line, place.column) if place else (SpecName.parse(spec).path, 1, 1)
     row = [checked.rule, *numbers, level, _heaviest(checked), limit.origin]
     return row, Finding(level, checked.rule, checked.message, *location, name)
 
@@ -205,7 +198,7 @@ def _expect_result(total: Expectation, name: str) -> tuple[list[Any], Finding]:
 
 def as_finding(problem: Problem, spec: str) -> Finding:
     """Convert a problem of a spec that cannot be checked to a finding: a report without it would look like a pass."""
-    file, line, column = without_variant(spec), 1, 1
+    file, line, column = SpecName.parse(spec).path, 1, 1
     if problem.place:
         file, line, column = problem.place.source.name, problem.place.line, problem.place.column
     message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
@@ -223,11 +216,11 @@ def _finding_lines(findings: Sequence[Finding]) -> list[str]:
 
 def _gather_limits(counted: Count, spec: str, outside: Sequence[Limit], project: ProjectConfig | None) -> list[Limit]:
     """The limits of all sources, the nearest last; bytes in the precision that each declares, else the spec's."""
-    budget = counted.graph.about.get("budget")
+    own = counted.graph.provenance.budget
     shared = project.budgets_of(spec) if project else []
-    bits = next((bits for bits in map(declared_bits, (budget, *shared)) if bits), 32)
+    bits = next((bits for bits in map(declared_bits, (own, *shared)) if bits), 32)
     project_limits = [limit for node in shared for limit in read_limits(node, bits)]
-    return [*project_limits, *read_limits(budget, bits), *(limit._replace(bits=bits) for limit in outside)]
+    return [*project_limits, *read_limits(own, bits), *(limit._replace(bits=bits) for limit in outside)]
 
 
 def _without_effect(limits: Sequence[Limit]) -> list[str]:
@@ -255,11 +248,11 @@ def _heaviest(checked: CheckedLimit) -> str:
     return ", ".join(f"{path} {sign}{value:,}" for path, value in checked.heaviest)
 
 
-def _count_base(spec: str, base: str, options: Mapping[str, Any]) -> tuple[Count | None, list[str]]:
+def _count_base(spec: str, base: str, overrides: Overrides) -> tuple[Count | None, list[str]]:
     """Count the same spec at the revision under the same options; None and a note where it does not exist there."""
     if not base:
         return None, []
-    before = graph_at(base, spec, options)
+    before = graph_at(base, spec, overrides)
     if before is None:
         return None, [f"new: there is none at {base}; limits on growth do not apply"]
     return count(before), []

@@ -13,7 +13,8 @@ from os.path import abspath, basename, dirname, isfile, join, relpath
 from typing import NamedTuple
 
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
-from convcalc.language.sources import Files, repository, without_variant
+from convcalc.language.sources import Files, repository
+from convcalc.loader import SpecName
 from convcalc.syntax.node import Node, describe
 from convcalc.syntax.yaml import read
 
@@ -51,9 +52,8 @@ class ProjectConfig(NamedTuple):
 
     def budgets_of(self, spec: str) -> list[Node]:
         """The limits of a spec: those for all specs, and those of every pattern that its path matches."""
-        path = without_variant(spec)
-        if Files().exists(path):
-            path = relpath(path, self.folder or ".").replace(os.sep, "/")
+        name = SpecName.parse(spec)
+        path = relpath(name.path, self.folder or ".").replace(os.sep, "/") if name.exists else name.path
         matching = [node for pattern, node in self.budgets.items() if fnmatchcase(path, pattern)]
         return [node for node in (self.budget, *matching) if node is not None]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from convcalc.amounts import human
 from convcalc.analysis.count import Count, fold
-from convcalc.formats._text import human
 from convcalc.kinds import shape_text
 
 

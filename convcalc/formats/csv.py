@@ -9,7 +9,7 @@ import csv
 from typing import Any, TextIO
 
 from convcalc.errors import printable
-from convcalc.formats._text import equation
+from convcalc.formats._numbers import equation
 from convcalc.kinds.sizes import shape_text
 from convcalc.report import Column, Report
 

@@ -10,10 +10,10 @@ layer_builder.py builds one layer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from convcalc.errors import ChangesGraph, LocatedError, Place, Problem, SpecError, UserError, did_you_mean, quoted
-from convcalc.graph import Graph
+from convcalc.graph import Graph, Provenance
 from convcalc.kinds import find
 from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.choices import read_choice
@@ -22,37 +22,28 @@ from convcalc.language.expander import Expander
 from convcalc.language.input_shapes import read_inputs
 from convcalc.language.layer_builder import LayerBuilder
 from convcalc.language.layer_entry import Entry, parse_layer_entry
+from convcalc.language.overrides import Overrides
 from convcalc.language.scope import Names, Refs, Scope, Use, explicit_names
 from convcalc.language.unused import check_names, unknown_kind
 from convcalc.language.variables import AlreadyReported, Variables
 from convcalc.syntax.node import Node
 
 
-class Settings(NamedTuple):
-    """What a command line changes about a spec: variables, a variant, the input, the batch, whether it is deployed."""
-
-    variables: Mapping[str, Any] = {}
-    variant: str = ""
-    inputs: Sequence[Any] = ()  # texts as of --input, or pairs of a name ("" for the only one) and a shape
-    batch: int = 1
-    deploy: bool = False  # batch norms folded, dropout left out
-
-
-def build(document: Document, settings: Settings = Settings()) -> Graph:  # noqa: B008  (immutable)
+def build(document: Document, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008  (immutable)
     """Build the graph of a document. Raises SpecError with every error in it."""
-    return Builder(document, settings).build()
+    return Builder(document, overrides).build()
 
 
 class Builder:
     """One network being built. `problems` holds the errors so far; `paths` has None for what could not be built."""
 
-    def __init__(self, document: Document, settings: Settings) -> None:
+    def __init__(self, document: Document, overrides: Overrides) -> None:
         self.document = document
-        self.settings = settings
+        self.overrides = overrides.resolved(document)
         self.problems: list[Problem] = []
         self.reported: dict[Place, str] = {}
         self.graph = Graph(document.text("name") or document.file.name.removesuffix(".yaml").rpartition("/")[2])
-        self.graph.batch = settings.batch
+        self.graph.batch = overrides.batch
         self.names = Names(self.graph, self.problems)
         self.paths = self.names.paths
         self.chosen: Mapping[str, Any] = {}  # by the name of a choice
@@ -68,9 +59,9 @@ class Builder:
             raise SpecError([*document.problems, document.node.problem(message, hint)])
         variant = self._variant()
         nodes = {**document.variables, **{key: node for key, node in variant.items() if key in document.variables}}
-        self.chosen = {**{key: node.plain() for key, node in variant.items()}, **self.settings.variables}
+        self.chosen = {**{key: node.plain() for key, node in variant.items()}, **self.overrides.variables}
         bad = dict.fromkeys(document.bad_variables, AlreadyReported)
-        variables = Variables(nodes, {**bad, **self.settings.variables}, self.problems)
+        variables = Variables(nodes, {**bad, **self.overrides.variables}, self.problems)
         self.names.homes[id(document)] = variables
         layers = document.get("layers")
         items = layers.value if layers is not None and isinstance(layers.value, list) else []
@@ -88,9 +79,8 @@ class Builder:
             if name not in self.expander.used and block.home is document:
                 self._check(block.layers.value)
         self._raise()
-        self._describe(variant, about)
-        self.graph.about["used"] = used
-        if self.settings.deploy:
+        self._describe(variant, about, used)
+        if self.overrides.deploy:
             from convcalc.deploy import deploy
 
             self.graph = deploy(self.graph)
@@ -104,7 +94,7 @@ class Builder:
             raise SpecError([*self.document.problems, *others])
 
     def _variant(self) -> Mapping[str, Node]:
-        name = self.settings.variant
+        name = self.overrides.variant
         if not name:
             return {}
         if name not in self.document.variants:
@@ -115,7 +105,7 @@ class Builder:
     def _inputs(self, variant: Mapping[str, Node], variables: Variables) -> dict[str, tuple[int, ...]]:
         node = variant.get("input") or self.document.get("input")
         try:
-            return read_inputs(node, self.document.node, self.settings.inputs, variables.value)
+            return read_inputs(node, self.document.node, self.overrides.inputs, variables.value)
         except SpecError as error:
             self.problems.extend(error.problems)
         except AlreadyReported:
@@ -123,17 +113,20 @@ class Builder:
         self.paths.update(dict.fromkeys((name for name, _ in node.items()), None) if node is not None else {})
         return {}
 
-    def _describe(self, variant: Mapping[str, Node], variables: dict[str, Any]) -> None:
-        is_stock = not self.settings.variables and not self.settings.inputs
-        expect = variant.get("expect") if self.settings.variant else self.document.get("expect")
-        self.graph.about = {
-            "document": self.document,
-            "source": self.document.text("source"),
-            "variables": variables,
-            "variant": self.settings.variant,
-            "expect": expect if is_stock else None,
-            "budget": self.document.get("budget"),
-        }
+    def _describe(self, variant: Mapping[str, Node], variables: Mapping[str, Any], used: frozenset[str]) -> None:
+        document, overrides = self.document, self.overrides
+        is_stock = not overrides.variables and not overrides.inputs
+        expect = variant.get("expect") if overrides.variant else document.get("expect")
+        self.graph.provenance = Provenance(
+            source=document.text("source"),
+            path=document.file.name,
+            data=[file.data for file in document.sources],
+            variant=overrides.variant,
+            variables=variables,
+            used=used,
+            expect=expect if is_stock else None,
+            budget=document.get("budget"),
+        )
 
     def _check(self, items: Sequence[Node]) -> None:
         """Record errors in layers that are not built."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convcalc.errors import LocatedError, UserError
-from convcalc.graph import Ref
+from convcalc.graph import Ref, cannot_share, same_weights
 from convcalc.kinds import Kind, shape_text
 from convcalc.kinds.fields import shown
 from convcalc.language.document import COMMON_FIELDS
 from convcalc.language.scope import Names, Refs, Use
 from convcalc.language.variables import AlreadyReported
 from convcalc.syntax.node import Node, describe
-from convcalc.weight_sharing import cannot_share, same_weights
 
 if TYPE_CHECKING:
     from convcalc.language.scope import Build, Report

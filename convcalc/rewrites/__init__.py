@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import NamedTuple
 
 from convcalc.analysis.count import Count, count
 from convcalc.analysis.receptive_field import receptive_fields, shown
+from convcalc.discovery import modules
 from convcalc.errors import Place, SpecError, UserError
-from convcalc.language.builder import Settings, build
+from convcalc.language.builder import build
 from convcalc.language.document import Document
 from convcalc.language.document_loader import parse
 from convcalc.language.edit import inline_includes
+from convcalc.language.overrides import Overrides
 from convcalc.language.sources import File, Files
 from convcalc.rewrites.base import Proposal, Rewrite, Site, apply, own_blocks, sites
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+for _name in modules(__file__):
+    import_module(f"{__name__}.{_name}")
 
 
 class Suggestion(NamedTuple):
@@ -55,19 +56,19 @@ class Suggestion(NamedTuple):
         return -(self.weights_share + self.macs_share)
 
 
-def suggest(document: Document, settings: Settings, files: Files) -> list[Suggestion]:
+def suggest(document: Document, overrides: Overrides, files: Files) -> list[Suggestion]:
     """Every rewrite that saves weights or MACs and costs more of neither, the largest saving first.
 
     Where it changes a block of another file, the text holds that block: see `inline_includes`.
     """
-    before = count(build(document, settings))
-    found = list(_suggestions(document, settings, files, before, None))
+    before = count(build(document, overrides))
+    found = list(_suggestions(document, overrides, files, before, None))
     if not left_out(document, files):
         whole = inline_includes(document, files)
         borrowed = {block.name for block in own_blocks(whole)} - {block.name for block in own_blocks(document)}
-        same = count(build(whole, settings))
+        same = count(build(whole, overrides))
         places = {layer.path: layer.place for layer in before.graph.layers}
-        for one in _suggestions(whole, settings, files, same, borrowed):
+        for one in _suggestions(whole, overrides, files, same, borrowed):
             found.append(one._replace(place=places[one.layer] or one.place))
     return sorted(found, key=lambda one: (-one.share, one.place.line, one.what))
 
@@ -82,20 +83,20 @@ def left_out(document: Document, files: Files) -> str:
 
 
 def _suggestions(
-    document: Document, settings: Settings, files: Files, before: Count, blocks: Collection[str] | None
+    document: Document, overrides: Overrides, files: Files, before: Count, blocks: Collection[str] | None
 ) -> Iterator[Suggestion]:
     for site in sites(document, before.graph.layers, blocks):
         if "share" in site.fields or "when" in site.fields:
             continue
         for rewrite in sorted(Rewrite.__subclasses__(), key=lambda rewrite: rewrite.__name__):
             for proposal in rewrite().proposals(site):
-                suggestion = _tried(document, settings, files, before, site, proposal, rewrite.source)
+                suggestion = _tried(document, overrides, files, before, site, proposal, rewrite.source)
                 if suggestion is not None:
                     yield suggestion
 
 
 def _tried(
-    document: Document, settings: Settings, files: Files, before: Count, site: Site, proposal: Proposal, source: str
+    document: Document, overrides: Overrides, files: Files, before: Count, site: Site, proposal: Proposal, source: str
 ) -> Suggestion | None:
     """A proposal rebuilt and counted; None where it fits nowhere, changes an output, or saves nothing."""
     text = apply(site, proposal)
@@ -103,7 +104,7 @@ def _tried(
         return None
     file = File(document.file.name, text.encode(), document.file.folder)
     try:
-        after = count(build(parse(file, files), settings))
+        after = count(build(parse(file, files), overrides))
     except (SpecError, UserError):
         return None
     if [layer.output for layer in after.graph.outputs] != [layer.output for layer in before.graph.outputs]:

@@ -5,9 +5,10 @@ from helpers.paths import ROOT
 
 from convcalc.analysis.count import count
 from convcalc.analysis.expect import compare
+from convcalc.catalogue import catalogue_files
 from convcalc.errors import SpecError
 from convcalc.language.document_loader import load as load_document
-from convcalc.language.sources import catalogue_files
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph, read
 
 
@@ -51,4 +52,4 @@ def test_what_expect_cannot_hold_is_refused_with_its_place(entry):
 
 
 def test_a_changed_network_expects_nothing():
-    assert compare(count(graph("reduce-5x5-1-direct", inputs=("14",)))) == []
+    assert compare(count(graph("reduce-5x5-1-direct", Overrides(inputs=("14",))))) == []

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import convcalc
 from convcalc.analysis.count import count
+from convcalc.catalogue import catalogue_files
 from convcalc.cli import run
 from convcalc.errors import SpecError, UserError
 from convcalc.exporters.code.code import Code
@@ -22,7 +23,6 @@ from convcalc.kinds import KINDS
 from convcalc.kinds.activation import Relu
 from convcalc.kinds.conv import Conv
 from convcalc.language.input_shapes import parse_shape
-from convcalc.language.sources import catalogue_files
 from convcalc.loader import load, read
 
 pytestmark = pytest.mark.filterwarnings("ignore")

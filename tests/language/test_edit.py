@@ -3,18 +3,20 @@
 import pytest
 
 from convcalc.analysis.count import count
+from convcalc.catalogue import catalogue_files
 from convcalc.cli import run
 from convcalc.errors import UserError
-from convcalc.language.builder import Settings, build
+from convcalc.language.builder import build
 from convcalc.language.document_loader import load, parse
 from convcalc.language.edit import extract_variant, inline_includes
-from convcalc.language.sources import File, Files, catalogue_files
+from convcalc.language.overrides import Overrides
+from convcalc.language.sources import File, Files
 from convcalc.loader import graph as graph_of
 from convcalc.rewrites import left_out, suggest
 
 
 def rows(document):
-    return [(row.path, row.output, row.tallies) for row in count(build(document, Settings())).rows]
+    return [(row.path, row.output, row.tallies) for row in count(build(document, Overrides())).rows]
 
 
 NETWORKS = [name for name, path in catalogue_files().items() if path.parent.name != "blocks"]
@@ -70,19 +72,19 @@ def test_what_cannot_be_written_into_one_file(tmp_path):
 
 
 def test_suggestions_reach_into_included_blocks(tmp_path):
-    found = suggest(load("nin_imagenet"), Settings(), Files())
+    found = suggest(load("nin_imagenet"), Overrides(), Files())
     assert {one.place.source.name.rpartition("/")[2] for one in found} == {"mlpconv.yaml"}
-    before = count(build(load("nin_imagenet"), Settings()))
+    before = count(build(load("nin_imagenet"), Overrides()))
     for one in found:
         document = parse(File("new.yaml", one.text.encode(), str(tmp_path)))
         assert document.get("include") is None
-        assert one.weights == count(build(document, Settings())).figure("weights") - before.figure("weights") < 0
+        assert one.weights == count(build(document, Overrides())).figure("weights") - before.figure("weights") < 0
 
 
 def test_the_projection_behind_the_pooling_of_a_naive_module(tmp_path):
     net = "input: 192x28x28\ninclude: inception\nlayers:\n" + "  - inception_naive: {c1: 64, c3: 128, c5: 32}\n" * 2
     document = files(tmp_path, net=net + "  - global_avg_pool\n  - flatten\n  - linear: 10\n")
-    found = {one.what: one for one in suggest(document, Settings(), Files())}
+    found = {one.what: one for one in suggest(document, Overrides(), Files())}
     one = found["1x1 to 1/4 of the channels behind the pooling"]
     first = 64 + 128 + 32 + 192 // 4  # what the second module sees, in place of 416
     second = 64 + 128 + 32 + first // 4
@@ -108,10 +110,10 @@ VARIANTS = [(name, variant) for name in NETWORKS for variant in load(name).varia
 def test_a_variant_as_a_spec_of_its_own(name, variant):
     whole = parse(File("mine.yaml", extract_variant(load(name), variant).encode(), ""))
     assert not whole.variants and whole.text("name").endswith(variant)
-    graph, expected = build(whole, Settings()), build(load(name), Settings(variant=variant))
+    graph, expected = build(whole, Overrides()), build(load(name), Overrides(variant=variant))
     assert [(layer.path, layer.output) for layer in graph.layers] == [(one.path, one.output) for one in expected.layers]
     assert count(graph).figure("params") == count(expected).figure("params")
-    found, published = graph.about["expect"], expected.about["expect"]
+    found, published = graph.provenance.expect, expected.provenance.expect
     assert (found and found.plain()) == (published and published.plain())
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from convcalc.analysis.count import count
 from convcalc.errors import SpecError
-from convcalc.language.builder import Settings, build
+from convcalc.language.builder import build
 from convcalc.language.document_loader import parse
+from convcalc.language.overrides import Overrides
 from convcalc.language.sources import File
 from convcalc.loader import read
 
@@ -22,7 +23,7 @@ def after(entry, shape="8x16x16", more=""):
 
 
 def params(text, **settings):
-    return count(build(parse(File("net.yaml", text.encode(), None)), Settings(**settings))).figure("params")
+    return count(build(parse(File("net.yaml", text.encode(), None)), Overrides(**settings))).figure("params")
 
 
 # -- shapes and layers -----------------------------------------------------------------------------------------------

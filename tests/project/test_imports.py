@@ -11,10 +11,11 @@ from helpers.sources import FILES, PACKAGE, imports, relative
 
 # A line may import from the lines above it and from itself. `__init__` names the library's functions, loaded lazily.
 ORDER = (
-    "errors __init__ discovery optional amounts arrays",
+    # the catalogue is a folder of names and paths
+    "errors __init__ discovery optional amounts arrays catalogue",
     "syntax",
     "kinds",
-    "graph weight_sharing deploy catalogue",
+    "graph deploy",
     "language",
     "analysis",
     "sweep conventions rewrites",

@@ -17,8 +17,7 @@ from convcalc.exporters.code.layer_code import layer_codes, require_same_kind
 from convcalc.exporters.code.parts import Part, identifier
 from convcalc.exporters.code.units import Draft, Line, Step, Writer, header, is_of_tokens, wrapped
 from convcalc.exporters.keras.table import CHANNELS_LAST, EITHER, TABLE, axis_order
-from convcalc.graph import Graph, Layer, Ref
-from convcalc.weight_sharing import stored
+from convcalc.graph import Graph, Layer, Ref, stored
 
 # names that the file uses itself
 NAMES = frozenset({"keras", "layers", "ops", "name", "Scale", "Parameter", "Constant", "local_response_norm"})

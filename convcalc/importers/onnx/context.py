@@ -9,13 +9,12 @@ from math import prod
 from typing import Any
 
 from convcalc.errors import UserError, printable
-from convcalc.graph import Graph, Layer, Ref
+from convcalc.graph import Graph, Layer, Ref, same_weights
 from convcalc.importers.onnx.layer_names import Namer, module_of_call
 from convcalc.importers.onnx.model import Model, Node
 from convcalc.importers.onnx.order import ordered
 from convcalc.importers.onnx.values import Shape, Unsupported, Value, checked
 from convcalc.kinds import KINDS, Kind
-from convcalc.weight_sharing import same_weights
 
 Inputs = list["Value | None"]
 Rule = Callable[["Context", Node, Inputs], "list[Value]"]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convcalc.errors import SpecError, UserError, printable, quoted
-from convcalc.graph import Graph, Ref
+from convcalc.graph import Graph, Provenance, Ref
 from convcalc.importers.onnx import fusions
 from convcalc.importers.onnx.context import MOST_NUMBERS, WRONG, Context
 from convcalc.importers.onnx.file import read_model
@@ -42,15 +42,13 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     graph = graph_of(model, inputs, spec, strict)
     graph.batch = batch
     graph.name = printable(Path(spec).stem)
-    graph.about["source"] = f"imported from {printable(Path(spec).name)}"
-    graph.about["file"] = {
-        "path": spec,
-        "producer": printable(model.producer),
-        "opset": model.opsets.get("", 0),
-    }
-    said = notes(model)
-    if said:
-        graph.about["note"] = "; ".join(said)
+    graph.provenance = Provenance(
+        f"imported from {printable(Path(spec).name)}",
+        "; ".join(notes(model)),
+        path=spec,
+        producer=printable(model.producer),
+        opset=model.opsets.get("", 0),
+    )
     return graph
 
 

@@ -1,32 +1,15 @@
-"""Values as text, for people: thousands or human units, shares, ratios, bars."""
+"""Values of a table's cells as text: thousands or units, shares, ratios, bars."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from convcalc.amounts import human
 from convcalc.errors import printable
 from convcalc.kinds.sizes import shape_text
 
-UNITS = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 BLOCKS = " ▏▎▍▌▋▊▉█"
-
-
-def human(value: int) -> str:
-    """Three digits and a unit; whole numbers up to 99,999 as they are. Decimal units only: k, M, G.
-
-    >>> human(16_896), human(160_563_200), human(4_089_184_256), human(999_999), human(-2_500_000)
-    ('16,896', '161 M', '4.09 G', '1.00 M', '-2.50 M')
-    """
-    size = abs(value)
-    if size < 100_000:
-        return f"{value:,}"
-    cut = 10 ** (len(str(size)) - 3)
-    size = (size + cut // 2) // cut * cut  # in whole numbers: a count may be larger than any float
-    unit, letter = next(pair for pair in UNITS if size >= pair[0])
-    whole, rest = divmod(size, unit)
-    decimals = str(rest).zfill(len(str(unit)) - 1)[: max(0, 3 - len(str(whole)))]
-    return f"{'-' if value < 0 else ''}{whole:,}{'.' if decimals else ''}{decimals} {letter}"
 
 
 def bar(share: float, width: int = 12) -> str:

@@ -1,13 +1,19 @@
-"""A network's cost as other tools print it, as tables."""
+"""Build the tables of other tools' conventions: their rules, and a network's cost as they print it."""
 
 from __future__ import annotations
 
 from convcalc.analysis.count import Count, fold
 from convcalc.conventions.convention import Convention, difference, figures, find, known_errors, names
-from convcalc.report import Column, Table
+from convcalc.report import Column, Report, Table
 from convcalc.tables.count import facts, footer, title
 
 _THEIRS = "theirs"
+
+
+def conventions_report(tool: str = "") -> Report:
+    """The rules of one convention, or a row for each. Raises SpecError for an unknown tool."""
+    table = _rules_table(find(tool)) if tool else _overview([find(name) for name in names()])
+    return Report("conventions", [table])
 
 
 def tables_as(counted: Count, tool: str, depth: int | None = None) -> list[Table]:
@@ -74,3 +80,25 @@ def _every(counted: Count) -> Table:
         f"{len({row[2] for row in rows})} different figures from {len(rows)} conventions",
     ]
     return Table(f"{title(graph)}: what each tool prints", columns, rows, None, notes, facts(counted))
+
+
+def _overview(found: list[Convention]) -> Table:
+    """A row a convention: what it counts, in which unit."""
+    columns = [Column("tool", "tool", "text"), Column("unit", "unit", "text"), Column("about", "counts", "name")]
+    rows = [[one.label, one.unit, one.about] for one in found]
+    notes = ("a multiply-accumulate is 1 MAC, 1 mult-add or 2 FLOPs; convcalc conventions TOOL shows the rules",)
+    return Table("Conventions", columns, rows, None, notes)
+
+
+def _rules_table(one: Convention) -> Table:
+    """A row a kind: the expression that a tool counts, and what it gets wrong."""
+    columns = [Column("kind", "kind", "name"), Column("rule", one.unit, "text"), Column("error", "known error", "text")]
+    kinds = [*one.texts, *(kind for kind in one.errors if kind not in one.texts)]
+    rows = [[kind, one.texts.get(kind, "0"), one.errors.get(kind, "")] for kind in kinds]
+    notes = [
+        one.about,
+        f"source: {one.source}",
+        "every other kind counts 0" + ("" if one.batch else "; the batch does not count"),
+        "inputs and outputs are elements; module and function are 1 by the spec's via:, a module if left out",
+    ]
+    return Table(one.label, columns, rows, None, notes)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from convcalc.language.document_loader import load as load_document
 from convcalc.catalogue import catalogue_files
+from convcalc.language.document_loader import load as load_document
 
 ROOT = Path(__file__).parents[2]
 RENEW = "run 'python tests/docs/test_readme.py' and read the difference that it makes"

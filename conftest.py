@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from convcalc.kinds.base import worked
+from convcalc.kinds.kind import print_cost
 
 
 @pytest.fixture(autouse=True)
 def _names(doctest_namespace: dict[str, Any]) -> None:
-    doctest_namespace["worked"] = worked
+    doctest_namespace["print_cost"] = print_cost

@@ -1,6 +1,6 @@
-"""What action.yml runs: check, with annotations and the summary of the step, then one comment in the pull request.
+"""Run `convcalc check` for action.yml, with annotations and the summary of the step, then write one comment.
 
-Everything comes by the environment. The exit code is that of `convcalc check`, whatever becomes of the comment.
+All inputs are environment variables. The exit code is that of `convcalc check`, even if the comment fails.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def fetched(branch: str) -> str:
-    """The base branch of a pull request, as a revision that is here; "" where there is none."""
+    """Fetch the base branch of a pull request and return its revision, or "" if there is none."""
     if not branch:
         return ""
     shallow = ["git", "rev-parse", "--is-shallow-repository"]
@@ -63,13 +63,13 @@ def fetched(branch: str) -> str:
 
 
 def has_changes(base: str) -> bool:
-    """Whether a file that may be a network or settings differs from the base; so it does where there is none."""
+    """Whether a file that may be a network or a configuration differs from the base; True without a base."""
     files = [":/*.yaml", ":/*.yml", ":/*.toml"]
     return not base or subprocess.run(["git", "diff", "--quiet", base, "--", *files], check=False).returncode != 0
 
 
 def body(report: dict[str, Any], page: str, base: str) -> str:
-    """The comment: the verdict, what is broken, and the rest folded away."""
+    """The text of the comment: the verdict, the limits that are exceeded, and a folded part with all limits."""
     rows = [(table["title"], row) for table in report["tables"] for row in table["rows"]]
     broken = [(title, row) for title, row in rows if row["level"] == "error"]
     warned = [(title, row) for title, row in rows if row["level"] == "warn"]
@@ -101,7 +101,7 @@ def markdown(rows: list[list[Any]]) -> str:
 
 
 def comment(number: int, text: str, is_new_wanted: bool) -> None:
-    """Bring our comment up to date, or write the first. Without the right to, as in forks, there is a warning."""
+    """Update our comment, or write the first one. Without permission, as in forks, print a warning."""
     try:
         own = ours(number, text.partition("\n")[0])
         if own:
@@ -114,7 +114,7 @@ def comment(number: int, text: str, is_new_wanted: bool) -> None:
 
 
 def ours(number: int, marker: str) -> int | None:
-    """The comment that begins with our marker and is by us; someone else may well have quoted it."""
+    """The number of the comment that begins with our marker and is ours: others may quote the marker."""
     page = 1
     while True:
         found = call("GET", f"issues/{number}/comments?per_page=100&page={page}")
@@ -127,7 +127,7 @@ def ours(number: int, marker: str) -> int | None:
 
 
 def call(method: str, path: str, data: Any = None) -> Any:
-    """Ask GitHub's API. Raises OSError."""
+    """Call GitHub's API and return its answer. Raises OSError."""
     root = f"{os.environ['GITHUB_API_URL']}/repos/{os.environ['GITHUB_REPOSITORY']}"
     headers = {"Authorization": f"Bearer {os.environ['TOKEN']}", "Accept": "application/vnd.github+json"}
     payload = None if data is None else json.dumps(data).encode()

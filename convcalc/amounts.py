@@ -1,4 +1,4 @@
-"""Counts as people write them: 5M, 4.1G, 25_000_000. Decimal units only, and nothing is rounded."""
+"""Counts as people write and read them: 5M, 4.1G, 25_000_000. Decimal units only; `amount` rounds nothing."""
 
 from __future__ import annotations
 
@@ -26,6 +26,23 @@ def amount(text: str) -> int:
         hint = "units are k, M, G, T and P" if text[-1:] in "mgtpK" else "for example 5M or 25_000_000"
         raise UserError(f"a whole number was expected, found {quoted(text)}", hint=hint)
     return int(value)
+
+
+def human(value: int) -> str:
+    """Three digits and a unit; whole numbers up to 99,999 as they are. Decimal units only: k, M, G.
+
+    >>> human(16_896), human(160_563_200), human(4_089_184_256), human(999_999), human(-2_500_000)
+    ('16,896', '161 M', '4.09 G', '1.00 M', '-2.50 M')
+    """
+    size = abs(value)
+    if size < 100_000:
+        return f"{value:,}"
+    cut = 10 ** (len(str(size)) - 3)
+    size = (size + cut // 2) // cut * cut  # in whole numbers: a count may be larger than any float
+    letter, unit = next((letter, unit) for letter, unit in reversed(UNITS.items()) if size >= unit)
+    whole, rest = divmod(size, unit)
+    decimals = str(rest).zfill(len(str(unit)) - 1)[: max(0, 3 - len(str(whole)))]
+    return f"{'-' if value < 0 else ''}{whole:,}{'.' if decimals else ''}{decimals} {letter}"
 
 
 def pattern(units: Mapping[str, int]) -> str:

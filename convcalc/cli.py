@@ -1,7 +1,7 @@
 """The command line: commands are found by file name, errors become exit codes.
 
-0 fine, 1 a budget broken or a difference that verify found, 2 bad usage or spec, 3 a bug in convcalc, 130 Ctrl-C,
-141 closed pipe.
+0 success, 1 a limit exceeded or a difference that verify found, 2 invalid usage or spec, 3 a bug in convcalc,
+130 Ctrl-C, 141 closed pipe.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FINE, BROKEN, BAD, BUG, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 3, 130, 141
 
 
 class Ended(Exception):
-    """The command was ended from outside, with this exit code."""
+    """The command was interrupted from outside, with this exit code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -31,7 +31,7 @@ class Ended(Exception):
 
 
 class Commands(click.Group):
-    """Finds `commands/NAME.py` (`import_.py` for `import`) and takes the `command` it holds, only when asked for."""
+    """Finds `commands/NAME.py` (`import_.py` for `import`) and imports its `command` only when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(name.rstrip("_").replace("_", "-") for name in modules(__file__, "commands"))
@@ -39,12 +39,12 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         name = cmd_name.replace("-", "_")
         for module in {name, f"{name}_"}.intersection(modules(__file__, "commands")):
-            found: click.Command = import_module(f"convcalc.commands.{module}").command
-            return found
+            command: click.Command = import_module(f"convcalc.commands.{module}").command
+            return command
         return None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; where JSON was asked for, an error of a spec is JSON too, besides its text on stderr."""
+        """Run the command; with JSON as the format, print a spec's errors as JSON too, besides their text on stderr."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # these two must not reach click, which makes both of them exit code 1
@@ -54,11 +54,11 @@ class Commands(click.Group):
         except SpecError as error:
             chosen = ctx.meta.get("convcalc.format")
             if chosen is not None and chosen.params.get("form") == "json" and not chosen.params.get("output"):
-                _say_json(error)
+                _print_json(error)
             raise
 
 
-def _say_json(error: SpecError) -> None:
+def _print_json(error: SpecError) -> None:
     import json
 
     sys.stdout.write(json.dumps({"schema_version": 1, "error": error.plain()}, indent=1) + "\n")
@@ -79,8 +79,8 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave the process with one of the exit codes above."""
-    # looking for garbage would take a tenth of a command's time, and at the end as much again
+    """Run the command line and exit the process with one of the codes above."""
+    # garbage collection would take a tenth of a command's time, and as much again at exit
     gc.set_threshold(50_000, 50, 100)
     code = run(arguments)
     gc.freeze()
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line and return the exit code."""
     if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (to the end)
     try:
@@ -96,35 +96,35 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else FINE
     except SpecError as error:
-        return _say(f"{error}", BAD)
+        return _print_error(f"{error}", BAD)
     except click.ClickException as error:
         error.show()
         return BAD
     except (click.Abort, KeyboardInterrupt):
-        return _say("interrupted", INTERRUPTED)
+        return _print_error("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        _close(sys.stdout)
+        _discard(sys.stdout)
         return CLOSED_PIPE
     except Ended as ended:
         if ended.code == CLOSED_PIPE:
-            _close(sys.stdout)
+            _discard(sys.stdout)
             return CLOSED_PIPE
-        return _say("interrupted", INTERRUPTED)
+        return _print_error("interrupted", INTERRUPTED)
     except OSError as error:
         if error.errno not in (ENOSPC, EDQUOT, EFBIG):
             return _bug(error)
-        _close(sys.stdout)
-        return _say(f"error: the output cannot be written: {error.strerror}", BAD)
+        _discard(sys.stdout)
+        return _print_error(f"error: the output cannot be written: {error.strerror}", BAD)
     except Exception as error:
         return _bug(error)
 
 
-def _close(stream: Any) -> None:
-    """Whoever read this has gone, or there is no room: nothing more is written, not even on the way out."""
+def _discard(stream: Any) -> None:
+    """Point the stream at devnull so that the flush at exit cannot raise (reader gone, or disk full)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _say(message: str, code: int) -> int:
+def _print_error(message: str, code: int) -> int:
     if sys.stderr is None:
         return code
     encoding = sys.stderr.encoding or "utf-8"
@@ -132,21 +132,21 @@ def _say(message: str, code: int) -> int:
         sys.stderr.write(message.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         sys.stderr.flush()
     except OSError:
-        _close(sys.stderr)
+        _discard(sys.stderr)
     return code
 
 
 def _bug(error: Exception) -> int:
-    """A crash of ours: one line for the user, the traceback in a file (or on stderr with CONVCALC_DEBUG)."""
+    """Report a bug of convcalc: one line for the user, the traceback in a file (on stderr with CONVCALC_DEBUG)."""
     import tempfile
     import traceback
 
     lines: list[Any] = traceback.format_exception(error)
     if os.environ.get("CONVCALC_DEBUG"):
-        return _say("".join(lines), BUG)
+        return _print_error("".join(lines), BUG)
     try:
         with tempfile.NamedTemporaryFile("w", prefix="convcalc-", suffix=".log", delete=False, encoding="utf-8") as log:
             log.write(f"convcalc {__version__}, Python {sys.version}\n{sys.argv}\n{''.join(lines)}")
     except OSError:
-        return _say("".join(lines), BUG)
-    return _say(f"error: a bug in convcalc ({type(error).__name__}); please report it with {log.name}", BUG)
+        return _print_error("".join(lines), BUG)
+    return _print_error(f"error: a bug in convcalc ({type(error).__name__}); please report it with {log.name}", BUG)

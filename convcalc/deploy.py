@@ -27,7 +27,7 @@ def deploy(graph: Graph) -> Graph:
     folded = _foldable(graph)
     into = {graph.all[index].inputs[0].layer for index in folded}
     found = Graph(graph.name)
-    found.batch, found.about = graph.batch, {**graph.about, "expect": None}
+    found.batch = graph.batch
     where: dict[Ref, Ref] = {}
     starts = []
     dropped = 0
@@ -52,7 +52,8 @@ def deploy(graph: Graph) -> Graph:
     left = sum(layer.kind.name == "batch_norm" for layer in found.all)
     note = f"as deployed: {len(folded)} batch norms folded, {dropped} dropout and identity layers left out"
     note += f"; {left} batch norms have no convolution before them to fold into" if left else ""
-    found.about["note"] = "; ".join(filter(None, (graph.about.get("note"), note)))
+    note = "; ".join(filter(None, (graph.provenance.note, note)))
+    found.provenance = graph.provenance._replace(expect=None, note=note)
     return found
 
 

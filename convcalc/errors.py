@@ -1,15 +1,15 @@
-"""Places in a spec, what is wrong there, and the one exception that carries it."""
+"""Locations in a spec, the problems there, and the exceptions that carry them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 MOST_SHOWN = 20
 
 
 class Source:
-    """The text of one file, kept so that an error can show the line it speaks of."""
+    """The text of one file, kept so that an error can show its line."""
 
     __slots__ = ("_lines", "name", "text")
 
@@ -30,7 +30,7 @@ class Source:
 
 
 class Place(NamedTuple):
-    """Where something stands: line and column count from 1; the columns run up to, not including, `end`."""
+    """A location in a file: line and column count from 1; `end` is the column after the last."""
 
     source: Source
     line: int
@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: the fact, where, what led there (`notes`), and what would fix it (`hint`)."""
+    """One error: the fact, its location, how the location was reached (`notes`), and a fix (`hint`)."""
 
     message: str
     place: Place | None = None
@@ -60,17 +60,17 @@ class Problem(NamedTuple):
 
 
 def _snippet(place: Place, shown: str) -> list[str]:
-    """The source line and a caret line under it, cut to a window of 100 columns around the place."""
+    """The source line with a line of carets under it, cut to 100 columns around the location."""
     start = max(0, place.column - 60) if len(shown) > 100 else 0
     window = printable(shown[start : start + 100])
-    at = place.column - 1 - start
-    width = max(1, min(place.end - place.column, len(window) - at))
+    offset = place.column - 1 - start
+    width = max(1, min(place.end - place.column, len(window) - offset))
     number = f"{place.line:>5}"
-    return [f"{number} | {window}", f"{'':>5} | {' ' * at}^{'~' * (width - 1)}"]
+    return [f"{number} | {window}", f"{'':>5} | {' ' * offset}^{'~' * (width - 1)}"]
 
 
 class SpecError(Exception):
-    """A spec, or what was asked of it, cannot be used. `problems` holds every error found, in file order.
+    """A spec, or an option for it, is invalid. `problems` holds every error, in file order.
 
     >>> print(SpecError([Problem("no layers", hint="add 'layers:'")]))
     error: no layers
@@ -80,9 +80,9 @@ class SpecError(Exception):
     def __init__(self, problems: Problem | str | Iterable[Problem], hint: str = "") -> None:
         if isinstance(problems, str):
             problems = Problem(problems, hint=hint)
-        found = [problems] if isinstance(problems, Problem) else list(problems)
+        all_problems = [problems] if isinstance(problems, Problem) else list(problems)
         distinct: dict[tuple[str, str], Problem] = {}
-        for problem in found:
+        for problem in all_problems:
             distinct.setdefault((str(problem.place), problem.message), problem)
         self.problems: list[Problem] = sorted(distinct.values(), key=_order)
         super().__init__(self.problems)
@@ -95,12 +95,12 @@ class SpecError(Exception):
         return "\n".join(shown)
 
     def plain(self) -> dict[str, Any]:
-        """Every problem as plain values, for JSON."""
+        """Convert to plain values, for JSON."""
         problems = []
         for problem in self.problems:
             place = problem.place
-            where = {"file": place.source.name, "line": place.line, "column": place.column} if place else {}
-            problems.append({"message": problem.message, **where, "notes": problem.notes, "hint": problem.hint})
+            location = {"file": place.source.name, "line": place.line, "column": place.column} if place else {}
+            problems.append({"message": problem.message, **location, "notes": problem.notes, "hint": problem.hint})
         return {"problems": problems}
 
 
@@ -110,9 +110,9 @@ def _order(problem: Problem) -> tuple[str, int, int]:
 
 
 class UserError(Exception):
-    """A fact that a layer, a field or an expression finds wrong; whoever knows the place makes it a Problem.
+    """An error that does not know its location yet. The caller that does turns it into a Problem.
 
-    `field` names the field at fault, `offset` the column inside an expression's text.
+    `field` names the field at fault; `offset` and `width` say which characters of an expression's text are.
     """
 
     def __init__(self, message: str, field: str = "", hint: str = "", offset: int = 0, width: int = 0) -> None:
@@ -124,17 +124,27 @@ class TooLarge(UserError):
     """A limit of this program that a network exceeds: no layer is wrong, and there is nothing to try instead."""
 
 
+class LocatedError(UserError):
+    """A UserError that knows its location."""
+
+    def __init__(self, message: str, place: Place, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.place = place
+
+    def problem(self) -> Problem:
+        return Problem(self.message, self.place, (), self.hint)
+
+
+class UnknownField(UserError):
+    """A field that a kind does not have: the key is wrong, not its value."""
+
+
 class ChangesGraph(Exception):
-    """A sweep's array met something that changes the graph; the sweep goes through its values one by one."""
-
-
-# In a sweep a condition is an array. Whoever sweeps puts a function here, which is told of every condition that fails
-# somewhere: the array, the message and its facts, both still to be formatted for a point.
-collectors: list[Callable[[Any, str, dict[str, Any]], None]] = []
+    """The structure of the graph depends on a sweep's array: the sweep must build each point on its own."""
 
 
 def printable(text: str) -> str:
-    """`text` with every character that could move a cursor, end a line or hide, written as an escape.
+    """Escape every character of `text` that could move a cursor, end a line or be invisible.
 
     >>> printable("a\\x1b[31m\\n")
     'a\\\\x1b[31m\\\\n'
@@ -145,7 +155,7 @@ def printable(text: str) -> str:
 
 
 def quoted(value: object, most: int = 60) -> str:
-    """A user's own word inside a message: in quotes, escaped, cut to `most` characters.
+    """Quote a user's own word for a message: escaped, and cut to `most` characters.
 
     >>> quoted("kernal"), quoted("x" * 100, most=8)
     ("'kernal'", "'xxxxxxxx...'")
@@ -155,7 +165,7 @@ def quoted(value: object, most: int = 60) -> str:
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The one of `words` that `word` most likely means, or None.
+    """Find the word that `word` is most likely a misspelling of; None if no word is close.
 
     >>> nearest("kernal", ["filters", "kernel"])
     'kernel'
@@ -163,12 +173,12 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     import difflib
 
     lower = {candidate.lower(): candidate for candidate in words}
-    found = difflib.get_close_matches(word[:100].lower(), lower, n=1, cutoff=0.6)
-    return lower[found[0]] if found else None
+    matches = difflib.get_close_matches(word[:100].lower(), lower, n=1, cutoff=0.6)
+    return lower[matches[0]] if matches else None
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """A hint naming the nearest of `words`, or listing them when none is near.
+    """Make a hint: the nearest of `words`, or all of them if none is close.
 
     >>> did_you_mean("relo", ["conv", "relu"])
     "did you mean 'relu'?"
@@ -180,7 +190,7 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     if ":" in word:
         return "is a space missing after the ':'?"
     choices = list(words)
-    found = nearest(word, choices)
-    if found:
-        return f"did you mean '{found}'?"
+    match = nearest(word, choices)
+    if match:
+        return f"did you mean '{match}'?"
     return f"expected one of: {', '.join(choices[:40])}{', ...' if len(choices) > 40 else ''}" if choices else ""

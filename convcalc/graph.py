@@ -6,11 +6,15 @@ known as soon as the layer is in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convcalc.errors import Place, TooLarge, UserError
-from convcalc.kinds import Input, Kind, Shape, require
+from convcalc.errors import Place, Problem, TooLarge, UserError
+from convcalc.kinds import Input, Kind, Shape, require, tallied, total
+from convcalc.kinds.sizes import STORED
+
+if TYPE_CHECKING:
+    from convcalc.syntax.node import Node
 
 MOST_LAYERS = 250_000
 
@@ -69,6 +73,25 @@ class Group(NamedTuple):
     place: Place | None = None
 
 
+class Provenance(NamedTuple):
+    """Where a network comes from, and what its spec says about it.
+
+    `path` is of the spec or the model, `data` are the bytes of the spec and of its includes: none for a model.
+    """
+
+    source: str = ""  # a citation, or what was imported
+    note: str = ""  # what a reader of the figures should know
+    path: str = ""
+    data: Sequence[bytes] = ()
+    variant: str = ""
+    variables: Mapping[str, Any] = {}
+    used: frozenset[str] = frozenset()  # the variables that layers use
+    expect: Node | None = None  # published figures; None under overrides
+    budget: Node | None = None
+    producer: str = ""  # of a model: the program that wrote it
+    opset: int | None = None  # of an ONNX model
+
+
 class Graph:
     """Layers in the order of computation, inputs first, and the groups that blocks and repeats made of them.
 
@@ -84,8 +107,7 @@ class Graph:
         self.all: list[Layer] = []
         self.groups: list[Group] = []
         self.batch = 1
-        # what a spec says about its network: source, expect, budget, the variables and variant it was built with
-        self.about: dict[str, Any] = {}
+        self.provenance = Provenance()
 
     @property
     def layers(self) -> list[Layer]:
@@ -139,3 +161,30 @@ def _require_inputs(kind: Kind, count: int) -> None:
     wanted = str(least) if least == most else f"at least {least}" if most is None else f"{least} to {most}"
     plural = "" if wanted == "1" else "s"
     raise UserError(f"{kind.name} takes {wanted} input{plural}, found {count}", "from", "name them in from:")
+
+
+def stored(layer: Layer) -> dict[str, int]:
+    """The sizes of what a layer stores."""
+    tallies = tallied(layer.kind, layer.shapes, layer.output)
+    return {name: total(products) for name, products in tallies.items() if name in STORED}
+
+
+def same_weights(one: Layer, other: Layer) -> bool:
+    """Whether two layers can be one in what they store.
+
+    They must store the same sizes; layers of different kinds (an embedding and a linear layer) as much in all.
+    """
+    ours, theirs = stored(one), stored(other)
+    if one.kind.name == other.kind.name:
+        return ours == theirs
+    return bool(ours) and sum(ours.values()) == sum(theirs.values())
+
+
+def cannot_share(layer: Layer, other: Layer) -> Problem:
+    """What is wrong where a spec lets two layers share weights that are not the same."""
+    notes = tuple(
+        f"'{one.path}': {', '.join(f'{name} {size:,}' for name, size in stored(one).items()) or 'no weights'}"
+        for one in (layer, other)
+    )
+    what = f"'{layer.path}' shares the weights of '{other.path}', which has others"
+    return Problem(what, layer.place, notes, "fields and input channels must be the same")

@@ -1,4 +1,4 @@
-"""Libraries that only some commands need: imported when asked for, kept quiet while they work."""
+"""Import libraries that only some commands need, and silence what they print."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INSTALL = 'pip install "convcalc[torch]"'
 
 
 def need(name: str, purpose: str) -> Any:
-    """A library of the extra. Raises SpecError where it is missing."""
+    """Import a library of an extra. Raises SpecError where it is not installed."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -33,8 +33,8 @@ def said(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the warnings that exporters write, and the programs that they print; what user code prints is kept."""
-    before = logging.root.manager.disable
+    """Silence warnings, logging and stderr, where exporters print; move stdout, where user code prints, to stderr."""
+    level = logging.root.manager.disable
     kept, dropped = contextlib.redirect_stdout(sys.stderr), contextlib.redirect_stderr(io.StringIO())
     with warnings.catch_warnings(), kept, dropped:
         warnings.simplefilter("ignore")
@@ -42,4 +42,4 @@ def quiet() -> Iterator[None]:
         try:
             yield
         finally:
-            logging.disable(before)
+            logging.disable(level)

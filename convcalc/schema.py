@@ -1,4 +1,4 @@
-"""The JSON schema of a spec, for editors: completion, descriptions, and the mistakes that show without computing."""
+"""The JSON schema of a spec, for editors: completion, descriptions, and the errors that need no computation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ COMMON: dict[str, Schema] = {
 
 
 def schema() -> Schema:
-    """The schema of a whole spec (draft 7)."""
+    """Make the schema of a whole spec (draft 7)."""
     kinds = {name: _described(_kind(kind), _about(kind)) for name, kind in sorted(KINDS.items())}
     repeat = _object({"times": {"anyOf": [{"type": "integer", "minimum": 0}, FORMULA]}, "layers": LAYERS}, REPEAT_KEYS)
     repeat["properties"].update(_common())
@@ -76,9 +76,9 @@ def schema() -> Schema:
 
 
 def _top() -> dict[str, Schema]:
-    """What each top-level key holds, by the kind of value that the reader checks too."""
+    """The schemas of the top-level keys, by the type that `language.document.KEYS` gives."""
     block = _object({"args": {"type": ["object", "array", "null"]}, "inputs": NAMES, "layers": LAYERS}, BLOCK_KEYS)
-    own: dict[str, Schema] = {
+    special: dict[str, Schema] = {
         "vars": {"type": ["object", "null"], "additionalProperties": VALUE},
         "variants": _mapping(_mapping({})),
         "blocks": _mapping({**block, "required": ["layers"]}),
@@ -88,7 +88,7 @@ def _top() -> dict[str, Schema]:
         "input": {"anyOf": [*SHAPE["anyOf"], _mapping(SHAPE)]},
     }
     by_type = {"text": TEXT, "names": NAMES, "mapping": {"type": "object"}}
-    return {key: own.get(key) or by_type[holds] for key, (holds, _) in KEYS.items()}
+    return {key: special.get(key) or by_type[holds] for key, (holds, _) in KEYS.items()}
 
 
 def _expect() -> Schema:
@@ -98,25 +98,25 @@ def _expect() -> Schema:
 
 
 def _budget() -> Schema:
-    """Limits of the network, of layers and of kinds: units and fields as `analysis.budget` reads them."""
-    metrics = {metric: _limit(metric) for metric in budget.METRICS}
-    scoped = _mapping({"type": "object", "properties": metrics, "additionalProperties": False})
-    own: dict[str, Schema] = {
+    """Limits of the network, of layers and of kinds: units and fields as `budgets.limits` reads them."""
+    figures = {figure: _limit(figure) for figure in budget.FIGURES}
+    scoped = _mapping({"type": "object", "properties": figures, "additionalProperties": False})
+    others: dict[str, Schema] = {
         "output": FIXED_SHAPE,
         "precision": {"enum": list(budget.BITS)},
         "layers": scoped,
         "kinds": scoped,
     }
-    described = {key: _described({**metrics, **own}[key], about) for key, about in budget.KEYS.items()}
+    described = {key: _described({**figures, **others}[key], about) for key, about in budget.KEYS.items()}
     return {"type": "object", "properties": described, "additionalProperties": False}
 
 
-def _limit(metric: str) -> Schema:
-    """A limit: an amount, or a mapping that limits something."""
-    units = budget.amounts_of(metric)
+def _limit(figure: str) -> Schema:
+    """A limit: an amount, or a mapping with at least one of at_most, max_increase and ratchet."""
+    units = budget.limit_pattern(figure)
     amount: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, _text(units)]}
     both = f"(?:{units})\\s+and\\s+{budget.PERCENT}|{budget.PERCENT}\\s+and\\s+(?:{units})"
-    own: dict[str, Schema] = {
+    fields: dict[str, Schema] = {
         "at_most": amount,
         "max_increase": {"anyOf": [*amount["anyOf"], _text(f"{budget.PERCENT}|{both}")]},
         "ratchet": {"type": "boolean"},
@@ -125,7 +125,7 @@ def _limit(metric: str) -> Schema:
     }
     limits: list[Schema] = [{"required": ["at_most"]}, {"required": ["max_increase"]}]
     limits.append({"required": ["ratchet"], "properties": {"ratchet": {"const": True}}})
-    return {"anyOf": [*amount["anyOf"], {**_object(own, budget.FIELDS), "anyOf": limits}]}
+    return {"anyOf": [*amount["anyOf"], {**_object(fields, budget.FIELDS), "anyOf": limits}]}
 
 
 def _text(pattern: str) -> Schema:
@@ -133,7 +133,7 @@ def _text(pattern: str) -> Schema:
 
 
 def _kind(kind: type[Kind]) -> Schema:
-    """What may stand behind a kind's name: nothing, its fields, its one bare field, or its branches."""
+    """The value of a kind's key: nothing, its fields, its bare field, or its branches."""
     properties = {
         name: _described({"anyOf": [field.schema(), FORMULA]}, field.doc) for name, field in kind.fields.items()
     }

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from convcalc.analysis.count import count
 from convcalc.analysis.expect import KEYS, compare
-from convcalc.budgets.limits import METRICS as METRIC_NAMES
-from convcalc.budgets.limits import limits
-from convcalc.commands.kinds import example_spec
+from convcalc.budgets.limits import FIGURES as FIGURE_NAMES
+from convcalc.budgets.limits import read_limits
+from convcalc.catalogue import catalogue_files
 from convcalc.errors import SpecError
 from convcalc.kinds import KINDS
-from convcalc.language.sources import catalogue_files
 from convcalc.loader import read as read_graph
 from convcalc.schema import schema
 from convcalc.syntax.yaml import read
+from convcalc.tables.kinds import example_spec
 
 CHECK = jsonschema.Draft7Validator(schema())
 
@@ -121,7 +121,7 @@ FIELDS = st.fixed_dictionaries(
         "at_least": LIMIT,
     },
 )
-METRICS = st.sampled_from([*METRIC_NAMES, "output", "parms"])
+METRICS = st.sampled_from([*FIGURE_NAMES, "output", "parms"])
 LIMITS = st.dictionaries(METRICS, LIMIT | FIELDS, max_size=3)
 BUDGETS = st.fixed_dictionaries(
     {},
@@ -144,7 +144,7 @@ def test_the_schema_refuses_of_a_budget_what_check_refuses(budget):
     """Fractions of a KiB that make no whole byte are beyond a schema: the only text that it lets through."""
     text = json.dumps({"budget": budget})
     try:
-        limits(read(text).value["budget"])
+        read_limits(read(text).value["budget"])
         found = []
     except SpecError as error:
         found = [problem for problem in error.problems if "whole number of bytes" not in problem.message]

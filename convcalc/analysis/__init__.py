@@ -1,0 +1,1 @@
+"""Graph -> figures: what each layer costs, why, and how two networks differ."""

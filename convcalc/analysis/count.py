@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Shape, tallied, total
-from convcalc.kinds.base import MACS, MIXING, OPERATIONS, STORED, Product
+from convcalc.kinds.sizes import MACS, MIXING, OPERATIONS, STORED, Product
 
 Tallies = Mapping[str, int]
 

@@ -11,7 +11,7 @@ from convcalc.analysis.count import FIGURES, Count
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import shape_of
-from convcalc.syntax.yaml import Node, describe
+from convcalc.syntax.node import Node, describe
 
 DEPTHS = ("depth", "nonlinearities")
 # a published figure, to the digits that were published
@@ -40,7 +40,7 @@ def compare(counted: Count) -> list[Expectation]:
     >>> [(one.key, one.actual, one.ok) for one in compare(count(read(text)))]
     [('weights', '4,096', True)]
     """
-    node: Node | None = counted.graph.about.get("expect")
+    node = counted.graph.provenance.expect
     if node is None:
         return []
     found, problems = [], []

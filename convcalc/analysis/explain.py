@@ -13,8 +13,8 @@ from convcalc.analysis.symbolic import Traced
 from convcalc.errors import SpecError, did_you_mean, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Kind, Shape, formula, total
-from convcalc.kinds.base import MACS
 from convcalc.kinds.fields import Integer, Sizes, is_whole
+from convcalc.kinds.sizes import MACS
 
 # what letters stand for that no field of the layer claims
 LETTERS = (("C", "input channels"), ("DHW", "input size"), ("ZPQ", "output size"), ("N", "batch"))

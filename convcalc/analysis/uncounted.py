@@ -23,7 +23,7 @@ def has_unknown_input(layer: Layer) -> bool:
 def reason_for(layer: Layer) -> str:
     """Return why a layer's work is not known, in words.
 
-    >>> from convcalc.kinds.general import Opaque
+    >>> from convcalc.kinds.primitives import Opaque
     >>> def reason(**fields):
     ...     return reason_for(Layer(0, "Gemm1", Opaque(operator="Gemm", **fields), (), (), ()))
     >>> reason(), reason(reason="a product that is not by weights"), reason(unknown_input=True)
@@ -37,7 +37,7 @@ def reason_for(layer: Layer) -> str:
 def operators_without_rule(layers: Iterable[Layer]) -> str:
     """Return the operators of layers in one bounded line, those of one operator and reason together.
 
-    >>> from convcalc.kinds.general import Opaque
+    >>> from convcalc.kinds.primitives import Opaque
     >>> gemm, magic = Opaque(operator="Gemm", reason="its input is transposed"), Opaque(operator="my.own:Magic")
     >>> kinds = {"fc1": gemm, "fc2": gemm, "Magic1": magic}
     >>> operators_without_rule(Layer(0, path, kind, (), (), ()) for path, kind in kinds.items())

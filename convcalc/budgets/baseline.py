@@ -1,7 +1,7 @@
-"""A file of recorded figures that networks may not exceed: what they cost when it was written, and who let them grow.
+"""A baseline: a file of recorded figures that networks may not exceed, with the reasons for each allowed increase.
 
-It is written sorted and without a time or a host, so two runs give the same bytes. It only tightens: a figure that fell
-is lowered, one that rose is an error, unless a reason is given, which the file then holds.
+The file is sorted and holds neither time nor host, so two runs write the same bytes. Updates only lower figures; a
+higher figure is an error, unless a reason is given, which the file then records.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from os.path import abspath, basename, dirname, join, relpath
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import Count
-from convcalc.budgets.limits import Checked, Limit, measured
+from convcalc.budgets.limits import Limit
+from convcalc.budgets.measure import CheckedLimit, measure
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
-from convcalc.language.sources import Files, without_variant
-from convcalc.syntax.yaml import Node, describe, read
+from convcalc.language.sources import Files
+from convcalc.loader import SpecName
+from convcalc.syntax.node import Node, describe
+from convcalc.syntax.yaml import read
 
 FORMAT = 1
 RECORDED = ("params", "macs", "flops", "activation")
@@ -24,7 +27,7 @@ HEAD = "# Figures that may fall and not rise, written by convcalc check --baseli
 
 
 class Entry(NamedTuple):
-    """What is recorded of one network: its figures, those of its layers, the reasons for growth, and its place."""
+    """The record of one network: its figures, those of its layers, the reasons for increases, and its nodes."""
 
     figures: Mapping[str, int]
     layers: Mapping[str, Sequence[int]]
@@ -33,7 +36,7 @@ class Entry(NamedTuple):
 
 
 class Baseline:
-    """The entries of a file by the path of their spec, from the file's folder; SPEC@VARIANT for a variant."""
+    """The entries of a file by the path of their spec, relative to the file's folder; SPEC@VARIANT for a variant."""
 
     def __init__(self, path: str, must_exist: bool = True) -> None:
         self.path, self.folder = path, dirname(path)
@@ -43,17 +46,17 @@ class Baseline:
             return
         try:
             data = Files().load(path)
-        except UserError as misfit:
-            missing = not Files().exists(path)
-            raise SpecError(misfit.message, "--update-baseline writes it" if missing else misfit.hint) from None
+        except UserError as error:
+            is_missing = not Files().exists(path)
+            raise SpecError(error.message, "--update-baseline writes it" if is_missing else error.hint) from None
         self._read(read(data, path))
 
     def key(self, spec: str) -> str:
-        """What a spec is called in the file."""
-        path = without_variant(spec)
-        if not Files().exists(path):
+        """The key of a spec in the file."""
+        name = SpecName.parse(spec)
+        if not name.exists:
             return spec
-        return relpath(abspath(path), abspath(self.folder or ".")).replace(os.sep, "/") + spec[len(path) :]
+        return relpath(abspath(name.path), abspath(self.folder or ".")).replace(os.sep, "/") + spec[len(name.path) :]
 
     def _read(self, node: Node) -> None:
         problems: list[Problem] = []
@@ -62,32 +65,32 @@ class Baseline:
             raise SpecError(node.problem(f"a baseline holds 'networks:', found {describe(node)}", "write it anew"))
         version = top.get("convcalc_baseline")
         if version is None or version.value != FORMAT:
-            what = "nothing" if version is None else describe(version)
-            raise SpecError((version or node).problem(f"'convcalc_baseline: {FORMAT}' was expected, found {what}"))
+            found = "nothing" if version is None else describe(version)
+            raise SpecError((version or node).problem(f"'convcalc_baseline: {FORMAT}' was expected, found {found}"))
         for key, inner in top["networks"].items():
-            self.entries[key] = self._entry(inner, problems)
+            self.entries[key] = self._read_entry(inner, problems)
         if problems:
             raise SpecError(problems)
 
-    def _entry(self, node: Node, problems: list[Problem]) -> Entry:
+    def _read_entry(self, node: Node, problems: list[Problem]) -> Entry:
         known = (*RECORDED, "layers", "allowed")
         figures: dict[str, Node] = {}
         for name, value in node.items():
-            wanted = ""
+            expected = ""
             if name not in known:
                 text = f"a baseline has no figure {quoted(name)}"
                 problems.append(Problem(text, value.key_place, (), did_you_mean(name, known)))
             elif name in RECORDED:
                 figures[name] = value
-                wanted = "" if _is_count(value.plain()) else "a whole number"
+                expected = "" if _is_count(value.plain()) else "a whole number"
             elif name == "layers":
                 rows = [inner.plain() for _, inner in value.items()]
                 is_right = isinstance(value.value, dict) and all(_are_counts(row) for row in rows)
-                wanted = "" if is_right else f"lists of {len(LAYERS)} whole numbers by layer"
+                expected = "" if is_right else f"lists of {len(LAYERS)} whole numbers by layer"
             elif not isinstance(value.value, list):
-                wanted = "a list of reasons"
-            if wanted:
-                problems.append(value.problem(f"'{name}' must be {wanted}, found {describe(value)}"))
+                expected = "a list of reasons"
+            if expected:
+                problems.append(value.problem(f"'{name}' must be {expected}, found {describe(value)}"))
         layers = node.value.get("layers") if isinstance(node.value, dict) else None
         allowed = node.value.get("allowed") if isinstance(node.value, dict) else None
         return Entry(
@@ -97,8 +100,8 @@ class Baseline:
             figures,
         )
 
-    def check(self, spec: str, counted: Count) -> list[Checked]:
-        """A limit for every recorded figure of a network. Raises SpecError where there is none recorded."""
+    def check(self, spec: str, counted: Count) -> list[CheckedLimit]:
+        """Check every recorded figure of a network. Raises SpecError for a network without a record."""
         key = self.key(spec)
         self.seen.add(key)
         if key not in self.entries:
@@ -106,35 +109,34 @@ class Baseline:
             hint = hint if "mean" in hint else "--update-baseline adds it"
             raise SpecError(f"{self.path} records no figures of {quoted(key)}", hint)
         entry = self.entries[key]
-        found = []
+        checked = []
         for name, bound in entry.figures.items():
-            value = measured(counted, name, counted.rows)
+            value = measure(counted, name, counted.rows)
             limit = Limit(name, place=entry.nodes[name].place if name in entry.nodes else None, option=self.path)
             text = f"{name}: {value:,} is {value - bound:,} over the recorded {bound:,}"
-            grown = self._grown(entry, counted, name) if value > bound else []
+            grown = self._largest_increases(entry, counted, name) if value > bound else []
             ok = value <= bound
-            found.append(
-                Checked(limit, f"{name}/baseline", value, bound, bound - value, bound, grown, ok, "" if ok else text)
-            )
-        return found
+            rule, message = f"{name}/baseline", "" if ok else text
+            checked.append(CheckedLimit(limit, rule, value, bound, bound - value, bound, grown, ok, message))
+        return checked
 
-    def _grown(self, entry: Entry, counted: Count, metric: str) -> list[tuple[str, int]]:
-        """The three layers that grew most since they were recorded; none for a figure that layers do not sum to."""
-        if metric not in LAYERS:
+    def _largest_increases(self, entry: Entry, counted: Count, name: str) -> list[tuple[str, int]]:
+        """The three layers that grew most since the record; none for a figure that is not recorded of layers."""
+        if name not in LAYERS:
             return []
-        at = LAYERS.index(metric)
+        index = LAYERS.index(name)
         nothing = [0] * len(LAYERS)
-        weighed = [(row.path, row.figure(metric) - entry.layers.get(row.path, nothing)[at]) for row in counted.rows]
-        return [pair for pair in sorted(weighed, key=lambda pair: -pair[1])[:3] if pair[1] > 0]
+        increases = [(row.path, row.figure(name) - entry.layers.get(row.path, nothing)[index]) for row in counted.rows]
+        return [pair for pair in sorted(increases, key=lambda pair: -pair[1])[:3] if pair[1] > 0]
 
     def update(self, spec: str, counted: Count, reason: str) -> list[str]:
-        """Record a network's figures: lower where they fell, higher only with a reason; what was done, in words.
+        """Record a network's figures and return lines that say what changed.
 
-        Nothing is recorded of a network that rose without one.
+        Without a reason, a network with any higher figure is not recorded at all.
         """
         key = self.key(spec)
         self.seen.add(key)
-        now = {name: measured(counted, name, counted.rows) for name in RECORDED}
+        now = {name: measure(counted, name, counted.rows) for name in RECORDED}
         old = self.entries.get(key)
         before = old.figures if old else {}
         risen = {name: before[name] for name in RECORDED if now[name] > before.get(name, now[name])}
@@ -150,23 +152,23 @@ class Baseline:
         if old is None:
             return [f"{key}: recorded"]
         fallen = [f"{name} {was:,} -> {now[name]:,}" for name, was in before.items() if now[name] < was]
-        said = [f"lowered {', '.join(fallen)}"] if fallen else []
-        said += [f"raised {', '.join(grown)}"] if grown else []
-        return [f"{key}: {'; '.join(said)}"] if said else []
+        changes = [f"lowered {', '.join(fallen)}"] if fallen else []
+        changes += [f"raised {', '.join(grown)}"] if grown else []
+        return [f"{key}: {'; '.join(changes)}"] if changes else []
 
     def forget(self) -> list[str]:
-        """Take out the networks whose file is gone; what was done, in words."""
-        gone = [key for key in self.entries if key not in self.seen and not self._is_there(key)]
+        """Remove the networks whose file no longer exists and return lines that say so."""
+        gone = [key for key in self.entries if key not in self.seen and not self._exists(key)]
         for key in gone:
             del self.entries[key]
         return [f"{key}: gone, taken out" for key in gone]
 
-    def _is_there(self, key: str) -> bool:
-        path = without_variant(join(self.folder, key))
-        return Files().exists(path) or ("/" not in key and not basename(key).endswith((".yaml", ".yml", ".onnx")))
+    def _exists(self, key: str) -> bool:
+        name = SpecName.parse(join(self.folder, key))
+        return name.exists or ("/" not in key and not basename(key).endswith((".yaml", ".yml", ".onnx")))
 
-    def text(self) -> str:
-        """The file, sorted: the same figures give the same bytes."""
+    def to_yaml(self) -> str:
+        """The text of the file, sorted: the same figures give the same bytes."""
         lines = [HEAD, f"convcalc_baseline: {FORMAT}\n", "networks:\n" if self.entries else "networks: {}\n"]
         for key, entry in sorted(self.entries.items()):
             lines.append(f"  {_quoted(key)}:\n")

@@ -1,7 +1,7 @@
-"""Whether a network keeps its limits, wherever they come from: what `check` prints, and a function for test suites.
+"""Check the limits of a network from all sources: the tables of `convcalc check`, and a function for test suites.
 
-Every limit of every source holds: the spec's, the project's settings', those of a command line or a call. None replaces
-another, so none can loosen one; a limit that says nothing because a stricter one holds is named.
+Every limit of every source applies: the spec's, the project's, those of a command line or a call. None replaces
+another, so none can loosen one; a limit without effect, because a stricter one applies, is reported.
 """
 
 from __future__ import annotations
@@ -10,26 +10,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import Count, count
-from convcalc.analysis.expect import compare
+from convcalc.analysis.expect import Expectation, compare
 from convcalc.budgets.baseline import Baseline
-from convcalc.budgets.config import Config, config
+from convcalc.budgets.config import ProjectConfig, project_config
 from convcalc.budgets.limits import (
+    FIGURES,
     LEVELS,
-    METRICS,
     SHAPES,
-    Checked,
     Limit,
-    limits,
-    needs_base,
-    precision,
-    quantity,
+    declared_bits,
+    parse_limit,
+    read_limits,
 )
-from convcalc.budgets.limits import check as check_limits
+from convcalc.budgets.measure import CheckedLimit, check_limits
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, printable, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import parse_shape
-from convcalc.language.sources import without_variant
-from convcalc.loader import graph, graph_at
+from convcalc.language.overrides import Overrides, overrides_of
+from convcalc.loader import SpecName, graph, graph_at
 from convcalc.report import Column, Finding, Table
 from convcalc.tables.count import title
 
@@ -43,11 +41,11 @@ COLUMNS = (
     Column("source", "from", "text", optional=True),
 )
 
-SAID = {"error": "broken", "warn": "to warn of", "info": "to know of"}
+_LEVEL_WORDS = {"error": "broken", "warn": "to warn of", "info": "to know of"}
 
 
 class Verdict(NamedTuple):
-    """What became of the limits of one network: a table with a row for each, and a finding for each."""
+    """The result of checking one network: a table and findings, with one row and one finding for each limit."""
 
     table: Table
     findings: Sequence[Finding]
@@ -70,19 +68,19 @@ class Verdict(NamedTuple):
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """One line on all of it.
+    """Summarize verdicts in one line.
 
     >>> summary([check("reduce-5x5-2-bottleneck", params=17_000)])
     '3 limits, 1 network: all hold'
     """
     levels = [finding.level for verdict in verdicts for finding in verdict.findings]
-    parts = [f"{levels.count(level)} {word}" for level, word in SAID.items() if level in levels]
-    what = f"{len(levels)} limit{'s'[: len(levels) != 1]}, {len(verdicts)} network{'s'[: len(verdicts) != 1]}"
-    return f"{what}: {', '.join(parts) or 'all hold'}"
+    parts = [f"{levels.count(level)} {word}" for level, word in _LEVEL_WORDS.items() if level in levels]
+    total = f"{len(levels)} limit{'s'[: len(levels) != 1]}, {len(verdicts)} network{'s'[: len(verdicts) != 1]}"
+    return f"{total}: {', '.join(parts) or 'all hold'}"
 
 
 class OverBudget(AssertionError):
-    """A network does not keep its limits; the text is what `convcalc check` prints, `verdict` holds the figures."""
+    """A network exceeds its limits; the text is what `convcalc check` prints, `verdict` holds the figures."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(f"{verdict}")
@@ -102,146 +100,159 @@ def check(
 ) -> Verdict:
     """Hold a network to its budget, for test suites: `convcalc.check("net.yaml", params="5M")`.
 
-    Limits come from the spec, the project's settings (`settings`: another file; None: none), and `most`: a metric and
-    the most it may be, or `output` and its shape. `base`: a git revision that limits on growth are measured against.
-    Raises OverBudget, an AssertionError, where one is broken; SpecError where there is none, or one makes no sense.
+    Limits come from the spec, the project's configuration (`settings`: its file, "" the nearest, None none), and
+    `most`: a figure and the most it may be, or `output` and its shape. `base`: the git revision for increases.
+    Raises OverBudget, an AssertionError, where a limit is exceeded; SpecError where there is none or one is invalid.
 
     >>> verdict = check("reduce-5x5-2-bottleneck", params=17_000)
     >>> [(row["value"], row["headroom"]) for row in verdict.rows if row["source"] == "params="]
     [(16944, 56)]
     """
-    options: dict[str, Any] = {
-        "sets": tuple(f"{name}={value}" for name, value in (variables or {}).items()),
-        "variant": variant,
-        "inputs": (inputs,) if isinstance(inputs, str) else tuple(inputs),
-        "batch": batch,
-        "deploy": deploy,
-        "root": None,
-    }
-    own = None if settings is None else config(settings)
-    verdict = judge(str(spec), given(most, "{}="), own, base, options)
+    overrides = overrides_of(variables, variant, inputs, batch, deploy)
+    project = None if settings is None else project_config(settings)
+    verdict = judge(str(spec), parse_limits(most, "{}="), project, base, overrides)
     if not verdict.passed:
         raise OverBudget(verdict)
     return verdict
 
 
-def given(most: Mapping[str, Any], option: str) -> list[Limit]:
-    """Limits from outside of any file, each named by its option. Raises SpecError."""
-    found = []
-    for metric, value in most.items():
-        name = option.format(metric.replace("_", "-") if "-" in option else metric)
-        if metric not in METRICS and metric not in SHAPES:
-            raise SpecError(f"{name}: no metric {quoted(metric)}", did_you_mean(metric, [*METRICS, *SHAPES]))
+def parse_limits(most: Mapping[str, Any], option: str) -> list[Limit]:
+    """Parse limits by their figure; `option` is the format of the option that gives one. Raises SpecError."""
+    limits = []
+    for figure, value in most.items():
+        name = option.format(figure.replace("_", "-") if "-" in option else figure)
+        if figure not in FIGURES and figure not in SHAPES:
+            raise SpecError(f"{name}: no metric {quoted(figure)}", did_you_mean(figure, [*FIGURES, *SHAPES]))
         try:
-            if metric in SHAPES:
-                found.append(Limit(metric, value=shape_text(parse_shape(str(value))), option=name))
+            if figure in SHAPES:
+                limits.append(Limit(figure, value=shape_text(parse_shape(str(value))), option=name))
             else:
-                found.append(Limit(metric, at_most=quantity(metric, str(value)), option=name))
-        except UserError as misfit:
-            raise SpecError(f"{name.rstrip('=')}: {misfit.message}", misfit.hint) from None
-    return found
+                limits.append(Limit(figure, at_most=parse_limit(figure, str(value)), option=name))
+        except UserError as error:
+            raise SpecError(f"{name.rstrip('=')}: {error.message}", error.hint) from None
+    return limits
 
 
 def judge(
     spec: str,
     outside: Sequence[Limit],
-    settings: Config | None,
+    project: ProjectConfig | None,
     base: str,
-    options: Mapping[str, Any],
+    overrides: Overrides,
     baseline: Baseline | None = None,
     update: str | None = None,
 ) -> Verdict:
-    """Every limit of a network, as a table and as findings. Raises SpecError where there is none to check.
+    """Check every limit of a network. Raises SpecError where there is none.
 
-    With `update` the figures are recorded in the baseline first, higher ones only where it is a reason.
+    `outside` are limits of a command line or a call. With `update` the figures are recorded in the baseline first;
+    `update` is the reason for higher figures, "" refuses them.
     """
-    counted = count(graph(spec, **options))
+    counted = count(graph(spec, overrides))
     updated = baseline.update(spec, counted, update) if baseline is not None and update is not None else []
-    wanted = _gathered(counted, spec, outside, settings)
+    limits = _gather_limits(counted, spec, outside, project)
     expected = compare(counted)
-    if not wanted and not expected and baseline is None:
+    if not limits and not expected and baseline is None:
         raise SpecError(f"{quoted(spec)} has no limits to check", "write a budget: in it, or give --max-params N")
-    if not base and needs_base(wanted):
-        first = next(limit for limit in wanted if needs_base([limit]))
-        text = "a limit on growth needs to know what it was"
-        raise SpecError(Problem(text, first.place, hint="give --base REV, the revision to compare with"))
-    before, notes = _base(spec, base, options)
+    if not base:
+        _refuse_increases(limits)
+    before, notes = _count_base(spec, base, overrides)
     name = title(counted.graph)
-    rows: list[list[Any]] = []
-    findings = []
     recorded = baseline.check(spec, counted) if baseline is not None else []
-    for one in [*check_limits(counted, wanted, before), *recorded]:
-        level = "ok" if one.ok else one.limit.level
-        rows.append([one.rule, one.value, one.bound, one.headroom, level, _heaviest(one), one.limit.origin])
-        place = one.limit.place
-        at = (place.source.name, place.line, place.column) if place else (without_variant(spec), 1, 1)
-        findings.append(Finding(level, one.rule, one.message, *at, name))
-    for figure in expected:
-        level = "ok" if figure.ok else "error"
-        place = figure.node.place
-        rule = f"expect/{figure.key}"
-        rows.append([rule, figure.actual, figure.stated, None, level, "", str(place).rpartition(":")[0]])
-        text = "" if figure.ok else f"{figure.key} is {figure.actual}, expect: says {figure.stated}"
-        findings.append(Finding(level, rule, text, place.source.name, place.line, place.column, name))
-    notes += updated
-    return Verdict(Table(name, COLUMNS, rows, None, [*_said(findings), *notes, *_looser(wanted)]), findings)
+    checked = [*check_limits(counted, limits, before), *recorded]
+    results = [
+        *(_limit_result(limit, spec, name) for limit in checked),
+        *(_expect_result(total, name) for total in expected),
+    ]
+    findings = [finding for _, finding in results]
+    notes = [*_finding_lines(findings), *notes, *updated, *_without_effect(limits)]
+    return Verdict(Table(name, COLUMNS, [row for row, _ in results], None, notes), findings)
+
+
+def _refuse_increases(limits: Sequence[Limit]) -> None:
+    """Raise SpecError at the first limit on an increase, which cannot be checked without a base."""
+    for limit in limits:
+        if limit.needs_base:
+            text = "a limit on growth needs to know what it was"
+            raise SpecError(Problem(text, limit.place, hint="give --base REV, the revision to compare with"))
+
+
+def _limit_result(checked: CheckedLimit, spec: str, name: str) -> tuple[list[Any], Finding]:
+    """The row and the finding of a limit."""
+    limit, place = checked.limit, checked.limit.place
+    level = "ok" if checked.ok else limit.level
+    numbers = (checked.value, checked.bound, checked.headroom)
+    location = (place.source.name, place.line, place.column) if place else (SpecName.parse(spec).path, 1, 1)
+    row = [checked.rule, *numbers, level, _heaviest(checked), limit.origin]
+    return row, Finding(level, checked.rule, checked.message, *location, name)
+
+
+def _expect_result(total: Expectation, name: str) -> tuple[list[Any], Finding]:
+    """The row and the finding of a published total."""
+    level = "ok" if total.ok else "error"
+    place = total.node.place
+    rule = f"expect/{total.key}"
+    text = "" if total.ok else f"{total.key} is {total.actual}, expect: says {total.stated}"
+    row = [rule, total.actual, total.stated, None, level, "", str(place).rpartition(":")[0]]
+    return row, Finding(level, rule, text, place.source.name, place.line, place.column, name)
 
 
 def as_finding(problem: Problem, spec: str) -> Finding:
-    """A spec that cannot be checked, as a finding: a report that left it out would look like a pass."""
-    file, line, column = without_variant(spec), 1, 1
+    """Convert a problem of a spec that cannot be checked to a finding: a report without it would look like a pass."""
+    file, line, column = SpecName.parse(spec).path, 1, 1
     if problem.place:
         file, line, column = problem.place.source.name, problem.place.line, problem.place.column
     message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
     return Finding("error", "spec", message, file, line, column, printable(spec))
 
 
-def _said(findings: Sequence[Finding]) -> list[str]:
-    """What is broken, as editors read it: place, level, message."""
+def _finding_lines(findings: Sequence[Finding]) -> list[str]:
+    """A line for each finding with a message, in the form that editors read: location, level, message."""
     return [
-        f"{printable(one.file)}:{one.line}:{one.column}: {one.level}: {one.message}" for one in findings if one.message
+        f"{printable(finding.file)}:{finding.line}:{finding.column}: {finding.level}: {finding.message}"
+        for finding in findings
+        if finding.message
     ]
 
 
-def _gathered(counted: Count, spec: str, outside: Sequence[Limit], settings: Config | None) -> list[Limit]:
+def _gather_limits(counted: Count, spec: str, outside: Sequence[Limit], project: ProjectConfig | None) -> list[Limit]:
     """The limits of all sources, the nearest last; bytes in the precision that each declares, else the spec's."""
-    own = counted.graph.about.get("budget")
-    shared = settings.budgets_of(spec) if settings else []
-    bits = next((declared for declared in map(precision, (own, *shared)) if declared), 32)
-    found = [limit for node in shared for limit in limits(node, bits)]
-    return [*found, *limits(own, bits), *(limit._replace(bits=bits) for limit in outside)]
+    own = counted.graph.provenance.budget
+    shared = project.budgets_of(spec) if project else []
+    bits = next((bits for bits in map(declared_bits, (own, *shared)) if bits), 32)
+    project_limits = [limit for node in shared for limit in read_limits(node, bits)]
+    return [*project_limits, *read_limits(own, bits), *(limit._replace(bits=bits) for limit in outside)]
 
 
-def _looser(wanted: Sequence[Limit]) -> list[str]:
-    """The limits that someone may believe in force, but a stricter one of a source further away holds as well."""
-    found = []
-    for number, limit in enumerate(wanted):
-        stricter = [other for other in wanted[:number] if _is_looser(limit, other)]
+def _without_effect(limits: Sequence[Limit]) -> list[str]:
+    """A line for each limit without effect, because a stricter one from another source applies."""
+    lines = []
+    for number, limit in enumerate(limits):
+        stricter = [other for other in limits[:number] if _is_looser(limit, other)]
         if stricter:
-            other = min(stricter, key=lambda one: one.at_most or 0)
-            what = " of ".join(filter(None, (limit.metric, limit.scope.partition(" ")[2])))
-            text = f"{what}: {limit.at_most:,} ({limit.origin}) loosens nothing"
-            found.append(f"{text}, {other.at_most:,} ({other.origin}) holds as well")
-    return found
+            other = min(stricter, key=lambda limit: limit.at_most or 0)
+            subject = " of ".join(filter(None, (limit.figure, limit.scope.partition(" ")[2])))
+            text = f"{subject}: {limit.at_most:,} ({limit.origin}) loosens nothing"
+            lines.append(f"{text}, {other.at_most:,} ({other.origin}) holds as well")
+    return lines
 
 
 def _is_looser(limit: Limit, other: Limit) -> bool:
     if limit.at_most is None or other.at_most is None:
         return False
-    is_same = (limit.metric, limit.scope, limit.bits) == (other.metric, other.scope, other.bits)
+    is_same = (limit.figure, limit.scope, limit.bits) == (other.figure, other.scope, other.bits)
     return is_same and limit.at_most > other.at_most and LEVELS.index(limit.level) >= LEVELS.index(other.level)
 
 
-def _heaviest(one: Checked) -> str:
-    sign = "+" if one.rule.endswith(("increase", "ratchet", "baseline")) else ""
-    return ", ".join(f"{path} {sign}{value:,}" for path, value in one.heaviest)
+def _heaviest(checked: CheckedLimit) -> str:
+    sign = "+" if checked.rule.endswith(("increase", "ratchet", "baseline")) else ""
+    return ", ".join(f"{path} {sign}{value:,}" for path, value in checked.heaviest)
 
 
-def _base(spec: str, base: str, options: Mapping[str, Any]) -> tuple[Count | None, list[str]]:
-    """The same spec at the revision, counted under the same options; None with the reason where there is none."""
+def _count_base(spec: str, base: str, overrides: Overrides) -> tuple[Count | None, list[str]]:
+    """Count the same spec at the revision under the same options; None and a note where it does not exist there."""
     if not base:
         return None, []
-    before = graph_at(base, spec, options)
+    before = graph_at(base, spec, overrides)
     if before is None:
         return None, [f"new: there is none at {base}; limits on growth do not apply"]
     return count(before), []

@@ -1,0 +1,1 @@
+"""Command line -> Report -> output: one click command a file, found by its name."""

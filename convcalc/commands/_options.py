@@ -1,23 +1,35 @@
-"""What the commands share: the options that change a spec, those of the output, and the way from one to the other."""
+"""What the commands share: the options that change a spec, those of the output, and how a report is written.
+
+Options that belong together reach a command as one parameter: see `grouped`.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from convcalc.loader import graph, graphs, settings
+from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from convcalc.report import Report
 
-__all__ = ["SPEC", "emit", "graph", "graphs", "output_options", "settings", "spec_options", "write_text"]
+Command = Callable[..., Any]
+Decorator = Callable[[Any], Any]
 
-F = TypeVar("F", bound=Callable[..., Any])
+
+class Output(NamedTuple):
+    """Where a report goes and how it looks. `exact` None: every digit, except where a terminal is too narrow."""
+
+    form: str
+    path: Path | None = None
+    exact: bool | None = None
+    color: str = "auto"
 
 
 class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases
@@ -48,7 +60,7 @@ class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in 
         return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
 
 
-class SpecName(click.ParamType):  # type: ignore[type-arg]
+class SpecArgument(click.ParamType):  # type: ignore[type-arg]
     """A spec: a path, a name of the catalogue, or -."""
 
     name = "spec"
@@ -56,7 +68,7 @@ class SpecName(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        from convcalc.language.sources import catalogue_files
+        from convcalc.catalogue import catalogue_files
 
         known = [CompletionItem(name) for name in catalogue_files() if name.startswith(incomplete)]
         return [*known, CompletionItem(incomplete, type="file")]
@@ -71,106 +83,114 @@ class OutputFile(click.Path):
         return Path(str(super().convert(value, param, ctx)))
 
 
-SPEC = SpecName()
+SPEC = SpecArgument()
 
 
-def _apply(function: F, options: list[Callable[[Any], Any]]) -> F:
-    for option in reversed(options):
-        function = option(function)
-    return function
+def grouped(
+    name: str, group: Callable[..., Any], options: Mapping[str, Decorator], also: tuple[str, ...] = ()
+) -> Callable[[Command], Command]:
+    """Options that a command receives as one parameter: `name`, what `group` makes of their values.
+
+    `options` are options of click by the names of their values; `also` are names that options beside these may give.
+    """
+
+    def decorate(function: Command) -> Command:
+        def command(**values: Any) -> Any:
+            taken = {key: values.pop(key) for key in (*options, *also) if key in values}
+            return function(**{name: group(**taken)}, **values)
+
+        decorated: Command = update_wrapper(command, function)
+        for option in reversed([*options.values()]):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
 
 
-def spec_options(function: F) -> F:
-    """--set, --variant, --input, --batch, --root: what a command line changes about a spec."""
-    return _apply(
-        function,
-        [
-            click.option(
-                "--set", "sets", multiple=True, metavar="VAR=VALUE", help="Give a variable of the spec another value."
-            ),
-            click.option("--variant", default="", metavar="NAME", help="Use a named set of variables of the spec."),
-            click.option(
-                "--input",
-                "inputs",
-                multiple=True,
-                metavar="SHAPE",
-                help="Another input: 3x160x160, 160, or NAME=SHAPE.",
-            ),
-            click.option(
-                "--batch",
-                type=click.IntRange(1, 10**9),
-                default=1,
-                metavar="N",
-                help="Inputs at a time; multiplies work, not params.",
-            ),
-            click.option("--deploy", is_flag=True, help="Fold batch norms into convolutions, leave dropout out."),
-            click.option(
-                "--root",
-                type=click.Path(file_okay=False),
-                help="The folder that includes may not leave [the spec's].",
-            ),
-        ],
-    )
+spec_options = grouped(
+    "overrides",
+    Overrides,
+    {
+        "sets": click.option(
+            "--set", "sets", multiple=True, metavar="VAR=VALUE", help="Give a variable of the spec another value."
+        ),
+        "variant": click.option(
+            "--variant", default="", metavar="NAME", help="Use a named set of variables of the spec."
+        ),
+        "inputs": click.option(
+            "--input", "inputs", multiple=True, metavar="SHAPE", help="Another input: 3x160x160, 160, or NAME=SHAPE."
+        ),
+        "batch": click.option(
+            "--batch",
+            type=click.IntRange(1, 10**9),
+            default=1,
+            metavar="N",
+            help="Inputs at a time; multiplies work, not params.",
+        ),
+        "deploy": click.option("--deploy", is_flag=True, help="Fold batch norms into convolutions, leave dropout out."),
+        "root": click.option(
+            "--root",
+            type=click.Path(file_okay=False),
+            help="The folder that includes may not leave [the spec's].",
+        ),
+    },
+    also=("strict",),
+)
+strict_option = click.option("--strict", is_flag=True, help="Refuse a model with operators unknown here.")
 
 
-def strict_option(function: F) -> F:
-    """--strict: what to do about a model that is not understood whole."""
-    return _apply(
-        function, [click.option("--strict", is_flag=True, help="Refuse a model with operators unknown here.")]
-    )
+def _output(form: str, output: Path | None, exact: bool | None, color: str) -> Output:
+    return Output(form, output, exact, color)
 
 
-def output_options(function: F) -> F:
-    """-f, -o, --exact, --color: how a report is written."""
-    return _apply(
-        function,
-        [
-            click.option(
-                "-f", "--format", "form", type=FormatName(), default="table", show_default=True, help="How to write it."
-            ),
-            click.option(
-                "-o",
-                "--output",
-                type=OutputFile(dir_okay=False),
-                help="Write to a file instead of stdout.",
-            ),
-            click.option(
-                "--exact/--human",
-                "exact",
-                default=None,
-                help="Every digit, or units (4.09 G) [units where a terminal has no room for the digits].",
-            ),
-            click.option(
-                "--color",
-                type=click.Choice(["auto", "always", "never"]),
-                default="auto",
-                help="Colours [auto: on a terminal].",
-            ),
-        ],
-    )
+output_options = grouped(
+    "output",
+    _output,
+    {
+        "form": click.option(
+            "-f", "--format", "form", type=FormatName(), default="table", show_default=True, help="How to write it."
+        ),
+        "output": click.option(
+            "-o", "--output", type=OutputFile(dir_okay=False), help="Write to a file instead of stdout."
+        ),
+        "exact": click.option(
+            "--exact/--human",
+            "exact",
+            default=None,
+            help="Every digit, or units (4.09 G) [units where a terminal has no room for the digits].",
+        ),
+        "color": click.option(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            help="Colours [auto: on a terminal].",
+        ),
+    },
+)
 
 
-def emit(report: Report, form: str, output: Path | None, exact: bool | None, color: str) -> None:
+def emit(report: Report, output: Output) -> None:
     """Write a report where and how the options say."""
     from convcalc.errors import SpecError, quoted
     from convcalc.formats import write, write_file
 
-    if output is not None and str(output) != "-":
+    whole = report._replace(exact=output.exact is not False)
+    if output.path is not None and str(output.path) != "-":
         try:
-            write_file(report._replace(exact=exact is not False), form, output)
+            write_file(whole, output.form, output.path)
         except OSError as error:
-            raise SpecError(f"{quoted(output)} cannot be written: {error.strerror}") from None
+            raise SpecError(f"{quoted(output.path)} cannot be written: {error.strerror}") from None
         return
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
-    if form == "table":
+    if output.form == "table":
         from convcalc.formats import _terminal
 
-        has_color = _terminal.wants_color(color)
+        has_color = _terminal.wants_color(output.color)
         if has_color or _terminal.is_terminal():
-            _terminal.write(report, sys.stdout, exact, has_color)
+            _terminal.write(report, sys.stdout, output.exact, has_color)
             return
-    write(report._replace(exact=exact is not False), form, sys.stdout)
+    write(whole, output.form, sys.stdout)
 
 
 def write_text(text: str | bytes, output: Path | None = None) -> None:
@@ -192,3 +212,37 @@ def write_text(text: str | bytes, output: Path | None = None) -> None:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(text)
+
+
+report_option = click.option(
+    "--report", "reports", multiple=True, metavar="FMT=FILE", help="Write the report to a file as well."
+)
+
+
+def outputs_of(output: Output, reports: Sequence[str]) -> list[Output]:
+    """The output, and one for each `FMT=FILE` of --report. Raises SpecError."""
+    return [output, *map(_report_output, reports)]
+
+
+def _report_output(text: str) -> Output:
+    from pathlib import Path
+
+    from convcalc.errors import SpecError, did_you_mean, quoted
+    from convcalc.formats import names
+
+    name, equals, path = text.partition("=")
+    if not equals or not path:
+        raise SpecError(f"--report: FMT=FILE was expected, found {quoted(text)}")
+    if name not in names():
+        raise SpecError(f"--report: no format {quoted(name)}", did_you_mean(name, names()))
+    return Output(name, Path(path), True, "never")
+
+
+def emit_all(report: Report, outputs: Sequence[Output]) -> None:
+    """Write a report to each output; its tables also to the summary of a GitHub workflow, where one is the format."""
+    for output in outputs:
+        emit(report, output)
+    if report.tables and any(output.form == "github" for output in outputs):
+        from convcalc.formats.github import append_summary
+
+        append_summary(report)

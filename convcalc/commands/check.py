@@ -2,63 +2,132 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, spec_options
-from convcalc.errors import Problem, SpecError, did_you_mean, quoted
+from convcalc.commands._options import (
+    SPEC,
+    Output,
+    emit_all,
+    grouped,
+    output_options,
+    outputs_of,
+    report_option,
+    spec_options,
+)
+from convcalc.errors import Problem, SpecError, quoted
+from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.budgets.baseline import Baseline
     from convcalc.budgets.check import Verdict
-    from convcalc.budgets.config import Config
-    from convcalc.report import Finding, Report
+    from convcalc.budgets.config import ProjectConfig
+    from convcalc.report import Finding
 
 FLAGS = {"params": "max_params", "macs": "max_macs", "flops": "max_flops", "weight_bytes": "max_weight_bytes"}
+
+
+class Recording(NamedTuple):
+    """The file of --baseline ("": none), whether it is written anew, and why figures in it may rise."""
+
+    path: str
+    is_updated: bool
+    reason: str
+
+
+class Tolerance(NamedTuple):
+    """How many warnings may be given (None: any number), and whether broken limits may not end in exit code 1."""
+
+    max_warnings: int | None
+    exit_zero: bool
+
+    def exit_code(self, findings: Sequence[Finding]) -> int:
+        """1 where a limit is broken or there are too many warnings."""
+        warnings = sum(finding.level == "warn" for finding in findings)
+        is_over = self.max_warnings is not None and warnings > self.max_warnings
+        is_broken = is_over or any(finding.level == "error" for finding in findings)
+        return 1 if is_broken and not self.exit_zero else 0
+
+
+limit_options = grouped(
+    "most",
+    lambda **texts: {metric: text for metric, flag in FLAGS.items() if (text := texts[flag])},
+    {
+        "max_params": click.option("--max-params", default="", metavar="N", help="At most so many params: 5M."),
+        "max_macs": click.option("--max-macs", default="", metavar="N", help="At most so many MACs: 600M."),
+        "max_flops": click.option("--max-flops", default="", metavar="N", help="At most so many FLOPs."),
+        "max_weight_bytes": click.option(
+            "--max-weight-bytes", default="", metavar="N", help="At most so much for the params: 25 MiB."
+        ),
+    },
+)
+recording_options = grouped(
+    "recording",
+    lambda recorded, update_baseline, reason: Recording(recorded, update_baseline, reason),
+    {
+        "recorded": click.option(
+            "--baseline", "recorded", default="", metavar="FILE", help="Figures recorded there may not rise."
+        ),
+        "update_baseline": click.option(
+            "--update-baseline", is_flag=True, help="Record what fell, and what is new, in the --baseline FILE."
+        ),
+        "reason": click.option(
+            "--allow-increase", "reason", default="", metavar="REASON", help="Record what rose too, and why."
+        ),
+    },
+)
+config_options = grouped(
+    "settings",
+    lambda settings, no_config: None if no_config else settings or "",
+    {
+        "settings": click.option(
+            "--config",
+            "settings",
+            envvar="CONVCALC_CONFIG",
+            metavar="FILE",
+            help="Limits of the project [the nearest convcalc.yaml, or pyproject.toml with a tool.convcalc].",
+        ),
+        "no_config": click.option(
+            "--no-config", is_flag=True, help="Only the limits of the specs, and those given here."
+        ),
+    },
+)
+tolerance_options = grouped(
+    "tolerance",
+    Tolerance,
+    {
+        "max_warnings": click.option(
+            "--max-warnings", type=click.IntRange(0), metavar="N", help="More broken limits of level warn: exit 1."
+        ),
+        "exit_zero": click.option("--exit-zero", is_flag=True, help="Exit 0 where a limit is broken."),
+    },
+)
 
 
 @click.command("check")
 @click.argument("specs", nargs=-1, type=SPEC, metavar="[SPEC...]")
 @spec_options
-@click.option("--max-params", default="", metavar="N", help="At most so many params: 5M.")
-@click.option("--max-macs", default="", metavar="N", help="At most so many MACs: 600M.")
-@click.option("--max-flops", default="", metavar="N", help="At most so many FLOPs.")
-@click.option("--max-weight-bytes", default="", metavar="N", help="At most so much for the params: 25 MiB.")
+@limit_options
 @click.option(
     "--base", default="", metavar="REV", help="Limits on growth: against where the branch left this revision."
 )
-@click.option("--baseline", "recorded", default="", metavar="FILE", help="Figures recorded there may not rise.")
-@click.option("--update-baseline", is_flag=True, help="Record what fell, and what is new, in the --baseline FILE.")
-@click.option("--allow-increase", "reason", default="", metavar="REASON", help="Record what rose too, and why.")
-@click.option(
-    "--config",
-    "settings",
-    envvar="CONVCALC_CONFIG",
-    metavar="FILE",
-    help="Limits of the project [the nearest convcalc.yaml, or pyproject.toml with a tool.convcalc].",
-)
-@click.option("--no-config", is_flag=True, help="Only the limits of the specs, and those given here.")
-@click.option("--max-warnings", type=click.IntRange(0), metavar="N", help="More broken limits of level warn: exit 1.")
-@click.option("--exit-zero", is_flag=True, help="Exit 0 where a limit is broken.")
-@click.option("--report", "reports", multiple=True, metavar="FMT=FILE", help="Write the report to a file as well.")
+@recording_options
+@config_options
+@tolerance_options
+@report_option
 @output_options
 def command(
     specs: tuple[str, ...],
+    overrides: Overrides,
+    most: dict[str, str],
     base: str,
-    recorded: str,
-    update_baseline: bool,
-    reason: str,
+    recording: Recording,
     settings: str | None,
-    no_config: bool,
-    max_warnings: int | None,
-    exit_zero: bool,
+    tolerance: Tolerance,
     reports: tuple[str, ...],
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
+    output: Output,
 ) -> int:
     """Whether networks keep their budgets: those of their specs and of the project, and limits given here.
 
@@ -69,45 +138,39 @@ def command(
     convcalc check net.yaml --max-params 5M --max-macs 600M
     convcalc check net.yaml --base origin/main -f github
     """
-    from convcalc.budgets.check import as_finding, given, judge, summary
-    from convcalc.budgets.config import config
+    from convcalc.budgets.check import as_finding, judge, parse_limits, summary
+    from convcalc.budgets.config import project_config
     from convcalc.formats import is_of_findings
     from convcalc.report import Report
 
-    limits = given({metric: text for metric, flag in FLAGS.items() if (text := options.pop(flag))}, "--max-{}")
-    targets = [(form, output, exact, color), *(target(text) for text in reports)]
-    own = None if no_config else config(settings or "")
-    baseline = _baseline(recorded, update_baseline, reason, options)
-    update = reason if update_baseline else None
+    limits = parse_limits(most, "--max-{}")
+    outputs = outputs_of(output, reports)
+    project = None if settings is None else project_config(settings)
+    baseline = _baseline(recording, overrides)
+    update = recording.reason if recording.is_updated else None
     verdicts: list[Verdict] = []
     problems: list[Problem] = []
     unusable: list[Finding] = []
-    for spec in _specs(specs, own, problems):
+    for spec in _specs(specs, project, problems):
         try:
-            verdicts.append(judge(spec, limits, own, base, options, baseline, update))
+            verdicts.append(judge(spec, limits, project, base, overrides, baseline, update))
         except SpecError as error:
             problems += error.problems
             unusable += [as_finding(problem, spec) for problem in error.problems]
-    said = _write(baseline) if baseline is not None and update_baseline else []
+    changes = _write(baseline) if baseline is not None and recording.is_updated else []
     findings = [finding for verdict in verdicts for finding in verdict.findings]
     facts = {"error": SpecError(problems).plain()} if problems else {}
     tables = [verdict.table for verdict in verdicts]
-    report = Report("check", tables, (summary(verdicts), *said), facts, findings=[*findings, *unusable])
-    for name, path, digits, colors in targets:
-        if verdicts or is_of_findings(name):
-            emit(report, name, path, digits, colors)
-    if verdicts and any(name == "github" for name, *_ in targets):
-        summarise(report)
+    report = Report("check", tables, (summary(verdicts), *changes), facts, findings=[*findings, *unusable])
+    emit_all(report, [one for one in outputs if verdicts or is_of_findings(one.form)])
     if problems:
         if verdicts:
             click.get_current_context().meta.pop("convcalc.format")  # where JSON was asked for, stdout has it already
         raise SpecError(problems)
-    warnings = sum(one.level == "warn" for one in findings)
-    is_broken = any(one.level == "error" for one in findings) or (max_warnings is not None and warnings > max_warnings)
-    return 1 if is_broken and not exit_zero else 0
+    return tolerance.exit_code(findings)
 
 
-def _specs(named: tuple[str, ...], settings: Config | None, problems: list[Problem]) -> list[str]:
+def _specs(named: tuple[str, ...], settings: ProjectConfig | None, problems: list[Problem]) -> list[str]:
     """The specs to check: those named, or those that the settings list; of these, every pattern must fit one."""
     if named:
         return list(named)
@@ -119,22 +182,28 @@ def _specs(named: tuple[str, ...], settings: Config | None, problems: list[Probl
     raise SpecError(f"{settings.name} lists no specs" if settings else "no SPEC is named", hint)
 
 
-def _baseline(path: str, is_updated: bool, reason: str, options: dict[str, Any]) -> Baseline | None:
+def _baseline(recording: Recording, overrides: Overrides) -> Baseline | None:
     """The file of --baseline. Raises SpecError for options that would record something else than the spec."""
     from convcalc.budgets.baseline import Baseline
 
-    if not path:
-        if is_updated or reason:
-            raise SpecError(f"--{'update-baseline' if is_updated else 'allow-increase'} needs --baseline FILE")
+    if not recording.path:
+        if recording.is_updated or recording.reason:
+            option = "update-baseline" if recording.is_updated else "allow-increase"
+            raise SpecError(f"--{option} needs --baseline FILE")
         return None
-    if reason and not is_updated:
+    if recording.reason and not recording.is_updated:
         raise SpecError("--allow-increase needs --update-baseline")
-    changed = {"sets": "--set", "variant": "--variant", "inputs": "--input", "deploy": "--deploy"}
-    used = [flag for name, flag in changed.items() if options.get(name)]
-    used += ["--batch"] if options.get("batch", 1) != 1 else []
+    changed = {
+        "--set": overrides.sets,
+        "--variant": overrides.variant,
+        "--input": overrides.inputs,
+        "--deploy": overrides.deploy,
+        "--batch": overrides.batch != 1,
+    }
+    used = [flag for flag, value in changed.items() if value]
     if used:
         raise SpecError(f"--baseline records specs as they are, not with {used[0]}", "SPEC@VARIANT names a variant")
-    return Baseline(path, must_exist=not is_updated)
+    return Baseline(recording.path, must_exist=not recording.is_updated)
 
 
 def _write(baseline: Baseline) -> list[str]:
@@ -142,37 +211,10 @@ def _write(baseline: Baseline) -> list[str]:
     from pathlib import Path
 
     said = baseline.forget()
-    path, text = Path(baseline.path), baseline.text()
+    path, text = Path(baseline.path), baseline.to_yaml()
     try:
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8", newline="")
     except OSError as error:
         raise SpecError(f"{quoted(baseline.path)} cannot be written: {error.strerror}") from None
     return said
-
-
-def summarise(report: Report) -> None:
-    """Append the tables to the summary of a workflow's step, where there is one."""
-    import os
-    from pathlib import Path
-
-    from convcalc.formats import write
-
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        with Path(path).open("a", encoding="utf-8") as stream:
-            write(report._replace(exact=True), "markdown", stream)
-
-
-def target(text: str) -> tuple[str, Any, bool, str]:
-    """FMT=FILE as what `emit` takes."""
-    from pathlib import Path
-
-    from convcalc.formats import names
-
-    name, equals, path = text.partition("=")
-    if not equals or not path:
-        raise SpecError(f"--report: FMT=FILE was expected, found {quoted(text)}")
-    if name not in names():
-        raise SpecError(f"--report: no format {quoted(name)}", did_you_mean(name, names()))
-    return name, Path(path), True, "never"

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_options, strict_option
-
-if TYPE_CHECKING:
-    from convcalc.analysis.count import Count
-    from convcalc.report import Table
-
-HEADINGS = {"macs": "MACs", "flops": "FLOPs", "other_params": "other params", "nonlinearities": "non-linearities"}
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.language.overrides import Overrides
 
 
 @click.command("compare")
@@ -22,16 +15,7 @@ HEADINGS = {"macs": "MACs", "flops": "FLOPs", "other_params": "other params", "n
 @click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one row each.")
 @click.option("--totals", is_flag=True, help="Leave out the rows of the layers.")
 @output_options
-def command(
-    specs: tuple[str, ...],
-    depth: int | None,
-    totals: bool,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
-) -> None:
+def command(specs: tuple[str, ...], depth: int | None, totals: bool, overrides: Overrides, output: Output) -> None:
     """Networks side by side, with ratios to the first.
 
     A column a network, then a row a layer, matched by name, with a bar for its MACs.
@@ -44,66 +28,10 @@ def command(
     """
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError
-    from convcalc.report import Report
-    from convcalc.tables.count import CONVENTIONS, facts, notes
+    from convcalc.loader import graphs
+    from convcalc.tables.compare import compare_report
 
     if len(specs) < 2:
         raise SpecError("compare needs two networks or more", "for example: convcalc compare mine.yaml googlenet")
-    counts = [count(graph) for graph in graphs(specs, **options)]
-    names = labels(counts)
-    tables = [total_table(counts, names)]
-    if not totals:
-        tables.append(layer_table(counts, names, depth))
-    networks = [facts(one) for one in counts]
-    emit(
-        Report("compare", tables, notes(tables), {"conventions": CONVENTIONS, "networks": networks}),
-        form,
-        output,
-        exact,
-        color,
-    )
-
-
-def labels(counts: list[Count]) -> list[str]:
-    """A heading for each network: its name, numbered where two have the same."""
-    from convcalc.tables.count import title
-
-    names = [title(one.graph) for one in counts]
-    return [
-        f"{name} ({names[: at + 1].count(name)})" if names.count(name) > 1 else name for at, name in enumerate(names)
-    ]
-
-
-def total_table(counts: list[Count], names: list[str]) -> Table:
-    """A row a figure, a column a network, and how many times fewer or more than the first has."""
-    from convcalc.analysis.compare import compare
-    from convcalc.report import Column, Table
-    from convcalc.tables.count import conditions, lower_bound
-
-    columns = [Column("figure", "", "text"), *(Column(name, name) for name in names)]
-    columns += [Column(f"{name}: ratio", f"{name} has", "times") for name in names[1:]]
-    rows = [[HEADINGS.get(total.figure, total.figure), *total.values, *total.ratios[1:]] for total in compare(counts)]
-    under = [conditions(one) for one in counts]
-    stated = under[:1] if len(set(under)) == 1 else [f"{name}: {line}" for name, line in zip(names, under, strict=True)]
-    stated += [f"{name}: {lower_bound(one)}" for name, one in zip(names, counts, strict=True) if one.uncounted]
-    return Table("", columns, rows, None, [*stated, f"fewer and more: than {names[0]} has"])
-
-
-def layer_table(counts: list[Count], names: list[str], depth: int | None) -> Table:
-    """A row a layer, matched by name: weights and MACs of each network, and the MACs drawn on one scale."""
-    from convcalc.analysis.compare import matches
-    from convcalc.report import Column, Table
-
-    found = matches(counts, depth)
-    largest = max((row.figure("macs") for match in found for row in match.rows if row), default=0) or 1
-    columns = [Column("name", "name", "name")]
-    for figure, heading in (("weights", "weights"), ("macs", "MACs")):
-        columns += [Column(f"{name}: {figure}", f"{heading} ({at})") for at, name in enumerate(names, 1)]
-    columns += [Column(f"{name}: share", f"({at})", "bar", optional=True) for at, name in enumerate(names, 1)]
-    rows = []
-    for path, pair in found:
-        figures = [row and row.figure(name) for name in ("weights", "macs") for row in pair]
-        rows.append([path, *figures, *(row and row.figure("macs") / largest for row in pair)])
-    whole = [one.figure(name) for name in ("weights", "macs") for one in counts]
-    legend = ", ".join(f"({at}) {name}" for at, name in enumerate(names, 1))
-    return Table("", columns, rows, ["total", *whole, *(None for _ in counts)], [f"{legend}; bars: MACs"])
+    counts = [count(graph) for graph in graphs(specs, overrides)]
+    emit(compare_report(counts, depth, totals), output)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from convcalc.commands._options import SPEC, graph, spec_options, strict_option, write_text
+from convcalc.commands._options import SPEC, spec_options, strict_option, write_text
 from convcalc.discovery import modules
+from convcalc.language.overrides import Overrides
 
 
 def _formats() -> list[str]:
-    """What can be written: a file of the folder `exporters` each."""
-    return modules(__file__, "../exporters")
+    """What can be written: a file of the folder `exporters`, or a package with a writer, each."""
+    return [name for name in modules(__file__, "../exporters", "writer.py") if name != "yaml"]  # that is `import`
 
 
 @click.command("export")
@@ -23,7 +23,7 @@ def _formats() -> list[str]:
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file, not stdout.")
 @spec_options
 @strict_option
-def command(spec: str, language: str, depth: int | None, output: Path | None, **options: Any) -> None:
+def command(spec: str, language: str, depth: int | None, output: Path | None, overrides: Overrides) -> None:
     """Write a network in another tool's language.
 
     torch is a file of PyTorch, a class for each block; keras one of Keras 3, a function for each block. onnx is the
@@ -41,9 +41,10 @@ def command(spec: str, language: str, depth: int | None, output: Path | None, **
 
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError
+    from convcalc.loader import graph
 
     writer = import_module(f"convcalc.exporters.{language}")
     if depth is not None and not getattr(writer, "FOLDS", False):
         raise SpecError("--depth folds drawings", f"leave it out: {language} has every layer")
-    counted = count(graph(spec, **options))
+    counted = count(graph(spec, overrides))
     write_text(writer.write(counted, depth), output)

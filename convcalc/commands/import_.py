@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from convcalc.commands._options import strict_option, write_text
+from convcalc.language.overrides import Overrides
 
 
 @click.command("import")
@@ -31,4 +32,4 @@ def command(model: str, inputs: tuple[str, ...], strict: bool, output: Path | No
     from convcalc.exporters.yaml.writer import write_spec
     from convcalc.loader import graph
 
-    write_text(write_spec(graph(model, inputs=inputs, strict=strict)), output)
+    write_text(write_spec(graph(model, Overrides(inputs=inputs, strict=strict))), output)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, emit, graphs, output_options, spec_options, strict_option
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.language.overrides import Overrides
+
+if TYPE_CHECKING:
+    from convcalc.report import Table
 
 
 @click.command("params")
@@ -30,11 +34,8 @@ def command(
     columns: str,
     sort: str,
     tool: str,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
+    overrides: Overrides,
+    output: Output,
 ) -> None:
     """What each layer costs: weights, MACs, output shape.
 
@@ -46,18 +47,18 @@ def command(
     """
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError
-    from convcalc.report import Report
-    from convcalc.tables.count import CONVENTIONS, count_tables, notes
+    from convcalc.loader import graphs
+    from convcalc.tables.count import count_tables, counted_report
 
+    tables: list[Table] = []
     if tool:
-        from convcalc.tables.convention import tables_as
+        from convcalc.tables.conventions import tables_as
 
         if by == "kind" or columns or sort:
             raise SpecError("--as has columns of its own", "leave --by, --columns and --sort out")
-        tables = [table for graph in graphs(specs, **options) for table in tables_as(count(graph), tool, depth)]
-        emit(Report("params", tables, notes(tables), {"conventions": CONVENTIONS}), form, output, exact, color)
-        return
-    tables = []
-    for graph in graphs(specs, **options):
-        tables += count_tables(count(graph), depth, by, columns, sort)
-    emit(Report("params", tables, notes(tables), {"conventions": CONVENTIONS}), form, output, exact, color)
+        for graph in graphs(specs, overrides):
+            tables += tables_as(count(graph), tool, depth)
+    else:
+        for graph in graphs(specs, overrides):
+            tables += count_tables(count(graph), depth, by, columns, sort)
+    emit(counted_report("params", tables), output)

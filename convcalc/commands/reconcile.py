@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, settings, spec_options
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from convcalc.conventions.reconcile import Claim, Reading
     from convcalc.graph import Graph
-    from convcalc.report import Table
 
 
 @click.command("reconcile")
@@ -22,21 +19,7 @@ if TYPE_CHECKING:
 @click.option("--most", type=click.IntRange(1, 10_000), default=12, show_default=True, help="Explanations to show.")
 @spec_options
 @output_options
-def command(
-    spec: str,
-    claims: tuple[str, ...],
-    most: int,
-    sets: tuple[str, ...],
-    variant: str,
-    inputs: tuple[str, ...],
-    batch: int,
-    deploy: bool,
-    root: Path | None,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-) -> None:
+def command(spec: str, claims: tuple[str, ...], most: int, overrides: Overrides, output: Output) -> None:
     """Whose number is it: what explains a claimed cost.
 
     Tries every convention at the spec's input size and common ones, with batches, doubled or halved, with and without
@@ -49,58 +32,23 @@ def command(
     from convcalc.conventions.reconcile import read_claim, readings
     from convcalc.errors import Problem, SpecError, UserError
     from convcalc.language.builder import build
-    from convcalc.loader import opened
-    from convcalc.report import Report
+    from convcalc.loader import open_document
+    from convcalc.tables.reconcile import reconcile_report
 
     try:
         read = [read_claim(text) for text in claims]
-    except UserError as misfit:
-        raise SpecError([Problem(f"--claim: {misfit.message}", hint=misfit.hint)]) from None
-    document, variant = opened(spec, variant, root, is_strict=False, inputs=inputs)
+    except UserError as error:
+        raise SpecError([Problem(f"--claim: {error.message}", hint=error.hint)]) from None
+    document, overrides = open_document(spec, overrides, is_strict=False)
 
-    def at(size: str, folded: bool) -> Graph | None:
-        given = (size,) if size else inputs
+    def network(size: str, folded: bool) -> Graph | None:
+        """The network at an input size ("": its own), or None where it cannot be built so."""
+        inputs = (size,) if size else overrides.inputs
         try:
-            return build(document, settings(sets, variant, given, batch, document, folded or deploy))
+            return build(document, overrides._replace(inputs=inputs, deploy=folded or overrides.deploy))
         except SpecError:
             if not size and not folded:
                 raise
             return None
 
-    found = readings(at)
-    tables = [claim_table(claim, found, most) for claim in read]
-    emit(Report("reconcile", tables), form, output, exact, color)
-
-
-def claim_table(claim: Claim, found: list[Reading], most: int) -> Table:
-    """The explanations of one claim, the simplest first; the nearest figures where there is none."""
-    from convcalc.conventions.reconcile import nearest, reconcile
-    from convcalc.report import Column, Table
-
-    every = reconcile(claim, found)
-    shown = every[:most] or nearest(claim, found)
-    columns = [
-        Column("tool", "as", "text"),
-        Column("unit", "unit", "text"),
-        Column("input", "input", "text"),
-        Column("changes", "changed", "text"),
-        Column("figure", "gives"),
-        Column("off", "off by", "share"),
-        Column("because", "because", "name", optional=True),
-    ]
-    rows = [
-        [way.tool, way.unit, way.size, ", ".join(way.changes), way.figure, float(way.off(claim)), way.because]
-        for way in shown
-    ]
-    heading = f"{claim.text} ({claim.of}): " + (
-        f"{len(every)} explanation{'s' * (len(every) > 1)}" if every else "nothing explains it"
-    )
-    notes = [f"claimed {claim.value:,.0f}, give or take {claim.slack:,.0f}: the precision of its digits"]
-    if not every:
-        notes.append(
-            f"none of {len(found)} sizes and foldings, doubled, halved or without a head, gives it; the nearest"
-        )
-    elif every[most:]:
-        notes.append(f"{len(every) - most} more that change more or lie further off; --most shows them")
-    facts = {"claim": claim.text, "of": claim.of, "value": float(claim.value), "explanations": len(every)}
-    return Table(heading, columns, rows, None, notes, facts)
+    emit(reconcile_report(read, readings(network), most), output)

@@ -23,23 +23,21 @@ def command(name: str, output: Path | None, inline: bool) -> None:
     convcalc show resnet18 > mine.yaml
     convcalc show resnet18 --inline   # its blocks too, to change them
     """
+    from convcalc.catalogue import catalogue_paths, network_and_variant
     from convcalc.errors import SpecError, UserError, did_you_mean, quoted
-    from convcalc.language.document import load, parse
-    from convcalc.language.edit import alone, inlined
-    from convcalc.language.sources import catalogue_files, family
+    from convcalc.language.document_loader import load, parse
+    from convcalc.language.edit import extract_variant, inline_includes
 
-    known = catalogue_files()
-    base, _, variant = name.partition("@")
-    if base not in known:
-        base, variant = family(name)
+    known = catalogue_paths()
+    base, variant = network_and_variant(name)
     if base not in known:
         raise SpecError(f"no catalogue network {quoted(name)}", did_you_mean(name, known) or "convcalc list has all")
     document = load(base)
     try:
         if variant:
-            document = parse(document.file._replace(data=alone(document, variant).encode()))
+            document = parse(document.file._replace(data=extract_variant(document, variant).encode()))
         if inline:
-            document = inlined(document)
+            document = inline_includes(document)
     except UserError as misfit:
         raise SpecError(misfit.message, misfit.hint) from None
     write_text(document.node.source.text, output)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, settings, spec_options
-from convcalc.commands._points import columns_for, need_numpy, progress, title
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.commands._sweep import need_numpy, progress
+from convcalc.language.overrides import Overrides
 
 LIMITED = ("params", "weights", "macs", "flops")
 
@@ -38,16 +38,8 @@ def command(
     vary: tuple[str, ...],
     near: str,
     smallest: bool | None,
-    sets: tuple[str, ...],
-    variant: str,
-    inputs: tuple[str, ...],
-    batch: int,
-    deploy: bool,
-    root: Path | None,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
+    overrides: Overrides,
+    output: Output,
     **limited: str | None,
 ) -> None:
     """Which values of a spec's variables fit a budget.
@@ -62,14 +54,13 @@ def command(
     """
     need_numpy("solve")
     from convcalc.errors import SpecError
-    from convcalc.loader import opened
-    from convcalc.report import Column, Report, Table
+    from convcalc.loader import open_document
     from convcalc.sweep import solve
     from convcalc.sweep.grid import Grid, check_size
     from convcalc.sweep.sweep import Sweep
-    from convcalc.tables.count import NOTES
+    from convcalc.tables.solve import extreme_report, nearest_report
 
-    document, variant = opened(spec, variant, root, inputs=inputs)
+    document, overrides = open_document(spec, overrides)
     grid = Grid(tuple(solve.vary(text, document) for text in vary))
     names = [axis.name for axis in grid.axes]
     if len(set(names)) < len(names):
@@ -78,27 +69,18 @@ def command(
     limits = [solve.limit(key.partition("_")[2], text, key.startswith("max")) for key, text in limited.items() if text]
     if not limits and not near:
         raise SpecError("no limit", "for example --max-macs 300M, or --near macs=300M")
-    base = settings(sets, variant, inputs, batch, document, deploy)
-    figure, target = _target(near, batch) if near else ("", 0)
-    figures = list(dict.fromkeys(["params", "macs", *(one.figure for one in limits), *([figure] if near else [])]))
-    sweep = Sweep(document, base, grid, figures)
+    overrides = overrides.resolved(document)
+    figure, target = _target(near, overrides.batch) if near else ("", 0)
+    figures = dict.fromkeys(["params", "macs", *(limit.figure for limit in limits), *([figure] if near else [])])
+    sweep = Sweep(document, overrides, grid, list(figures))
     sweep.check()
     fits = solve.fitting(progress(sweep.chunks(), sweep.count()), limits)
-    is_largest = any(one.is_most for one in limits) or not limits if smallest is None else not smallest
     if near:
-        found = solve.nearest(fits, figure, target)
-        notes = [f"nearest to {figure} = {target:,}, of {grid.size:,} architectures"]
+        report = nearest_report(sweep, solve.nearest(fits, figure, target), figure, target)
     else:
-        found = solve.extreme(fits, names, is_largest)
-        notes = _notes(sweep, found, limits, is_largest)
-    columns = columns_for(grid, [*names, *figures])
-    rows = list(found.rows([*names, *figures]))
-    if near:
-        columns.append(Column("difference", f"{figure} difference"))
-        at = [*names, *figures].index(figure)
-        rows = [[*row, row[at] - target] for row in rows]
-    table = Table(title(document), columns, rows, None, notes)
-    emit(Report("solve", [table], NOTES), form, output, exact, color)
+        is_largest = any(limit.is_most for limit in limits) if smallest is None else not smallest
+        report = extreme_report(sweep, solve.extreme(fits, names, is_largest), limits, is_largest)
+    emit(report, output)
 
 
 def _target(near: str, batch: int) -> tuple[str, int]:
@@ -115,27 +97,4 @@ def _target(near: str, batch: int) -> tuple[str, int]:
     except UserError as misfit:
         if value[:1].isdigit():
             raise SpecError(f"--near: {misfit.message}", misfit.hint) from None
-    return figure, count(graph(value, batch=batch)).figure(figure)
-
-
-def _notes(sweep: Any, found: Any, limits: Any, is_largest: bool) -> list[str]:
-    """What was asked, and for one variable what the next value would have cost."""
-    from convcalc.formats._text import text
-    from convcalc.sweep.solve import beyond
-
-    word = "largest" if is_largest else "smallest"
-    notes = [f"the {word} of {sweep.grid.size:,} with {' and '.join(map(str, limits))}"]
-    if len(sweep.grid.axes) > 1:
-        return [f"{notes[0]}: none can be made {word.replace('est', 'er')} in one variable alone"]
-    (axis,) = sweep.grid.axes
-    further = beyond(sweep, found, is_largest)
-    if further is None:
-        return [*notes, f"{axis.name} ends there: {word.replace('est', 'er')} values may fit too"]
-    (value,) = further.columns[axis.name].tolist()
-    shown = text(value, "shape" if axis.kind == "input" else "")
-    if further.reasons:
-        return [*notes, f"{axis.name}={shown} is no network: {further.reasons[0]}"]
-    costs = ", ".join(
-        f"{figure} {further.columns[figure].tolist()[0]:,}" for figure in dict.fromkeys(one.figure for one in limits)
-    )
-    return [*notes, f"{axis.name}={shown} would have {costs}"]
+    return figure, count(graph(value, Overrides(batch=batch))).figure(figure)

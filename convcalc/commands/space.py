@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, spec_options
-from convcalc.commands._points import title
-
-if TYPE_CHECKING:
-    from convcalc.report import Table
-    from convcalc.sweep.space import Space
-
-BINS = 10
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.language.overrides import Overrides
 
 
 @click.command("space")
 @click.argument("spec", type=SPEC)
 @spec_options
 @output_options
-def command(
-    spec: str,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
-) -> None:
+def command(spec: str, overrides: Overrides, output: Output) -> None:
     """How many networks the choices of a spec make, and how params and MACs are distributed over them.
 
     Nothing is listed: layers that only a shape connects are summed up part by part. --set fixes a choice.
@@ -36,72 +21,9 @@ def command(
     convcalc space search.yaml
     convcalc space search.yaml --set head=pool
     """
-    from convcalc.loader import asked
-    from convcalc.report import Report
-    from convcalc.sweep.space import FIGURES, space
-    from convcalc.tables.count import MEASURES, NOTES
+    from convcalc.loader import open_document
+    from convcalc.sweep.space import space
+    from convcalc.tables.space import space_report
 
-    document, settings = asked(spec, **options)
-    found = space(document, settings)
-    headings = {name: MEASURES[name].column.heading for name in FIGURES}
-    tables = [_ends(title(document), found, headings)]
-    tables += [_histogram(headings[name], found.summary.sums[name], found.summary.networks) for name in FIGURES]
-    emit(Report("space", tables, NOTES), form, output, exact, color)
-
-
-def _ends(heading: str, found: Space, headings: dict[str, str]) -> Table:
-    """The least, the greatest and what lies between, with the alternatives that give the ends."""
-    from convcalc.report import Column, Table
-
-    summary, rows = found.summary, []
-    many = (
-        f"{number:,} {word}{'s'[: number != 1]}"
-        for number, word in ((summary.networks, "network"), (len(found.choices), "choice"))
-    )
-    notes = [f"{' of '.join(many)}; means are rounded down"]
-    if summary.networks < found.written:
-        notes.append(f"{found.written - summary.networks:,} further combinations are no network: {found.reason}")
-    for name, word in headings.items():
-        between = _quantiles(summary.sums[name], summary.networks)
-        mean = summary.totals[name] // summary.networks
-        rows.append([word, found.least[name][0], *between, found.most[name][0], mean])
-        for end, ends in (("least", found.least), ("greatest", found.most)):
-            picks = ", ".join(f"{key}={value}" for key, value in ends[name][1].items())
-            notes.append(f"{end} {word}: {picks or 'nothing to choose'}")
-        if summary.slack[name]:
-            slack = f"{summary.slack[name]:,}"
-            notes.append(f"too many different {word} to keep apart: those between the ends may be up to {slack} higher")
-    keys = ("least", "25%", "50%", "75%", "greatest", "mean")
-    alternatives = {name: list(choice.alternatives) for name, choice in found.choices.items()}
-    facts = {"networks": summary.networks, "slack": summary.slack, "choices": alternatives}
-    columns = [Column("figure", "", "name"), *(Column(key, key) for key in keys)]
-    return Table(heading, columns, rows, None, notes, facts)
-
-
-def _quantiles(sums: dict[int, int], networks: int) -> list[int]:
-    """For a quarter, a half and three quarters of the networks, the least value that so many do not exceed."""
-    found: list[int] = []
-    reached = 0
-    for value, times in sorted(sums.items()):
-        reached += times
-        while len(found) < 3 and 4 * reached >= (len(found) + 1) * networks:
-            found.append(value)
-    return found
-
-
-def _histogram(heading: str, sums: dict[int, int], networks: int) -> Table:
-    """The networks in BINS equal ranges of a figure."""
-    from convcalc.report import Column, Table
-
-    least, most = min(sums), max(sums)
-    count = min(BINS, most - least + 1)
-    bins = [0] * count
-    for value, times in sums.items():
-        bins[(value - least) * count // (most - least + 1)] += times
-    edges = [least + -(-number * (most - least + 1) // count) for number in range(count + 1)]
-    columns = [
-        Column("from", "from"), Column("to", "to"), Column("networks", "networks"),
-        Column("share", "share", "share"), Column("bar", "", "bar"),
-    ]  # fmt: skip
-    rows = [[edges[at], edges[at + 1] - 1, times, times / networks, times / max(bins)] for at, times in enumerate(bins)]
-    return Table(heading, columns, rows)
+    document, overrides = open_document(spec, overrides)
+    emit(space_report(document, space(document, overrides.resolved(document))), output)

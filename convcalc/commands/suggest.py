@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, spec_options, write_text
-from convcalc.commands._points import title
-
-if TYPE_CHECKING:
-    from convcalc.errors import Place
-    from convcalc.language.document import Document
-
-ACCURACY = "what a rewrite does to accuracy is not known here: the network computes something else, train it to know"
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, write_text
+from convcalc.language.overrides import Overrides
 
 
 @click.command("suggest")
@@ -24,16 +16,7 @@ ACCURACY = "what a rewrite does to accuracy is not known here: the network compu
 )
 @spec_options
 @output_options
-def command(
-    spec: str,
-    top: int,
-    chosen: int | None,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
-    **options: Any,
-) -> None:
+def command(spec: str, top: int, chosen: int | None, overrides: Overrides, output: Output) -> None:
     """Rewrites that would save weights or MACs: each is tried in the spec, rebuilt and counted.
 
     Sorted by the share of all weights plus the share of all MACs that is saved. Says nothing about accuracy.
@@ -45,52 +28,19 @@ def command(
     """
     from convcalc.errors import SpecError
     from convcalc.language.sources import Files
-    from convcalc.loader import asked
-    from convcalc.report import Column, Report, Table
+    from convcalc.loader import open_document
     from convcalc.rewrites import left_out, suggest
-    from convcalc.tables.count import NOTES
+    from convcalc.tables.suggest import suggest_report
 
-    document, settings = asked(spec, **options)
-    files = Files(options["root"])
-    found = suggest(document, settings, files)
+    document, overrides = open_document(spec, overrides)
+    files = Files(overrides.root)
+    suggestions = suggest(document, overrides.resolved(document), files)
     if chosen is not None:
-        if chosen > len(found):
-            raise SpecError(f"--apply {chosen}: there are {len(found)} suggestions", "convcalc suggest lists them")
-        write_text(found[chosen - 1].text, output)
+        if chosen > len(suggestions):
+            raise SpecError(
+                f"--apply {chosen}: there are {len(suggestions)} suggestions", "convcalc suggest lists them"
+            )
+        write_text(suggestions[chosen - 1].text, output.path)
         return
-    columns = [
-        Column("number", "#"),
-        Column("layer", "layer", "name"),
-        Column("line", "line", "text", optional=True),
-        Column("what", "rewrite", "text"),
-        Column("weights", "weights"),
-        Column("weights_share", "weights %", "share"),
-        Column("macs", "MACs"),
-        Column("macs_share", "MACs %", "share"),
-        Column("depth", "depth"),
-        Column("nonlinearities", "non-linear", optional=True),
-        Column("receptive_field", "sees", "text", optional=True),
-        Column("uses", "uses", optional=True),
-        Column("source", "source", "text", optional=True),
-    ]
-    rows: list[tuple[Any, ...]] = [
-        (
-            number, one.layer, _line(one.place, document), one.what, one.weights, one.weights_share,
-            one.macs, one.macs_share, one.depth, one.nonlinearities, one.sees, one.uses, one.source,
-        )
-        for number, one in enumerate(found[:top], 1)
-    ]  # fmt: skip
-    if form in ("table", "markdown", "latex"):
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
-    notes = [f"{len(rows)} of {len(found)} suggestions, the largest saving of weights and MACs first", f"{ACCURACY}."]
-    why = left_out(document, files)
-    if why:
-        notes.append(f"included blocks are left as they are: {why}")
-    table = Table(title(document), columns, rows, None, notes, {"accuracy": ACCURACY})
-    emit(Report("suggest", [table], NOTES), form, output, exact, color)
-
-
-def _line(place: Place, document: Document) -> str:
-    """The number of a line, behind its file's name where that is another file."""
-    own = place.source is document.node.source
-    return str(place.line) if own else f"{place.source.name.replace(chr(92), '/').rpartition('/')[2]}:{place.line}"
+    has_sources = output.form not in ("table", "markdown", "latex")
+    emit(suggest_report(document, suggestions, top, left_out(document, files), has_sources), output)

@@ -2,61 +2,48 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, emit, output_options, settings, spec_options
-from convcalc.commands._points import (
-    check_room,
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.commands._sweep import (
+    ChartOf,
+    Cluster,
+    Sample,
+    Selection,
+    chart_options,
     chunks_of,
-    draw_chart,
-    figures_in,
+    cluster_options,
     need_numpy,
-    points_table,
     progress,
-    title,
-    words_in,
+    sample_options,
+    selection_options,
+    write_chart,
 )
+from convcalc.language.overrides import Overrides
+
+if TYPE_CHECKING:
+    from convcalc.language.document import Document
+    from convcalc.sweep.grid import Grid
 
 
 @click.command("sweep")
 @click.argument("spec", type=SPEC)
 @spec_options
-@click.option("--columns", default="params,macs", show_default=True, metavar="A,B,...", help="The figures to give.")
-@click.option("--where", default="", metavar="CONDITION", help="Only what fits: 'macs < 300M and width >= 0.5'.")
-@click.option("--pareto", default="", metavar="A,B,...", help="Only what nothing beats in all of these; -A: larger.")
-@click.option("--plot", default="", metavar="X,Y", help="Draw two columns as a chart in place of the table.")
-@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write the chart of --plot as SVG too.")
-@click.option("--sample", type=click.IntRange(1, 10**7), metavar="N", help="N points of the grid in place of all.")
-@click.option("--sampling", type=click.Choice(["latin", "random"]), default="latin", help="How --sample chooses.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another sample.")
-@click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Share the work among N local processes.")
-@click.option("--scheduler", default="", metavar="ADDRESS", help="Share it among a running Dask cluster's workers.")
+@selection_options
+@chart_options
+@sample_options
+@cluster_options
 @output_options
 def command(
     spec: str,
-    sets: tuple[str, ...],
-    variant: str,
-    inputs: tuple[str, ...],
-    batch: int,
-    deploy: bool,
-    root: Path | None,
-    columns: str,
-    where: str,
-    pareto: str,
-    plot: str,
-    svg: Path | None,
-    sample: int | None,
-    sampling: str,
-    seed: int,
-    workers: int | None,
-    scheduler: str,
-    form: str,
-    output: Any,
-    exact: Any,
-    color: str,
+    overrides: Overrides,
+    selection: Selection,
+    chart: ChartOf,
+    sample: Sample,
+    cluster: Cluster,
+    output: Output,
 ) -> None:
     """What a network costs at every combination of its variables.
 
@@ -70,39 +57,50 @@ def command(
     """
     need_numpy("sweep")
     from convcalc.analysis.count import FIGURES
-    from convcalc.errors import SpecError
-    from convcalc.loader import opened
+    from convcalc.loader import open_document
     from convcalc.report import Report
-    from convcalc.sweep.grid import check_size, read_axes
-    from convcalc.sweep.grid import sample as draw
+    from convcalc.sweep.grid import sample as points_of
     from convcalc.sweep.select import Condition, Frontier
     from convcalc.sweep.sweep import Sweep
-    from convcalc.tables.count import NOTES
+    from convcalc.tables.count import NOTES, document_title
+    from convcalc.tables.sweep import check_rows, figures_in, points_chart, points_table, words_in
 
-    document, variant = opened(spec, variant, root, inputs=inputs)
-    grid = read_axes(sets, variant, document)
-    if not grid.axes:
-        raise SpecError("nothing varies", "for example --set NAME=4:64:4 or --set input=128,160,192,224")
-    base = settings((), "" if "," in variant else variant, inputs, batch, document, deploy)
-    if sample is None:
-        check_size(grid, "use larger steps, or --sample N")
+    where, pareto, plot = selection.where, selection.pareto, chart.plot
+    document, overrides = open_document(spec, overrides)
+    grid = _grid(document, overrides, sample)
+    overrides = overrides._replace(sets=(), variant="" if "," in overrides.variant else overrides.variant)
     axes = [axis.name for axis in grid.axes]
-    shown = figures_in(columns)
-    figures = [name for name in FIGURES if name in {*shown, *words_in(where), *words_in(pareto), *words_in(plot)}]
+    shown = figures_in(selection.columns)
+    used = {*shown, *words_in(where), *words_in(pareto), *words_in(plot)}
+    figures = [name for name in FIGURES if name in used]
     condition = Condition(where, [*axes, *FIGURES]) if where else None
     frontier = Frontier(pareto, [*axes, *figures]) if pareto else None
-    sweep = Sweep(document, base, grid, figures, None if sample is None else draw(grid, sample, seed, sampling))
-    check_room(form, len(sweep), not (where or pareto or plot))
+    points = None if sample.points is None else points_of(grid, sample.points, sample.seed, sample.method)
+    sweep = Sweep(document, overrides, grid, figures, points)
+    if not (where or pareto or plot):
+        check_rows(output.form, len(sweep))
     sweep.check()
-    with chunks_of(sweep, workers, scheduler) as chunks:
+    with chunks_of(sweep, cluster) as chunks:
         kept = progress(chunks, sweep.count())
-        if condition is not None:
-            kept = condition.of(kept)
-        if frontier is not None:
-            kept = frontier.of(kept)
+        for choice in (condition, frontier):
+            if choice is not None:
+                kept = choice.of(kept)
         if plot:
-            draw_chart(kept, plot, [*axes, *figures], svg, title(document), form)
+            write_chart(points_chart(kept, plot, [*axes, *figures], document_title(document)), chart.svg, output.form)
             return
-        notes = [f"{len(sweep):,} of {grid.size:,} architectures, seed {seed}"] if sample else []
-        table = points_table(document, grid, [*axes, *shown], kept, form, notes)
-        emit(Report("sweep", [table], NOTES), form, output, exact, color)
+        notes = [f"{len(sweep):,} of {grid.size:,} architectures, seed {sample.seed}"] if sample.points else []
+        table = points_table(document, grid, [*axes, *shown], kept, output.form, notes)
+        emit(Report("sweep", [table], NOTES), output)
+
+
+def _grid(document: Document, overrides: Overrides, sample: Sample) -> Grid:
+    """The grid that the values of --set and --variant span. Raises SpecError where nothing varies, or too much."""
+    from convcalc.errors import SpecError
+    from convcalc.sweep.grid import check_size, read_axes
+
+    grid = read_axes(overrides.sets, overrides.variant, document)
+    if not grid.axes:
+        raise SpecError("nothing varies", "for example --set NAME=4:64:4 or --set input=128,160,192,224")
+    if sample.points is None:
+        check_size(grid, "use larger steps, or --sample N")
+    return grid

@@ -25,8 +25,9 @@ from typing import Any, NamedTuple
 from convcalc.errors import SpecError, UserError, did_you_mean, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import tallied, total
-from convcalc.kinds.base import MACS, STORED, TALLIES, spread
-from convcalc.syntax.expression import Expression, parse
+from convcalc.kinds.sizes import MACS, STORED, TALLIES, spread
+from convcalc.syntax.expression import Expression
+from convcalc.syntax.expression_parser import parse
 
 FOLDER = Path(__file__).parent / "tools"
 
@@ -187,7 +188,7 @@ def _shared_out(found: Quantities) -> int:
 
 
 def _along_axis(found: Quantities) -> int:
-    from convcalc.kinds.base import axis_of
+    from convcalc.kinds.sizes import axis_of
 
     shape = found.layer.shapes[0]
     return shape[axis_of(getattr(found.layer.kind, "axis", "last"), shape)]

@@ -13,7 +13,7 @@ from convcalc.analysis.count import count
 from convcalc.conventions.convention import Convention, Quantities, difference, find, names
 from convcalc.errors import UserError, quoted
 from convcalc.graph import Graph, Layer
-from convcalc.kinds.base import STORED
+from convcalc.kinds.sizes import STORED
 
 SIZES = (
     32,

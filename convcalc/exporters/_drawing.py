@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from convcalc.amounts import human
 from convcalc.analysis.count import Count, fold
-from convcalc.formats._text import human
 from convcalc.kinds import shape_text
 
 
 class Box(NamedTuple):
-    """A layer, a folded block, or an input: the lines that are written in it."""
+    """A layer, a folded block, or an input: its lines of text."""
 
     lines: tuple[str, ...]
     is_input: bool = False
@@ -25,7 +25,7 @@ class Drawing(NamedTuple):
 
 
 def draw(counted: Count, depth: int | None = None) -> Drawing:
-    """The boxes of a count, with what each costs; blocks below `depth` parts of a path are one box.
+    """Draw a count as boxes with their costs; blocks below `depth` parts of a path are one box.
 
     >>> from convcalc.analysis.count import count
     >>> from convcalc.loader import read
@@ -34,7 +34,7 @@ def draw(counted: Count, depth: int | None = None) -> Drawing:
     ([('input', '3x8x8'), ('conv1', 'conv, 4x8x8', '16 params, 768 MACs')], [(0, 1), (1, 2)])
     """
     boxes: list[Box] = []
-    home: dict[int, int] = {}  # of a layer its box
+    home: dict[int, int] = {}  # the box of a layer
     for layer in counted.graph.all:
         if layer.is_input:
             home[layer.index] = len(boxes)

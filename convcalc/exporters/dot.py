@@ -9,7 +9,7 @@ FOLDS = True  # to --depth
 
 
 def write(counted: Count, depth: int | None) -> str:
-    """The text of a directed graph, from the top down."""
+    """Write a directed graph, from the top down."""
     drawing = draw(counted, depth)
     lines = [f"digraph {quote(drawing.title)} {{", '  node [shape=box, fontname="sans-serif", fontsize=11];']
     for number, box in enumerate(drawing.boxes):
@@ -20,7 +20,7 @@ def write(counted: Count, depth: int | None) -> str:
 
 
 def quote(*lines: str) -> str:
-    r"""Lines as one quoted text.
+    r"""Quote lines as one text.
 
     >>> print(quote('a "b"', "c\\d"))
     "a \"b\"\nc\\d"

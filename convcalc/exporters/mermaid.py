@@ -11,7 +11,7 @@ FOLDS = True  # to --depth
 
 
 def write(counted: Count, depth: int | None) -> str:
-    """The text of a flowchart, from the top down."""
+    """Write a flowchart, from the top down."""
     drawing = draw(counted, depth)
     lines = ["flowchart TD"]
     for number, box in enumerate(drawing.boxes):
@@ -22,7 +22,7 @@ def write(counted: Count, depth: int | None) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that Mermaid shows as it is: what means something to it as a character's number.
+    """Escape text for Mermaid: its special characters become character numbers.
 
     >>> escape('a "b" <c>')
     'a #34;b#34; #60;c#62;'

@@ -11,7 +11,7 @@ from typing import Any
 from convcalc.analysis.count import Count
 from convcalc.errors import SpecError
 from convcalc.exporters.code.units import is_of_tokens
-from convcalc.exporters.torch import TorchWriter
+from convcalc.exporters.torch.writer import TorchWriter
 from convcalc.optional import need, quiet, said
 
 MOST = 2**31 - 2**20  # bytes of one file: what a protobuf can hold, less some for the graph

@@ -1,7 +1,7 @@
-"""One output format a file: `write(report, stream)`. A format is found by its file's name.
+"""Report -> text: one format a file, with `write(report, stream)`; the file's name is what `-f` takes.
 
-One that says `STREAMS = True` writes each row as it comes and keeps none; one that says `OF_FINDINGS = True` writes no
-tables.
+A format with `STREAMS = True` writes each row as it arrives and keeps none; one with `OF_FINDINGS = True` writes
+findings and no tables.
 """
 
 from __future__ import annotations

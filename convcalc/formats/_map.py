@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from math import ceil, floor, log10
 
-from convcalc.formats._text import human
+from convcalc.amounts import human
 
 Point = tuple[int, int]
 Spot = tuple[float, float]  # on the page

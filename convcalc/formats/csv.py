@@ -9,8 +9,8 @@ import csv
 from typing import Any, TextIO
 
 from convcalc.errors import printable
-from convcalc.formats._text import equation
-from convcalc.kinds.base import shape_text
+from convcalc.formats._numbers import equation
+from convcalc.kinds.sizes import shape_text
 from convcalc.report import Column, Report
 
 STREAMS = True

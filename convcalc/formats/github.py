@@ -26,6 +26,19 @@ def write(report: Report, stream: TextIO) -> None:
         stream.write("::debug::convcalc: nothing found\n")
 
 
+def append_summary(report: Report) -> None:
+    """Append the tables to the summary of a workflow's step, where there is one."""
+    import os
+    from pathlib import Path
+
+    from convcalc.formats import write as write_as
+
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as stream:
+            write_as(report._replace(exact=True), "markdown", stream)
+
+
 def _text(text: str) -> str:
     """Text that ends neither the line nor the command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import Any, TextIO
 
 from convcalc.errors import SpecError
-from convcalc.kinds.base import shape_text
+from convcalc.kinds.sizes import shape_text
 from convcalc.report import Column, Report
 
 STREAMS = True

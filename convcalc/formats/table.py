@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from convcalc.formats._text import text
+from convcalc.formats._numbers import text
 from convcalc.report import Report, Table
 
 LEFT = ("text", "name", "shape", "bar", "equation")

@@ -1,1 +1,1 @@
-"""Models of other tools in, a Graph out: one package or file for each format."""
+"""A model of another tool -> Graph: one module or package a format."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from convcalc.errors import SpecError, UserError, did_you_mean, printable, quoted
-from convcalc.graph import Graph
+from convcalc.graph import Graph, Provenance
 from convcalc.importers.onnx.file import read_bytes
 from convcalc.importers.onnx.importer import graph_of
 from convcalc.language.input_shapes import parse_shape
@@ -47,8 +47,8 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     assert graph is not None
     graph.batch = batch
     graph.name = spec.rpartition(":")[2]
-    graph.about["source"] = f"imported from {printable(spec)}"
-    graph.about["file"] = {"path": spec, "producer": f"PyTorch {torch.__version__}"}
+    source = f"imported from {printable(spec)}"
+    graph.provenance = Provenance(source, path=spec, producer=f"PyTorch {torch.__version__}")
     return graph
 
 
@@ -70,7 +70,7 @@ def from_torch(module: Any, example: Any) -> Graph:
     positional = () if named else tuple(example) if isinstance(example, (tuple, list)) else (example,)
     graph = _graph(module, positional, named, type(module).__name__, False)
     graph.name = type(module).__name__
-    graph.about["source"] = f"a PyTorch module, {graph.name}"
+    graph.provenance = Provenance(f"a PyTorch module, {graph.name}")
     return graph
 
 

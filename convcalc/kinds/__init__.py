@@ -1,4 +1,7 @@
-"""Layer kinds: one family a file. Every module beside this one is imported, which is all the registration there is."""
+"""A layer's fields and input shapes -> its output shape and costs: the kinds of layers, one family a file.
+
+Importing this package imports every module in its folder, and with it registers their kinds.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from importlib import import_module
 
 from convcalc.discovery import modules
 from convcalc.errors import did_you_mean
-from convcalc.kinds.base import KINDS, Input, Kind, Shape, formula, require, shape_text, tallied, total
+from convcalc.kinds.kind import KINDS, Input, Kind, tallied
+from convcalc.kinds.sizes import Shape, formula, require, shape_text, total
 
 __all__ = [
     "KINDS",
@@ -28,25 +32,26 @@ for _name in modules(__file__):
 
 
 def find(name: str) -> type[Kind] | None:
-    """The kind called `name`, or None."""
+    """Return the kind called `name`, or None."""
     return KINDS.get(name)
 
 
 def foreign(name: str) -> str | None:
-    """The kind that PyTorch, Keras or ONNX calls `name`.
+    """Return the name of the kind that PyTorch, Keras or ONNX calls `name`.
 
     >>> foreign("nn.Conv2d"), foreign("Conv2DTranspose")
     ('conv', 'transposed_conv')
     """
     bare = name.rpartition(".")[2].lower().replace("_", "")
-    for kind in KINDS.values():
-        if bare in f"{kind.torch} {kind.keras} {kind.onnx} {kind.name}".lower().replace("_", "").split():
-            return kind.name
+    for tool in ("name", "torch", "keras", "onnx"):  # some names are used by two of them for different kinds
+        for kind in KINDS.values():
+            if bare in getattr(kind, tool).lower().replace("_", "").split():
+                return kind.name
     return None
 
 
 def suggest(name: str, others: list[str]) -> str:
-    """A hint for an unknown kind: another tool's word for one, or the nearest of the kinds and `others`.
+    """Write a hint for an unknown kind: another tool's word for one, or the nearest of the kinds and `others`.
 
     >>> suggest("Conv2d", []), suggest("convv", [])
     ("write 'conv'", "did you mean 'conv'?")

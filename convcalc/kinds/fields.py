@@ -66,9 +66,9 @@ class Field(Generic[T]):
 
     def _each(self, values: Any, fits: Callable[[Any], bool]) -> Any:
         """An array of a sweep, each entry checked."""
-        from convcalc.arrays import checked
+        from convcalc.arrays import check_values
 
-        return checked(values, fits, f"'{self.name}' must be {self.expects()}, found {{found}}", self.name)
+        return check_values(values, fits, f"'{self.name}' must be {self.expects()}, found {{found}}", self.name)
 
     def convert(self, value: Any) -> T | None:
         """`value` as T, or None where it does not fit."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convcalc.kinds.base import (
+from convcalc.kinds.fields import Flag, Integer, ShapeField
+from convcalc.kinds.kind import Kind
+from convcalc.kinds.sizes import (
     LEARNED,
-    Kind,
     Shape,
     Size,
     Tally,
@@ -19,10 +20,6 @@ from convcalc.kinds.base import (
     rank,
     require,
 )
-from convcalc.kinds.code import ATTENTION, PARAMETER, PLAIN, Code, expression, on_last, worked_out
-from convcalc.kinds.code_keras import AS_IN_SPEC, BEHIND
-from convcalc.kinds.code_keras import PARAMETER as PARAMETER_IN_KERAS
-from convcalc.kinds.fields import Flag, Integer, ShapeField
 
 
 class Linear(Kind, name="linear"):
@@ -31,13 +28,13 @@ class Linear(Kind, name="linear"):
     Shapes: C -> K; L x D -> L x K (every token alike); on a grid say which axis: with `axis: channels`
     C x H x W -> K x H x W, the same weights and MACs as a 1 x 1 convolution.
 
-    >>> worked(Linear(features=1000), "4096")
+    >>> print_cost(Linear(features=1000), "4096")
     1000
     weights = C*K = 4,096*1,000 = 4,096,000
     linear_macs = C*K = 4,096*1,000 = 4,096,000
     biases = K = 1,000 = 1,000
     bias_adds = K = 1,000 = 1,000
-    >>> worked(Linear(features=16, axis="channels", bias=False), "256x28x28")
+    >>> print_cost(Linear(features=16, axis="channels", bias=False), "256x28x28")
     16x28x28
     weights = C*K = 256*16 = 4,096
     linear_macs = C*K*H*W = 256*16*28*28 = 3,211,264
@@ -57,7 +54,7 @@ class Linear(Kind, name="linear"):
     keras = "Dense"
     onnx = "Gemm fc fully_connected InnerProduct"
 
-    def _axis(self, shape: Shape) -> int:
+    def feature_axis(self, shape: Shape) -> int:
         require(
             self.axis is not None or len(shape) <= 2,
             "linear on {shape}: the features are not flat",
@@ -71,11 +68,11 @@ class Linear(Kind, name="linear"):
         return 0 if is_fixed(self.learned) else self.depth
 
     def output(self, *inputs: Shape) -> Shape:
-        axis = self._axis(inputs[0])
+        axis = self.feature_axis(inputs[0])
         return (*inputs[0][:axis], self.features, *inputs[0][axis + 1 :])
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
-        shape, axis = inputs[0], self._axis(inputs[0])
+        shape, axis = inputs[0], self.feature_axis(inputs[0])
         places = {name: size for at, (name, size) in enumerate(elements(output).items()) if at != axis}
         letter = next(letter for letter in ("C", "D", "M") if letter not in places and (letter != "C" or not axis))
         weights = {letter: shape[axis], "K": self.features}
@@ -88,30 +85,13 @@ class Linear(Kind, name="linear"):
     def mixes(self, inputs: tuple[Shape, ...]) -> str:
         return "fully connected" if len(inputs[0]) == 1 else "cross-channel (1x1)"
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        axis = self._axis(inputs[0])
-        needs = {"in_features": inputs[0][axis], "out_features": self.features}
-        code = Code("nn.Linear", needs, {"bias": (self.bias, True)}, on_last(axis, output))
-        return worked_out(code, self.learned, inputs[0][axis] * self.features, self.features)
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return BEHIND if self._axis(inputs[0]) == 0 else AS_IN_SPEC
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        require(self.learned == "all", "Keras has no layer that works its weights out from others", "learned")
-        axis = self._axis(inputs[0])
-        call = PLAIN
-        if 0 < axis < len(output) - 1:
-            call = f"ops.moveaxis({{module}}(ops.moveaxis({{0}}, {axis + 1}, -1)), -1, {axis + 1})"
-        return Code("layers.Dense", {"units": self.features}, {"use_bias": (self.bias, True)}, call)
-
 
 class Embedding(Kind, name="embedding"):
     """A table of `entries` vectors, one looked up for each token: no multiplication.
 
     Shapes: L (token numbers) -> L x D.
 
-    >>> worked(Embedding(entries=30522, features=768), "128")
+    >>> print_cost(Embedding(entries=30522, features=768), "128")
     128x768
     weights = V*D = 30,522*768 = 23,440,896
     """
@@ -132,20 +112,13 @@ class Embedding(Kind, name="embedding"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "weights", {"V": self.entries, "D": self.features}
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        needs = {"num_embeddings": self.entries, "embedding_dim": self.features}
-        return Code("nn.Embedding", needs, call="{module}({0}.long())")
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return Code("layers.Embedding", {"input_dim": self.entries, "output_dim": self.features})
-
 
 class Parameter(Kind, name="parameter"):
     """Learned values that stand for themselves: a class token, position embeddings. It has no input.
 
     Join it with `concat` or `add`.
 
-    >>> worked(Parameter(shape=[197, 768]))
+    >>> print_cost(Parameter(shape=[197, 768]))
     197x768
     other_params = L*D = 197*768 = 151,296
     """
@@ -161,19 +134,13 @@ class Parameter(Kind, name="parameter"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "other_params", elements(output)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return Code(PARAMETER, {"shape": output}, call=f"{{module}}.expand({{batch}}{', -1' * len(output)})")
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return Code("Parameter", {"shape": output}, call="{module}({batch})", helper=PARAMETER_IN_KERAS)
-
 
 class Matmul(Kind, name="matmul"):
     """Product of two activations: ... x L x M times ... x M x N.
 
     Shapes: the axes before the last two must be the same, or 1. `transpose` turns the second's last two round.
 
-    >>> worked(Matmul(transpose=True), "12x197x64", "12x197x64")
+    >>> print_cost(Matmul(transpose=True), "12x197x64", "12x197x64")
     12x197x197
     matmul_macs = M*C*H*W = 64*12*197*197 = 29,805,312
     """
@@ -211,12 +178,6 @@ class Matmul(Kind, name="matmul"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "matmul_macs", {"M": inputs[0][-1], **elements(output)}
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return expression("{0} @ {1}.transpose(-2, -1)" if self.transpose else "{0} @ {1}")
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return expression(f"ops.matmul({{0}}, {'ops.swapaxes({1}, -2, -1)' if self.transpose else '{1}'})")
-
 
 class Attention(Kind, name="attention"):
     """Multi-head attention: project queries, keys and values, compare, mix, project back.
@@ -225,7 +186,7 @@ class Attention(Kind, name="attention"):
     E is heads times head_features (D if left out). Softmax over h*L*M scores. Counts as two weighted layers.
     Source: Vaswani et al., Attention Is All You Need, arXiv:1706.03762, section 3.2.
 
-    >>> worked(Attention(heads=4), "7x32")
+    >>> print_cost(Attention(heads=4), "7x32")
     7x32
     weights = D*E + D*E + D*E + E*D = 32*32 + 32*32 + 32*32 + 32*32 = 4,096
     linear_macs = D*E*L + D*E*M + D*E*M + E*D*L = 32*32*7 + 32*32*7 + 32*32*7 + 32*32*7 = 28,672
@@ -251,7 +212,7 @@ class Attention(Kind, name="attention"):
     keras = "MultiHeadAttention"
     onnx = "Attention MultiHeadAttention"
 
-    def _sizes(self, inputs: tuple[Shape, ...]) -> tuple[Shape, Shape, Shape, Size]:
+    def sizes(self, inputs: tuple[Shape, ...]) -> tuple[Shape, Shape, Shape, Size]:
         query, key, value = (*inputs, inputs[-1], inputs[-1])[:3]
         if self.head_features is not None:
             return query, key, value, self.heads * self.head_features
@@ -268,12 +229,12 @@ class Attention(Kind, name="attention"):
     def output(self, *inputs: Shape) -> Shape:
         for shape in inputs:
             rank(shape, 2, 2, "attention (tokens x features)")
-        query, key, value, _ = self._sizes(inputs)
+        query, key, value, _ = self.sizes(inputs)
         require(key[0] == value[0], "{keys} keys, but {values} values", keys=key[0], values=value[0])
         return query
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
-        query, key, value, inner = self._sizes(inputs)
+        query, key, value, inner = self.sizes(inputs)
         tokens, others = {"L": query[0]}, {"M": key[0]}
         into = [{"D": shape[1], "E": inner} for shape in (query, key, value)]
         parts = [(into[0], tokens), (into[1], others), (into[2], others), ({"E": inner, "D": query[1]}, tokens)]
@@ -288,26 +249,3 @@ class Attention(Kind, name="attention"):
             yield "matmul_macs", {**tokens, **others, "E": inner}
         for name in ("multiplications", "exponentials", "additions", "divisions"):
             yield name, {"h": self.heads, **tokens, **others}
-
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        query, key, value, inner = self._sizes(inputs)
-        three = ", ".join(("{0}", "{1}", "{2}")[min(at, len(inputs) - 1)] for at in range(3))
-        needs = {"embed_dim": query[1], "num_heads": self.heads}
-        options: dict[str, Any] = {
-            "bias": (self.bias, True),
-            "kdim": (key[1], query[1]),
-            "vdim": (value[1], query[1]),
-        }
-        if inner == query[1]:
-            options["batch_first"] = (True, False)
-            return Code("nn.MultiheadAttention", needs, options, f"{{module}}({three}, need_weights=False)[0]")
-        options["head_dim"] = (self.head_features, None)
-        return Code("Attention", needs, options, f"{{module}}({three})", helper=ATTENTION)
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        *_, inner = self._sizes(inputs)
-        query, key, value = (f"{{{min(at, len(inputs) - 1)}}}" for at in range(3))
-        given = [query, value] if key == value else [query, value, key]
-        needs = {"num_heads": self.heads, "key_dim": inner // self.heads}
-        call = f"{{module}}({', '.join(given)})"
-        return Code("layers.MultiHeadAttention", needs, {"use_bias": (self.bias, True)}, call)

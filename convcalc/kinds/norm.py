@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convcalc.kinds.base import Kind, Shape, Size, Tally, axis_of, elements, rank, require_groups
-from convcalc.kinds.code import PLAIN, SCALE, Code, expression, literal, on_grid, on_last
-from convcalc.kinds.code_keras import AS_IN_SPEC, BEHIND, EITHER, NEIGHBOURS, place
-from convcalc.kinds.code_keras import SCALE as SCALE_IN_KERAS
 from convcalc.kinds.fields import Choice, Flag, Integer, Number
+from convcalc.kinds.kind import Kind
+from convcalc.kinds.sizes import Shape, Size, Tally, axis_of, elements, rank, require_groups
 
 _EPSILON = "added to the variance; does not change any count"
 
@@ -20,19 +18,6 @@ class _Norm(Kind):
     affine = Flag(True, also="elementwise_affine scale center", doc="a learned scale and shift for each channel")
     epsilon = Number[Any](1e-5, at_least=0, at_most=1, also="eps", doc=_EPSILON)
     example = ("64x8x8", {})
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return EITHER
-
-    def keras_options(self, output: Shape, axis: Any) -> dict[str, tuple[Any, Any]]:
-        """Arguments that all of Keras' norms take; their epsilon is another than PyTorch's."""
-        axis = -1 if axis == len(output) else axis
-        return {
-            "axis": (axis, -1),
-            "epsilon": (self.epsilon, 1e-3),
-            "center": (self.affine, True),
-            "scale": (self.affine, True),
-        }
 
     def learned(self, letter: str, features: Size) -> Iterable[Tally]:
         if self.affine:
@@ -51,7 +36,7 @@ class BatchNorm(_Norm, name="batch_norm"):
     `buffers` are the running mean and variance: stored, not learned, not in params.
     Source: Ioffe and Szegedy, arXiv:1502.03167.
 
-    >>> worked(BatchNorm(), "64x8x8")
+    >>> print_cost(BatchNorm(), "64x8x8")
     64x8x8
     other_params = 2*C = 2*64 = 128
     buffers = 2*C = 2*64 = 128
@@ -73,25 +58,13 @@ class BatchNorm(_Norm, name="batch_norm"):
         yield "multiplications", elements(output)
         yield "additions", elements(output)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        options = {
-            "eps": (self.epsilon, self.fields["epsilon"].default),
-            "affine": (self.affine, True),
-            "track_running_stats": (self.statistic == "running", True),
-        }
-        return on_grid("BatchNorm", {"num_features": output[0]}, options, output)
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        call = PLAIN if self.statistic == "running" else "{module}({0}, training=True)"
-        return Code("layers.BatchNormalization", {}, self.keras_options(output, place(0, is_behind)), call)
-
 
 class LayerNorm(_Norm, name="layer_norm"):
     """Layer normalisation: over the last axis (tokens), over the channels at every pixel, or over everything.
 
     Source: Ba, Kiros and Hinton, arXiv:1607.06450.
 
-    >>> worked(LayerNorm(), "197x768")
+    >>> print_cost(LayerNorm(), "197x768")
     197x768
     other_params = 2*D = 2*768 = 1,536
     norm_elements = L*D = 197*768 = 151,296
@@ -118,33 +91,13 @@ class LayerNorm(_Norm, name="layer_norm"):
             yield "other_params", {"2": 2, **learned} if self.bias else learned
         yield from self.statistics(output)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        options = {
-            "eps": (self.epsilon, self.fields["epsilon"].default),
-            "elementwise_affine": (self.affine, True),
-            "bias": (self.bias, True),
-        }
-        axis = 0 if self.over == "channels" else len(output) - 1
-        over = output if self.over == "all" else output[axis]
-        return Code("nn.LayerNorm", {"normalized_shape": over}, options, on_last(axis, output))
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return {"last": AS_IN_SPEC, "channels": BEHIND, "all": EITHER}[self.over]
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        axis: Any = place(0 if self.over == "channels" else len(output) - 1, is_behind)
-        if self.over == "all" and len(output) > 1:
-            axis = [*range(1, len(output) + 1)]
-        options = self.keras_options(output, axis)
-        return Code("layers.LayerNormalization", {}, {**options, "center": (self.affine and self.bias, True)})
-
 
 class RmsNorm(Kind, name="rms_norm"):
     """Root mean square normalisation over the last axis: a scale, no shift, no mean.
 
     Source: Zhang and Sennrich, arXiv:1910.07467.
 
-    >>> worked(RmsNorm(), "197x768")
+    >>> print_cost(RmsNorm(), "197x768")
     197x768
     other_params = D = 768 = 768
     norm_elements = L*D = 197*768 = 151,296
@@ -165,19 +118,13 @@ class RmsNorm(Kind, name="rms_norm"):
         yield "additions", elements(output)
         yield "multiplications", {"3": 3, **elements(output)}
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return Code("nn.RMSNorm", {"normalized_shape": output[-1]}, {"eps": (self.epsilon, None)})
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return Code("layers.RMSNormalization", {}, {"epsilon": (self.epsilon, None)})
-
 
 class GroupNorm(_Norm, name="group_norm"):
     """Group normalisation: over groups of channels and all of the grid.
 
     Source: Wu and He, arXiv:1803.08494.
 
-    >>> worked(GroupNorm(groups=32), "64x8x8")
+    >>> print_cost(GroupNorm(groups=32), "64x8x8")
     64x8x8
     other_params = 2*C = 2*64 = 128
     norm_elements = C*H*W = 64*8*8 = 4,096
@@ -199,21 +146,13 @@ class GroupNorm(_Norm, name="group_norm"):
         yield from self.learned("C", output[0])
         yield from self.statistics(output)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        options = {"eps": (self.epsilon, self.fields["epsilon"].default), "affine": (self.affine, True)}
-        return Code("nn.GroupNorm", {"num_groups": self.groups, "num_channels": output[0]}, options)
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        options = self.keras_options(output, place(0, is_behind))
-        return Code("layers.GroupNormalization", {}, {"groups": (self.groups, 32), **options})
-
 
 class InstanceNorm(_Norm, name="instance_norm"):
     """Instance normalisation: each channel over its own grid; nothing is learned unless `affine` says so.
 
     Source: Ulyanov, Vedaldi and Lempitsky, arXiv:1607.08022.
 
-    >>> worked(InstanceNorm(), "64x8x8")
+    >>> print_cost(InstanceNorm(), "64x8x8")
     64x8x8
     norm_elements = C*H*W = 64*8*8 = 4,096
     additions = 3*C*H*W = 3*64*8*8 = 12,288
@@ -228,21 +167,13 @@ class InstanceNorm(_Norm, name="instance_norm"):
         yield from self.learned("C", output[0])
         yield from self.statistics(output)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        options = {"eps": (self.epsilon, self.fields["epsilon"].default), "affine": (self.affine, False)}
-        return on_grid("InstanceNorm", {"num_features": output[0]}, options, output)
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        options = self.keras_options(output, place(0, is_behind))
-        return Code("layers.GroupNormalization", {}, {"groups": (-1, 32), **options})
-
 
 class Lrn(Kind, name="lrn"):
     """Local response normalisation across n neighbouring channels: x / (k + alpha * sum of squares) ^ beta.
 
     A square, n sums, a power, and a division an element. Source: Krizhevsky et al., AlexNet, section 3.3.
 
-    >>> worked(Lrn(size=5), "96x55x55")
+    >>> print_cost(Lrn(size=5), "96x55x55")
     96x55x55
     norm_elements = C*H*W = 96*55*55 = 290,400
     multiplications = 2*C*H*W = 2*96*55*55 = 580,800
@@ -266,25 +197,11 @@ class Lrn(Kind, name="lrn"):
         yield "exponentials", elements(output)
         yield "divisions", elements(output)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        needs = {"size": self.size}
-        # PyTorch divides the sum by the neighbourhood, the paper and this kind do not
-        options = {"alpha": (self.alpha * self.size, None), "beta": (self.beta, 0.75), "k": (self.k, 1)}
-        call = PLAIN if len(output) > 1 else "{module}({0}.unsqueeze(2)).squeeze(2)"
-        return Code("nn.LocalResponseNorm", needs, options, call)
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return BEHIND
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        values = ", ".join(literal(value) for value in (self.size, self.alpha, self.beta, self.k))
-        return expression(f"local_response_norm({{0}}, {values})")._replace(helper=NEIGHBOURS)
-
 
 class Scale(Kind, name="scale"):
     """A learned factor for each channel (or each of the last axis), and with `bias` a learned offset.
 
-    >>> worked(Scale(), "96x56x56")
+    >>> print_cost(Scale(), "96x56x56")
     96x56x56
     other_params = C = 96 = 96
     multiplications = C*H*W = 96*56*56 = 301,056
@@ -310,16 +227,3 @@ class Scale(Kind, name="scale"):
         if self.bias:
             yield "other_params", {letter: size}
             yield "additions", elements(output)
-
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        axis = axis_of(self.axis, output)
-        shape = (output[axis], *(1 for _ in output[axis + 1 :]))
-        return Code("Scale", {"shape": shape}, {"bias": (self.bias, False)}, helper=SCALE)
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return EITHER
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        axis = place(axis_of(self.axis, output), is_behind)
-        options = {"axis": (-1 if axis == len(output) else axis, -1), "bias": (self.bias, False)}
-        return Code("Scale", {}, options, helper=SCALE_IN_KERAS)

@@ -1,6 +1,6 @@
 """Pooling: sliding (max, average), adaptive, global. One comparison or addition for each element that a window covers.
 
-Nothing is learned; channels stay; the grid has 1 to 3 axes.
+Nothing is learned; channels stay; there are 1 to 3 spatial axes.
 """
 
 from __future__ import annotations
@@ -8,21 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from convcalc.kinds.base import Kind, Shape, Size, Tally, axes, rank, require, spread
-from convcalc.kinds.code import PLAIN, Code, expression, one, padded
-from convcalc.kinds.code_keras import BEHIND, filled_around, zeros_around
 from convcalc.kinds.fields import Flag, Sizes
-from convcalc.kinds.window import borders, pairs, reach, slide, split
+from convcalc.kinds.kind import Kind
+from convcalc.kinds.sizes import Shape, Size, Tally, axes, rank, spread
+from convcalc.kinds.window import reach, slide, split
 
 
-class _OnGrid(Kind):
-    """In Keras the channels come behind the grid."""
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return BEHIND
-
-
-class _SlidingPool(_OnGrid):
+class _SlidingPool(Kind):
     """A window that slides over each channel; the stride is the window unless given."""
 
     kernel = Sizes[Any](letters="TRS", bare=True, also="kernel_size kernel_shape pool_size size", doc="window")
@@ -35,9 +27,9 @@ class _SlidingPool(_OnGrid):
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, self.name)
-        channels, grid = split(inputs[0])
+        channels, spatial = split(inputs[0])
         stride = self.kernel if self.stride is None else self.stride
-        return (channels, *slide(grid, self.kernel, stride, self.padding, self.dilation, self.ceil_mode, "window"))
+        return (channels, *slide(spatial, self.kernel, stride, self.padding, self.dilation, self.ceil_mode, "window"))
 
     def window(self, shape: Shape) -> tuple[tuple[Size, Size, Size], ...]:
         return reach(
@@ -45,42 +37,9 @@ class _SlidingPool(_OnGrid):
         )
 
     def covered(self, output: Shape) -> dict[str, Size]:
-        """Elements under all windows: R*S for each output element, those in the padding too."""
-        channels, grid = split(output)
-        return {**axes("TRS", spread(self.kernel, len(grid), "kernel")), "C": channels, **axes("ZPQ", grid)}
-
-    def sides(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[tuple[int, int], ...]:
-        """The border that the windows reach into, before and after, along each axis."""
-        stride = self.kernel if self.stride is None else self.stride
-        found = borders(inputs[0], output, self.kernel, stride, self.padding, self.dilation)
-        return tuple((before, max(after, 0)) for before, after in found)
-
-    def framed(self, module: str, options: dict[str, Any], fill: str, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        """PyTorch's module, which knows a border as wide before as behind, up to half a window; any other is put
-        around its input."""
-        sides = self.sides(inputs, output)
-        axes = len(sides)
-        stated = sides if self.padding == "same" else pairs(self.padding, axes)
-        kernels = spread(self.kernel, axes, "kernel")
-        is_plain = all(before == after <= size // 2 for (before, after), size in zip(stated, kernels, strict=True))
-        if axes == 3:  # where it wants windows that fit the input without its border
-            is_plain &= all(size >= window for size, window in zip(inputs[0][1:], kernels, strict=True))
-        kernel = one(kernels)
-        own = {
-            "stride": (kernel if self.stride is None else one(spread(self.stride, axes, "stride")), kernel),
-            "padding": (one(before for before, _ in stated) if is_plain else 0, 0),
-            "ceil_mode": (is_plain and self.ceil_mode and self.padding != "same", False),
-        }
-        call = PLAIN if is_plain else f"{{module}}({padded(sides, fill)})"
-        return Code(f"nn.{module}{axes}d", {"kernel_size": kernel}, {**own, **options}, call)
-
-    def keras_pool(self, module: str, output: Shape) -> Code:
-        """Keras' layer, but for its border."""
-        axes = len(output) - 1
-        require(max(spread(self.dilation, axes, "dilation")) == 1, "Keras has no pooling with dilation", "dilation")
-        kernel = one(spread(self.kernel, axes, "kernel"))
-        stride = kernel if self.stride is None else one(spread(self.stride, axes, "stride"))
-        return Code(f"layers.{module}{axes}D", {"pool_size": kernel}, {"strides": (stride, kernel)})
+        """Return the elements under all windows: R*S for each output element, those in the padding too."""
+        channels, spatial = split(output)
+        return {**axes("TRS", spread(self.kernel, len(spatial), "kernel")), "C": channels, **axes("ZPQ", spatial)}
 
 
 class MaxPool(_SlidingPool, name="max_pool"):
@@ -88,7 +47,7 @@ class MaxPool(_SlidingPool, name="max_pool"):
 
     Shapes: C x H x W -> C x P x Q.
 
-    >>> worked(MaxPool(kernel=3, stride=2, ceil_mode=True), "64x112x112")
+    >>> print_cost(MaxPool(kernel=3, stride=2, ceil_mode=True), "64x112x112")
     64x56x56
     window_elements = R*S*C*P*Q = 3*3*64*56*56 = 1,806,336
     comparisons = R*S*C*P*Q = 3*3*64*56*56 = 1,806,336
@@ -103,26 +62,13 @@ class MaxPool(_SlidingPool, name="max_pool"):
         yield "window_elements", self.covered(output)
         yield "comparisons", self.covered(output)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        options = {"dilation": (one(spread(self.dilation, len(output) - 1, "dilation")), 1)}
-        return self.framed("MaxPool", options, ", value=-torch.inf", inputs, output)
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        code, sides = self.keras_pool("MaxPooling", output), self.sides(inputs, output)
-        if not any(map(any, sides)):
-            return code
-        if self.padding == "same":
-            return code._replace(options={**code.options, "padding": ("same", "valid")})
-        around = filled_around(sides, 'constant_values=-float("inf")')
-        return code._replace(call=f"{{module}}({around})")
-
 
 class AvgPool(_SlidingPool, name="avg_pool"):
     """Average pooling: the mean of each R x S window.
 
     Shapes: C x H x W -> C x P x Q.
 
-    >>> worked(AvgPool(kernel=2), "64x8x8")
+    >>> print_cost(AvgPool(kernel=2), "64x8x8")
     64x4x4
     window_elements = R*S*C*P*Q = 2*2*64*4*4 = 4,096
     additions = R*S*C*P*Q = 2*2*64*4*4 = 4,096
@@ -136,91 +82,34 @@ class AvgPool(_SlidingPool, name="avg_pool"):
     onnx = "AveragePool"
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
-        channels, grid = split(output)
+        channels, spatial = split(output)
         yield "window_elements", self.covered(output)
         yield "additions", self.covered(output)
-        yield "divisions", {"C": channels, **axes("ZPQ", grid)}
-
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        axes = len(output) - 1
-        if any(apart != 1 for apart in spread(self.dilation, axes, "dilation")):
-            sides = self.sides(inputs, output)
-            code = self._spaced(axes)
-            code = code._replace(call=code.call.replace("{0}", padded(sides))) if any(map(any, sides)) else code
-        else:
-            code = self.framed("AvgPool", {"count_include_pad": (self.include_padding, True)}, "", inputs, output)
-        if self.include_padding or "F.pad" not in code.call:
-            return code
-        counted = code.call.replace("{0}", "torch.ones_like({0})")
-        return code._replace(
-            call=f"{code.call} / {counted}",
-            options={name: given for name, given in code.options.items() if name != "count_include_pad"},
-        )
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        code, sides = self.keras_pool("AveragePooling", output), self.sides(inputs, output)
-        if not any(map(any, sides)):
-            return code
-        windows = zip(inputs[0][1:], spread(self.kernel, len(sides), "kernel"), sides, strict=True)
-        # beyond these Keras' backends differ in what they make of `same`
-        is_plain = all(size >= window and before == after for size, window, (before, after) in windows)
-        if self.padding == "same" and not self.include_padding and is_plain:
-            return code._replace(options={**code.options, "padding": ("same", "valid")})
-        call = f"{{module}}({zeros_around(sides)})"
-        # what ceil mode adds behind the border is in no mean
-        is_more = self.padding != "same" and sides != pairs(self.padding, len(sides))
-        is_framed = is_more and self.padding != "valid" and any(map(any, pairs(self.padding, len(sides))))
-        require(
-            not (is_framed and self.ceil_mode and self.include_padding),
-            "Keras has no ceil mode with padding",
-            "ceil_mode",
-        )
-        if not self.include_padding or (self.ceil_mode and is_more):
-            call += f" / {call.replace('{0}', 'ops.ones_like({0})')}"
-        return code._replace(call=call)
-
-    def _spaced(self, axes: int) -> Code:
-        """The mean of a dilated window, which PyTorch has no module for."""
-        call = "{0}"
-        stride = self.kernel if self.stride is None else self.stride
-        sizes = zip(*(spread(value, axes, "") for value in (self.kernel, stride, self.dilation)), strict=True)
-        for axis, (size, step, apart) in enumerate(sizes, 2):
-            call += f".unfold({axis}, {apart * (size - 1) + 1}, {step})[..., ::{apart}]"
-        return expression(f"{call}.mean({tuple(range(-axes, 0))})")
+        yield "divisions", {"C": channels, **axes("ZPQ", spatial)}
 
 
-class _AdaptivePool(_OnGrid):
+class _AdaptivePool(Kind):
     """Windows that cut the input into `output` parts an axis; neighbours overlap where it does not divide evenly."""
 
     size = Sizes[Any](letters="ZPQ", bare=True, also="output_size output", doc="size of the output grid")
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, self.name)
-        channels, grid = split(inputs[0])
-        return (channels, *spread(self.size, len(grid), "size"))
+        channels, spatial = split(inputs[0])
+        return (channels, *spread(self.size, len(spatial), "size"))
 
     def covered(self, shape: Shape, output: Shape) -> dict[str, Size]:
-        """Elements under all windows: along an axis H + P - gcd(H, P), since window i runs from floor(i*H/P)
+        """Return the elements under all windows: along an axis H + P - gcd(H, P), since window i runs from floor(i*H/P)
         to ceil((i+1)*H/P) and two neighbours share an element at each cut that is not a whole number."""
-        channels, grid = split(shape)
-        windows = [size + parts - common(size, parts) for size, parts in zip(grid, output[1:], strict=True)]
+        channels, spatial = split(shape)
+        windows = [size + parts - common(size, parts) for size, parts in zip(spatial, output[1:], strict=True)]
         return {"C": channels, **axes(("d", "h", "w"), windows)}
-
-    def adaptive(self, module: str, output: Shape) -> Code:
-        return Code(f"nn.{module}{len(output) - 1}d", {"output_size": one(output[1:])})
-
-    def adaptive_keras(self, module: str, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        """A sliding window where the input can be cut into equal parts."""
-        axes, sizes = len(output) - 1, list(zip(inputs[0][1:], output[1:], strict=True))
-        if all(size % parts == 0 for size, parts in sizes):
-            return Code(f"layers.{module}{axes}D", {"pool_size": one(size // parts for size, parts in sizes)})
-        return Code(f"layers.Adaptive{module}{axes}D", {"output_size": one(output[1:])})
 
 
 class AdaptiveMaxPool(_AdaptivePool, name="adaptive_max_pool"):
     """Adaptive max pooling: the output size is given, the windows follow.
 
-    >>> worked(AdaptiveMaxPool(size=4), "8x6x8")
+    >>> print_cost(AdaptiveMaxPool(size=4), "8x6x8")
     8x4x4
     window_elements = C*h*w = 8*8*8 = 512
     comparisons = C*h*w = 8*8*8 = 512
@@ -233,19 +122,13 @@ class AdaptiveMaxPool(_AdaptivePool, name="adaptive_max_pool"):
         yield "window_elements", self.covered(inputs[0], output)
         yield "comparisons", self.covered(inputs[0], output)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return self.adaptive("AdaptiveMaxPool", output)
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return self.adaptive_keras("MaxPooling", inputs, output)
-
 
 class AdaptiveAvgPool(_AdaptivePool, name="adaptive_avg_pool"):
     """Adaptive average pooling: the output size is given, the windows follow.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html
 
-    >>> worked(AdaptiveAvgPool(size=7), "512x14x14")
+    >>> print_cost(AdaptiveAvgPool(size=7), "512x14x14")
     512x7x7
     window_elements = C*h*w = 512*14*14 = 100,352
     additions = C*h*w = 512*14*14 = 100,352
@@ -260,15 +143,9 @@ class AdaptiveAvgPool(_AdaptivePool, name="adaptive_avg_pool"):
         yield "additions", self.covered(inputs[0], output)
         yield "divisions", {"C": output[0], **axes("ZPQ", output[1:])}
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return self.adaptive("AdaptiveAvgPool", output)
 
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return self.adaptive_keras("AveragePooling", inputs, output)
-
-
-class _GlobalPool(_OnGrid):
-    """One window over the whole grid: C x H x W -> C x 1 x 1. Put `flatten` behind it for C."""
+class _GlobalPool(Kind):
+    """One window over all spatial axes: C x H x W -> C x 1 x 1. `flatten` after it gives C."""
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, self.name)
@@ -277,14 +154,11 @@ class _GlobalPool(_OnGrid):
     def covered(self, shape: Shape) -> dict[str, Size]:
         return {"C": shape[0], **axes("DHW", shape[1:])}
 
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return Code(f"layers.{self.keras.split()[len(output) - 2]}", {}, {"keepdims": (True, False)})
-
 
 class GlobalMaxPool(_GlobalPool, name="global_max_pool"):
     """Global max pooling: the largest element of each channel.
 
-    >>> worked(GlobalMaxPool(), "1024x7x7")
+    >>> print_cost(GlobalMaxPool(), "1024x7x7")
     1024x1x1
     window_elements = C*H*W = 1,024*7*7 = 50,176
     comparisons = C*H*W = 1,024*7*7 = 50,176
@@ -298,16 +172,13 @@ class GlobalMaxPool(_GlobalPool, name="global_max_pool"):
         yield "window_elements", self.covered(inputs[0])
         yield "comparisons", self.covered(inputs[0])
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return Code(f"nn.AdaptiveMaxPool{len(output) - 1}d", {"output_size": 1})
-
 
 class GlobalAvgPool(_GlobalPool, name="global_avg_pool"):
     """Global average pooling: the mean of each channel, in place of fully connected layers.
 
     Source: Lin, Chen and Yan, Network In Network, arXiv:1312.4400, section 3.2.
 
-    >>> worked(GlobalAvgPool(), "1024x7x7")
+    >>> print_cost(GlobalAvgPool(), "1024x7x7")
     1024x1x1
     window_elements = C*H*W = 1,024*7*7 = 50,176
     additions = C*H*W = 1,024*7*7 = 50,176
@@ -323,12 +194,9 @@ class GlobalAvgPool(_GlobalPool, name="global_avg_pool"):
         yield "additions", self.covered(inputs[0])
         yield "divisions", {"C": output[0]}
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return Code(f"nn.AdaptiveAvgPool{len(output) - 1}d", {"output_size": 1})
-
 
 def common(first: Size, second: Size) -> Size:
-    """The greatest common divisor, of ints or of int64 arrays.
+    """Return the greatest common divisor, of ints or of int64 arrays.
 
     >>> common(14, 4)
     2

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from convcalc.kinds.base import Kind, Shape, Size, Tally, rank
-from convcalc.kinds.code import Code, Name, made
 from convcalc.kinds.fields import Flag, Integer
+from convcalc.kinds.kind import Kind
+from convcalc.kinds.sizes import Shape, Size, Tally, rank
 
 
 class _Recurrent(Kind):
@@ -23,12 +23,12 @@ class _Recurrent(Kind):
     example = ("7x8", {"features": 16})
 
     @property
-    def _directions(self) -> int:
+    def directions(self) -> int:
         return 2 if self.bidirectional else 1
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 3, f"{self.name} (steps x features, or sequences x steps x features)")
-        return (*inputs[0][:-1], self._directions * self.features)
+        return (*inputs[0][:-1], self.directions * self.features)
 
     def _weights(self, entry: Size) -> Iterable[dict[str, Size]]:
         """One product for the first layer's input, one for the other layers', one for all states."""
@@ -41,7 +41,7 @@ class _Recurrent(Kind):
                 **gates,
                 "(n-1)": self.layers - 1,
                 "H": self.features,
-                "D'": self._directions * self.features,
+                "D'": self.directions * self.features,
             }
         yield {
             **both,
@@ -58,39 +58,14 @@ class _Recurrent(Kind):
             yield "weights", weights
             yield "linear_macs", {**weights, **places}
         if self.bias:
-            biases = {"b": 2 * self.gates * self._directions * self.layers, "H": self.features}
+            biases = {"b": 2 * self.gates * self.directions * self.layers, "H": self.features}
             yield "biases", biases
             yield "bias_adds", {**biases, **places}
-        cells = {"n": self.layers * self._directions, "H": self.features, **places}
+        cells = {"n": self.layers * self.directions, "H": self.features, **places}
         for name, times in self.element_work.items():
             yield name, {str(times): times, **cells} if times > 1 else cells
 
     element_work: ClassVar[dict[str, int]] = {}
-
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        needs = {"input_size": inputs[0][-1], "hidden_size": self.features}
-        options = {
-            "num_layers": (self.layers, 1),
-            "bias": (self.bias, True),
-            "batch_first": (True, False),
-            "bidirectional": (self.bidirectional, False),
-        }
-        call = "{module}({0})[0]"
-        if len(output) == 3:
-            call = f"{{module}}({{0}}.flatten(0, 1))[0].unflatten(0, (-1, {output[0]}))"
-        return Code(f"nn.{self.torch}", needs, options, call)
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        options = {"return_sequences": (True, False), "use_bias": (self.bias, True)}
-        code = Code(f"layers.{self.keras}", {"units": self.features}, options)
-        for wrapper, is_wanted in (("Bidirectional", self.bidirectional), ("TimeDistributed", len(inputs[0]) == 3)):
-            if is_wanted:
-                code = Code(f"layers.{wrapper}", {"layer": Name(made(code))})
-        if self.layers > 1:
-            code = Code("keras.Sequential", {"layers": Name(f"[{', '.join([made(code)] * self.layers)}]")})
-        missing = self.layers * self._directions * self.gates * self.features
-        has_one = self.bias and self.keras != "GRU"
-        return code._replace(note=f"Keras has one bias a gate: {missing:,} params fewer" if has_one else "")
 
 
 class Lstm(_Recurrent, name="lstm"):
@@ -99,7 +74,7 @@ class Lstm(_Recurrent, name="lstm"):
     Element-wise work a cell: three sigmoids, two tanh, three products, one sum.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
 
-    >>> worked(Lstm(features=16), "7x8")
+    >>> print_cost(Lstm(features=16), "7x8")
     7x16
     weights = 4*H*D + 4*H*H' = 4*16*8 + 4*16*16 = 1,536
     linear_macs = 4*H*D*T + 4*H*H'*T = 4*16*8*7 + 4*16*16*7 = 10,752
@@ -125,7 +100,7 @@ class Gru(_Recurrent, name="gru"):
     Element-wise work a cell: two sigmoids, one tanh, three products, two sums.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
 
-    >>> worked(Gru(features=16, bias=False), "7x8")
+    >>> print_cost(Gru(features=16, bias=False), "7x8")
     7x16
     weights = 3*H*D + 3*H*H' = 3*16*8 + 3*16*16 = 1,152
     linear_macs = 3*H*D*T + 3*H*H'*T = 3*16*8*7 + 3*16*16*7 = 8,064
@@ -146,7 +121,7 @@ class Gru(_Recurrent, name="gru"):
 class Rnn(_Recurrent, name="rnn"):
     """Plain recurrent layer: one product of the input and one of the state, then tanh.
 
-    >>> worked(Rnn(features=16, bias=False, bidirectional=True, layers=2), "7x8")
+    >>> print_cost(Rnn(features=16, bias=False, bidirectional=True, layers=2), "7x8")
     7x32
     weights = 2*H*D + 2*(n-1)*H*D' + 2*n*H*H' = 2*16*8 + 2*1*16*32 + 2*2*16*16 = 2,304
     linear_macs = 2*H*D*T + 2*(n-1)*H*D'*T + 2*n*H*H'*T = 2*16*8*7 + 2*1*16*32*7 + 2*2*16*16*7 = 16,128

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from convcalc.errors import UserError
-from convcalc.kinds.base import Kind, Shape, Tally, rank, require, require_groups, spread
-from convcalc.kinds.code import Code, expression, one
-from convcalc.kinds.code_keras import BEHIND, reshaped
 from convcalc.kinds.fields import Choice, Integer, Sizes
+from convcalc.kinds.kind import Kind
+from convcalc.kinds.sizes import Shape, Tally, rank, require, require_groups, spread
 from convcalc.kinds.window import split
 
 
@@ -18,9 +17,9 @@ class Upsample(Kind, name="upsample"):
 
     Shapes: C x H x W -> C x P x Q. Bilinear: 2^axes products and sums an output element; bicubic: 4^axes.
 
-    >>> worked(Upsample(scale=2), "64x14x14")
+    >>> print_cost(Upsample(scale=2), "64x14x14")
     64x28x28
-    >>> worked(Upsample(size=[20, 20], mode="bilinear"), "8x10x10")
+    >>> print_cost(Upsample(size=[20, 20], mode="bilinear"), "8x10x10")
     8x20x20
     multiplications = t*C*P*Q = 4*8*20*20 = 12,800
     additions = t*C*P*Q = 4*8*20*20 = 12,800
@@ -40,11 +39,11 @@ class Upsample(Kind, name="upsample"):
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, "upsample")
-        channels, grid = split(inputs[0])
+        channels, spatial = split(inputs[0])
         if self.size is not None:
-            return (channels, *spread(self.size, len(grid), "size"))
-        scales = spread(self.scale, len(grid), "scale")
-        return (channels, *(size * scale for size, scale in zip(grid, scales, strict=True)))
+            return (channels, *spread(self.size, len(spatial), "size"))
+        scales = spread(self.scale, len(spatial), "scale")
+        return (channels, *(size * scale for size, scale in zip(spatial, scales, strict=True)))
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         taps = {"nearest": 0, "bilinear": 2, "bicubic": 4}[self.mode] ** (len(output) - 1)
@@ -53,39 +52,13 @@ class Upsample(Kind, name="upsample"):
             yield "multiplications", {"t": taps, **letters}
             yield "additions", {"t": taps, **letters}
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        grid = len(output) - 1
-        modes = {
-            "nearest": "nearest",
-            "bilinear": ("linear", "bilinear", "trilinear")[grid - 1],
-            "bicubic": "bicubic",
-        }
-        require(self.mode != "bicubic" or grid == 2, "PyTorch has bicubic only for grids of two axes", "mode")
-        options = {"mode": (modes[self.mode], "nearest")}
-        if self.size is None:
-            return Code("nn.Upsample", {}, {"scale_factor": (one(spread(self.scale, grid, "scale")), None), **options})
-        return Code("nn.Upsample", {}, {"size": (one(output[1:]), None), **options})
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return BEHIND
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        axes = len(output) - 1
-        fill = {"interpolation": (self.mode, "nearest" if self.size is None else "bilinear")}
-        require(axes == 2 or self.mode == "nearest", f"Keras has {self.mode} only for grids of two axes", "mode")
-        if self.size is None:
-            size = one(spread(self.scale, axes, "scale"))
-            return Code(f"layers.UpSampling{axes}D", {"size": size}, fill if axes == 2 else {})
-        require(axes == 2, "Keras enlarges to a size only grids of two axes", "size", "give a whole scale")
-        return Code("layers.Resizing", {"height": output[1], "width": output[2]}, fill)
-
 
 class PixelShuffle(Kind, name="pixel_shuffle"):
     """Turns r*r channels into an r times larger grid: C*r*r x H x W -> C x H*r x W*r.
 
     Source: Shi et al., arXiv:1609.05158.
 
-    >>> worked(PixelShuffle(factor=2), "64x14x14")
+    >>> print_cost(PixelShuffle(factor=2), "64x14x14")
     16x28x28
     """
 
@@ -110,23 +83,11 @@ class PixelShuffle(Kind, name="pixel_shuffle"):
         )
         return (channels // area, height * self.factor, width * self.factor)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return Code("nn.PixelShuffle", {"upscale_factor": self.factor})
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return BEHIND
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        _, height, width = inputs[0]
-        factor, left = self.factor, output[0]
-        apart = (height, width, left, factor, factor)
-        return reshaped("{0}", apart, (1, 4, 2, 5, 3), (*output[1:], left))
-
 
 class PixelUnshuffle(Kind, name="pixel_unshuffle"):
     """Turns r x r pixels into r*r channels: C x H*r x W*r -> C*r*r x H x W.
 
-    >>> worked(PixelUnshuffle(factor=2), "3x640x640")
+    >>> print_cost(PixelUnshuffle(factor=2), "3x640x640")
     12x320x320
     """
 
@@ -148,25 +109,13 @@ class PixelUnshuffle(Kind, name="pixel_unshuffle"):
         )
         return (channels * self.factor * self.factor, height // self.factor, width // self.factor)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return Code("nn.PixelUnshuffle", {"downscale_factor": self.factor})
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return BEHIND
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        channels, height, width = inputs[0]
-        factor = self.factor
-        apart = (height // factor, factor, width // factor, factor, channels)
-        return reshaped("{0}", apart, (1, 3, 5, 2, 4), (*output[1:], output[0]))
-
 
 class ChannelShuffle(Kind, name="channel_shuffle"):
     """Takes the channels of g groups in turn, so that the next grouped convolution sees all of them.
 
     Source: Zhang et al., ShuffleNet, arXiv:1707.01083.
 
-    >>> worked(ChannelShuffle(groups=2), "116x28x28")
+    >>> print_cost(ChannelShuffle(groups=2), "116x28x28")
     116x28x28
     """
 
@@ -177,15 +126,3 @@ class ChannelShuffle(Kind, name="channel_shuffle"):
     def output(self, *inputs: Shape) -> Shape:
         require_groups(inputs[0][0], self.groups)
         return inputs[0]
-
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return expression(f"{{0}}.unflatten(1, ({self.groups}, -1)).transpose(1, 2).flatten(1, 2)")
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return BEHIND
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        channels, *grid = inputs[0]
-        axes = len(grid)
-        turned = (*range(1, axes + 1), axes + 2, axes + 1)
-        return reshaped("{0}", (*grid, self.groups, channels // self.groups), turned, (*grid, channels))

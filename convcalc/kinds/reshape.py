@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
-from convcalc.kinds.base import Kind, Shape, Tally, axis_of, elements, rank, require
-from convcalc.kinds.code import DROP_PATH, Code, expression
-from convcalc.kinds.code_keras import AS_IN_SPEC, EITHER, reshaped
 from convcalc.kinds.fields import Integer, Number, ShapeField, Sizes
+from convcalc.kinds.kind import Kind
+from convcalc.kinds.sizes import Shape, Tally, axis_of, elements, rank, require
 
 _AXIS = ("channels", "last")
 
@@ -17,7 +16,7 @@ _AXIS = ("channels", "last")
 class Identity(Kind, name="identity"):
     """Gives what it gets: a name for a point in the graph.
 
-    >>> worked(Identity(), "64x8x8")
+    >>> print_cost(Identity(), "64x8x8")
     64x8x8
     """
 
@@ -26,20 +25,11 @@ class Identity(Kind, name="identity"):
     keras = "Identity"
     onnx = "Identity"
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return Code("nn.Identity")
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return EITHER
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return Code("layers.Identity")
-
 
 class Dropout(Kind, name="dropout"):
     """Sets a share of the elements to 0 in training; nothing at inference.
 
-    >>> worked(Dropout(rate=0.4), "1024")
+    >>> print_cost(Dropout(rate=0.4), "1024")
     1024
     """
 
@@ -49,20 +39,11 @@ class Dropout(Kind, name="dropout"):
     keras = "Dropout SpatialDropout2D"
     onnx = "Dropout"
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return Code("nn.Dropout", {"p": self.rate})
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return EITHER
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return Code("layers.Dropout", {"rate": self.rate})
-
 
 class DropPath(Kind, name="drop_path"):
     """Drops a whole branch for a sample in training ("stochastic depth", arXiv:1603.09382); nothing at inference.
 
-    >>> worked(DropPath(rate=0.2), "96x56x56")
+    >>> print_cost(DropPath(rate=0.2), "96x56x56")
     96x56x56
     """
 
@@ -70,22 +51,13 @@ class DropPath(Kind, name="drop_path"):
     example = ("96x56x56", {"rate": 0.2})
     torch = "StochasticDepth"
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return Code("DropPath", {"rate": self.rate}, helper=DROP_PATH)
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        return EITHER
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return Code("layers.Dropout", {"rate": self.rate}, {"noise_shape": ((None, *(1 for _ in output)), None)})
-
 
 class Flatten(Kind, name="flatten"):
     """All axes from `start` on as one.
 
-    >>> worked(Flatten(), "256x6x6")
+    >>> print_cost(Flatten(), "256x6x6")
     9216
-    >>> worked(Flatten(start=1), "768x14x14")
+    >>> print_cost(Flatten(start=1), "768x14x14")
     768x196
     """
 
@@ -99,22 +71,11 @@ class Flatten(Kind, name="flatten"):
         start = axis_of(self.start, inputs[0])
         return (*inputs[0][:start], prod(inputs[0][start:]))
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return expression(f"{{0}}.flatten({axis_of(self.start, inputs[0]) + 1})")
-
-    def keras_order(self, inputs: tuple[Shape, ...]) -> str:
-        is_in_order = axis_of(self.start, inputs[0]) == 0 and sum(size > 1 for size in inputs[0]) <= 1
-        return EITHER if is_in_order else AS_IN_SPEC
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        start = axis_of(self.start, inputs[0])
-        return Code("layers.Flatten") if start == 0 else reshaped("{0}", output)
-
 
 class Reshape(Kind, name="reshape"):
     """The same elements in another shape; one size may be -1: what is left over.
 
-    >>> worked(Reshape(shape=[12, 64, -1]), "768x14x14")
+    >>> print_cost(Reshape(shape=[12, 64, -1]), "768x14x14")
     12x64x196
     """
 
@@ -142,17 +103,11 @@ class Reshape(Kind, name="reshape"):
         )
         return tuple(sizes)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return expression(f"{{0}}.reshape(-1, {', '.join(map(str, output))})")
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return reshaped("{0}", output)
-
 
 class Permute(Kind, name="permute"):
     """The axes in another order: `order` lists the old axes, counted from 0.
 
-    >>> worked(Permute(order=[1, 2, 0]), "96x56x28")
+    >>> print_cost(Permute(order=[1, 2, 0]), "96x56x28")
     56x28x96
     """
 
@@ -176,19 +131,11 @@ class Permute(Kind, name="permute"):
         )
         return tuple(inputs[0][axis] for axis in order)
 
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        order = self.order if isinstance(self.order, tuple) else (self.order,)
-        return expression(f"{{0}}.permute(0, {', '.join(str(axis + 1) for axis in order)})")
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        order = self.order if isinstance(self.order, tuple) else (self.order,)
-        return Code("layers.Permute", {"dims": tuple(axis + 1 for axis in order)})
-
 
 class Mean(Kind, name="mean"):
     """The mean over one axis, which goes away.
 
-    >>> worked(Mean(axis=0), "196x768")
+    >>> print_cost(Mean(axis=0), "196x768")
     768
     additions = L*D = 196*768 = 150,528
     divisions = C = 768 = 768
@@ -207,9 +154,3 @@ class Mean(Kind, name="mean"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "additions", elements(inputs[0])
         yield "divisions", elements(output)
-
-    def to_torch(self, inputs: tuple[Shape, ...], output: Shape) -> Code:
-        return expression(f"{{0}}.mean({axis_of(self.axis, inputs[0]) + 1})")
-
-    def to_keras(self, inputs: tuple[Shape, ...], output: Shape, is_behind: bool) -> Code:
-        return expression(f"ops.mean({{0}}, axis={axis_of(self.axis, inputs[0]) + 1})")

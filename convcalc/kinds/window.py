@@ -8,31 +8,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from convcalc.kinds.base import Shape, Size, require, spread
+from convcalc.kinds.sizes import Shape, Size, require, spread
 
-Grid = tuple[Size, ...]
+Spatial = tuple[Size, ...]  # the sizes of the spatial axes
 
 
 def slide(
-    grid: Grid, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool = False, what: str = "kernel"
-) -> Grid:
-    """The output grid of a window that slides over `grid`.
+    spatial: Spatial,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool = False,
+    what: str = "kernel",
+) -> Spatial:
+    """Return the spatial size of the output of a window that slides over `spatial`.
 
     Along each axis: `(H + before + after - d*(R-1) - 1) // s + 1`; with `ceil_mode` the division rounds up, but no
-    window starts in the padding behind the input.
+    window starts in the padding after the input.
 
     >>> slide((224, 224), 7, 2, 3, 1), slide((112,), 3, 2, 0, 1, ceil_mode=True), slide((7, 7), 3, 2, "same", 1)
     ((112, 112), (56,), (4, 4))
     """
-    axes = len(grid)
+    axes = len(spatial)
     kernels, strides = spread(kernel, axes, "kernel"), spread(stride, axes, "stride")
     dilations = spread(dilation, axes, "dilation")
     if isinstance(padding, str) and padding == "same":
-        return tuple((size + step - 1) // step for size, step in zip(grid, strides, strict=True))
-    pads = pairs(padding, axes)
-    found = []
-    for size, window, step, (before, after), apart in zip(grid, kernels, strides, pads, dilations, strict=True):
-        free = size + before + after - apart * (window - 1) - 1
+        return tuple((size + step - 1) // step for size, step in zip(spatial, strides, strict=True))
+    sides = pairs(padding, axes)
+    output = []
+    for size, window, step, (before, after), spacing in zip(spatial, kernels, strides, sides, dilations, strict=True):
+        free = size + before + after - spacing * (window - 1) - 1  # written as `explain` shows it
         require(
             free >= 0,
             "{what} {kernel}{dilated} does not fit the {grid} input (padding {padding})",
@@ -41,32 +47,34 @@ def slide(
             what=what,
             kernel=kernel,
             dilated="" if isinstance(dilation, int) and dilation == 1 else f" with dilation {dilation}",
-            grid=grid,
+            grid=spatial,
             padding=padding,
         )
         if ceil_mode:
             steps = (free + step - 1) // step
-            found.append(steps + 1 - 1 * (steps * step >= size + before))
+            output.append(steps + 1 - 1 * (steps * step >= size + before))
         else:
-            found.append(free // step + 1)
-    return tuple(found)
+            output.append(free // step + 1)
+    return tuple(output)
 
 
-def reach(grid: Grid, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[tuple[Size, Size, Size], ...]:
-    """Elements a window spans, its step, and the padding before the first, along each axis.
+def reach(
+    spatial: Spatial, kernel: Any, stride: Any, padding: Any, dilation: Any
+) -> tuple[tuple[Size, Size, Size], ...]:
+    """Return the elements that a window spans, its stride, and the padding before, along each axis.
 
     >>> reach((224, 224), 7, 2, 3, 1), reach((9,), 3, 1, "same", 2)
     (((7, 2, 3), (7, 2, 3)), ((5, 1, 2),))
     """
-    axes = len(grid)
+    axes = len(spatial)
     steps = spread(stride, axes, "stride")
     sizes = [
-        apart * (window - 1) + 1
-        for window, apart in zip(spread(kernel, axes, "kernel"), spread(dilation, axes, "dilation"), strict=True)
+        spacing * (window - 1) + 1
+        for window, spacing in zip(spread(kernel, axes, "kernel"), spread(dilation, axes, "dilation"), strict=True)
     ]
     if isinstance(padding, str) and padding == "same":
         totals = [
-            ((size - 1) // step) * step + span - size for size, step, span in zip(grid, steps, sizes, strict=True)
+            ((size - 1) // step) * step + span - size for size, step, span in zip(spatial, steps, sizes, strict=True)
         ]
         before = [total // 2 * (total > 0) for total in totals]
     else:
@@ -74,26 +82,8 @@ def reach(grid: Grid, kernel: Any, stride: Any, padding: Any, dilation: Any) -> 
     return tuple(zip(sizes, steps, before, strict=True))
 
 
-def borders(
-    shape: Shape, output: Shape, kernel: Any, stride: Any, padding: Any, dilation: Any
-) -> tuple[tuple[int, int], ...]:
-    """The border that a window truly covers along each axis, (before, after): `same` and ceil mode worked out. A last
-    row that no window reaches counts as a border below 0.
-
-    >>> borders((3, 224, 224), (8, 112, 112), 3, 2, "same", 1), borders((64, 112), (64, 56), 3, 2, 0, 1)
-    (((0, 1), (0, 1)), ((0, 1),))
-    """
-    grid = shape[1:]
-    found = []
-    for size, parts, (span, step, before) in zip(
-        grid, output[1:], reach(grid, kernel, stride, padding, dilation), strict=True
-    ):
-        found.append((before, (parts - 1) * step + span - size - before))
-    return tuple(found)
-
-
 def pairs(padding: Any, axes: int, field: str = "padding") -> tuple[tuple[Size, Size], ...]:
-    """Padding as (before, after) for each axis.
+    """Return padding as (before, after) for each axis.
 
     >>> pairs(1, 2), pairs((1, (0, 2)), 2), pairs("valid", 1)
     (((1, 1), (1, 1)), ((1, 1), (0, 2)), ((0, 0),))
@@ -103,6 +93,6 @@ def pairs(padding: Any, axes: int, field: str = "padding") -> tuple[tuple[Size, 
     return tuple(side if isinstance(side, tuple) else (side, side) for side in spread(padding, axes, field))
 
 
-def split(shape: Shape) -> tuple[Size, Grid]:
-    """Channels, and the grid of the other axes."""
+def split(shape: Shape) -> tuple[Size, Spatial]:
+    """Split a shape into its channels and its spatial size."""
     return shape[0], shape[1:]

@@ -1,0 +1,1 @@
+"""Node -> Document -> Graph: the spec language, with its blocks, variables, choices and includes."""

@@ -1,39 +1,37 @@
-"""Blocks and repeats become the layers they stand for."""
+"""Expand blocks, repeats and choices into layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from convcalc.errors import ChangesGraph, Place, UserError, did_you_mean, quoted
-from convcalc.graph import MOST_LAYERS, Graph, Group
+from convcalc.errors import ChangesGraph, LocatedError, Place, UserError, did_you_mean, quoted
+from convcalc.graph import MOST_LAYERS, Group
 from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.document import COMMON_FIELDS, REPEAT_KEYS, Block
-from convcalc.language.explicit_names import explicit_names
-from convcalc.language.layer_entry import Entry
-from convcalc.language.scope import Names, Refs, Scope
-from convcalc.language.variables import AlreadyReported, LocatedError, Variables, work_out
-from convcalc.syntax.yaml import Node, describe
+from convcalc.language.scope import Names, Refs, Scope, Use, explicit_names
+from convcalc.language.variables import AlreadyReported, Variables, evaluate
+from convcalc.syntax.node import Node, describe
+
+if TYPE_CHECKING:
+    from convcalc.language.scope import Build, Report
 
 MOST_BLOCKS_DEEP = 32
 
 
 class Expander:
-    """Puts the layers of blocks and repeats into a graph; `build` is called for each list of layers."""
+    """Puts the layers of blocks and repeats into a graph; `build` is called for each list of layers.
 
-    def __init__(
-        self,
-        graph: Graph,
-        names: Names,
-        build: Callable[[list[Node], Scope, Refs], Refs],
-        report: Callable[[UserError, Entry, Scope], None],
-    ) -> None:
-        self.graph, self.names, self.build, self.report = graph, names, build, report
+    `report` records an error that is not raised.
+    """
+
+    def __init__(self, names: Names, build: Build, report: Report) -> None:
+        self.names, self.build, self.report = names, build, report
+        self.graph = names.graph
         self.expanded = 0
         self.used: set[str] = set()
 
-    def one_more(self) -> None:
-        """Count what is expanded, layers or not, so that nothing grows without bound. Raises UserError."""
+    def count_one(self) -> None:
+        """Count one expanded entry, so that nothing grows without bound. Raises UserError."""
         self.expanded += 1
         if self.expanded > MOST_LAYERS:
             raise UserError(f"the network expands to more than {MOST_LAYERS:,} layers", hint="use fewer repeats")
@@ -43,121 +41,124 @@ class Expander:
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
-    def block(self, block: Block, entry: Entry, scope: Scope, current: Refs) -> Refs:
-        """The layers of one use of a block; what its last layer gives."""
+    def expand_block(self, block: Block, use: Use) -> Refs:
+        """Build one use of a block and return the outputs of its last layer."""
+        entry, scope, inputs = use
         self.used.add(block.name)
         if block.name in scope.blocks:
             raise UserError(f"blocks go round in a circle: {' -> '.join([*scope.blocks, block.name])}")
         if len(scope.blocks) >= MOST_BLOCKS_DEEP:
             raise UserError(f"blocks are nested deeper than {MOST_BLOCKS_DEEP}")
-        if current is not None and len(current) != len(block.inputs):
-            what = f"the block '{block.name}' takes {len(block.inputs)} input{'s' * (len(block.inputs) > 1)}"
-            raise UserError(f"{what} ({', '.join(block.inputs)}), found {len(current)}", "from", "name them in from:")
-        path = self.names.path(entry, scope, current)
+        if inputs is not None and len(inputs) != len(block.inputs):
+            message = f"the block '{block.name}' takes {len(block.inputs)} input{'s' * (len(block.inputs) > 1)}"
+            raise UserError(f"{message} ({', '.join(block.inputs)}), found {len(inputs)}", "from", "name them in from:")
+        path = self.names.new_path(use)
         home = self.names.home(block.home)
-        inside = Scope(f"{path}/", home, explicit_names(block.layers.value))
-        inside.values = self._arguments(block, entry, scope, current, home)
-        inside.blocks = (*scope.blocks, block.name)
-        inside.notes = (f"in block '{block.name}', used at {entry.place}", *scope.notes)
-        inside.share = self.names.shared_block(entry, scope, path)
-        self.names.paths[f"{path}/input"] = current
+        inner = Scope(f"{path}/", home, explicit_names(block.layers.value))
+        inner.values = self._arguments(block, use, home)
+        inner.blocks = (*scope.blocks, block.name)
+        inner.notes = (f"in block '{block.name}', used at {entry.place}", *scope.notes)
+        inner.share = self.names.shared_block(use, path)
+        self.names.paths[f"{path}/input"] = inputs
         for number, name in enumerate(block.inputs):
-            self.names.paths[f"{path}/{name}"] = None if current is None else (current[number],)
+            self.names.paths[f"{path}/{name}"] = None if inputs is None else (inputs[number],)
         start = len(self.graph.all)
-        refs = self.build(block.layers.value, inside, current)
-        return self._close(path, block.name, start, refs, entry.place)
+        refs = self.build(block.layers.value, inner, inputs)
+        return self._end_group(path, block.name, start, refs, entry.place)
 
-    def _close(self, path: str, label: str, start: int, refs: Refs, place: Place) -> Refs:
+    def _end_group(self, path: str, label: str, start: int, refs: Refs, place: Place) -> Refs:
+        """Name what the layers from `start` on were expanded from; `refs` are its outputs."""
         self.names.paths[path] = refs
         if refs:
             self.graph.groups.append(Group(path, label, start, len(self.graph.all), self.graph.shape(refs[0]), place))
         return refs
 
-    def _arguments(self, block: Block, entry: Entry, scope: Scope, current: Refs, home: Variables) -> dict[str, Any]:
-        """The values of a block's arguments, given or default. Raises AlreadyReported when one is wrong."""
-        values, is_known = self._given(block, entry, scope, current)
+    def _arguments(self, block: Block, use: Use, home: Variables) -> dict[str, Any]:
+        """Evaluate a block's arguments, given or default. Raises AlreadyReported where one is invalid."""
+        values, is_known = self._given_arguments(block, use)
 
         def lookup(name: str) -> Any:
-            return values[name] if name in values else self.names.outside(name, home, current, values)
+            return values[name] if name in values else self.names.variable(name, home, use.inputs, values)
 
         for key, node in block.arguments.items():
             if key in values:
                 continue
             if node.value is None:
                 hint = f"give {key}: a value"
-                self.report(UserError(f"the block '{block.name}' needs '{key}'", "", hint), entry, scope)
+                self.report(UserError(f"the block '{block.name}' needs '{key}'", "", hint), use)
                 is_known = False
             else:
-                values[key] = work_out(node, lookup)
+                values[key] = evaluate(node, lookup)
         if not is_known:
             raise AlreadyReported
         return values
 
-    def _given(self, block: Block, entry: Entry, scope: Scope, current: Refs) -> tuple[dict[str, Any], bool]:
-        """The arguments that the use of a block gives, and whether all of them can be known."""
+    def _given_arguments(self, block: Block, use: Use) -> tuple[dict[str, Any], bool]:
+        """Evaluate the arguments that a use of a block gives; False where one does not exist."""
+        entry = use.entry
         fields = {key: node for key, node in entry.fields.items() if key not in COMMON_FIELDS}
         if entry.bare is not None:
             if not block.arguments:
-                raise LocatedError(UserError(f"the block '{block.name}' takes no arguments"), entry.bare.place)
+                raise LocatedError(f"the block '{block.name}' takes no arguments", entry.bare.place)
             fields = {next(iter(block.arguments)): entry.bare}
         values: dict[str, Any] = {}
         is_known = True
         for key, node in fields.items():
             if key in block.arguments:
-                values[key] = self.names.value(node, scope, current)
+                values[key] = self.names.value(node, use)
                 continue
             hint = did_you_mean(key, [*block.arguments, *COMMON_FIELDS])
-            misfit = UserError(f"the block '{block.name}' has no argument {quoted(key)}", hint=hint)
-            self.report(LocatedError(misfit, node.key_place), entry, scope)
+            message = f"the block '{block.name}' has no argument {quoted(key)}"
+            self.report(LocatedError(message, node.key_place, hint), use)
             is_known = False
         return values, is_known
 
-    def choice(self, picked: str, items: list[Node], entry: Entry, scope: Scope, current: Refs) -> Refs:
-        """The layers of a choice's alternative; what they give is what the choice gives."""
-        path = self.names.path(entry, scope, current)
-        inside = scope.inside(f"{path}/", explicit_names(items))
+    def expand_choice(self, picked: str, items: list[Node], use: Use) -> Refs:
+        """Build the layers of a choice's alternative and return their outputs."""
+        path = self.names.new_path(use)
+        inner = use.scope.inner(f"{path}/", explicit_names(items))
         start = len(self.graph.all)
         self.names.paths[path] = None
-        return self._close(path, picked, start, self.build(items, inside, current), entry.place)
+        return self._end_group(path, picked, start, self.build(items, inner, use.inputs), use.entry.place)
 
     # -- repeats -------------------------------------------------------------------------------------------------
 
-    def repeat(self, entry: Entry, scope: Scope, current: Refs) -> Refs:
-        """The layers of a repeat, `times` times one behind the other."""
-        times, items = self._times(entry, scope, current)
-        path = self.names.path(entry, scope, current)
+    def expand_repeat(self, use: Use) -> Refs:
+        """Build the layers of a repeat `times` times in sequence and return the outputs of the last round."""
+        entry, scope, refs = use
+        times, items = self._times(use)
+        path = self.names.new_path(use)
         start = len(self.graph.all)
-        share = self.names.shared_block(entry, scope, path)
+        share = self.names.shared_block(use, path)
         taken = explicit_names(items)
         for number in range(1, times + 1):
-            self.one_more()
+            self.count_one()
             begin = len(self.graph.all)
-            inner = scope.inner(path, taken, number)
+            inner = scope.round(path, taken, number)
             inner.share = None if share is None else f"{share}{number}/"
-            current = self.build(items, inner, current)
-            if current is None:
+            refs = self.build(items, inner, refs)
+            if refs is None:
                 break
-            self._close(f"{path}/{number}", "", begin, current, entry.place)
-        return self._close(path, "repeat", start, current, entry.place)
+            self._end_group(f"{path}/{number}", "", begin, refs, entry.place)
+        return self._end_group(path, "repeat", start, refs, entry.place)
 
-    def _times(self, entry: Entry, scope: Scope, current: Refs) -> tuple[int, list[Node]]:
-        """How often a repeat runs, and its layers."""
+    def _times(self, use: Use) -> tuple[int, list[Node]]:
+        """The number of rounds of a repeat, and its layers."""
+        entry = use.entry
         known = (*REPEAT_KEYS, *COMMON_FIELDS)
         for key, field in entry.fields.items():
             if key not in known:
-                misfit = UserError(f"repeat has no field {quoted(key)}", hint=did_you_mean(key, known))
-                raise LocatedError(misfit, field.key_place)
+                raise LocatedError(f"repeat has no field {quoted(key)}", field.key_place, did_you_mean(key, known))
         hint = "repeat: {times: 3, layers: [...]}"
         node, layers = entry.fields.get("times"), entry.fields.get("layers")
         if node is None or layers is None:
             raise UserError("repeat needs 'times' and 'layers'", hint=hint)
         if not isinstance(layers.value, list):
-            what = f"'layers' of a repeat must be a list, found {describe(layers)}"
-            raise LocatedError(UserError(what, hint=hint), layers.place)
-        times = self.names.value(node, scope, current)
+            raise LocatedError(f"'layers' of a repeat must be a list, found {describe(layers)}", layers.place, hint)
+        times = self.names.value(node, use)
         if hasattr(times, "dtype"):
             raise ChangesGraph
         if not is_whole(times) or not 0 <= times <= MOST_LAYERS:
-            what = f"'times' must be a whole number from 0 to {MOST_LAYERS:,}, found {shown(times)}"
-            raise LocatedError(UserError(what), node.place)
+            message = f"'times' must be a whole number from 0 to {MOST_LAYERS:,}, found {shown(times)}"
+            raise LocatedError(message, node.place)
         return times, layers.value

@@ -1,12 +1,11 @@
-"""One item of a list of layers, taken apart: `relu`, `linear: 10`, `conv: {filters: 8, kernel: 3}`."""
+"""One item of a list of layers -> Entry: `relu`, `linear: 10`, `conv: {filters: 8, kernel: 3}`."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from convcalc.errors import Place, UserError
-from convcalc.language.variables import LocatedError
-from convcalc.syntax.yaml import Node, describe
+from convcalc.errors import LocatedError, Place, UnknownField, UserError
+from convcalc.syntax.node import Node, describe
 
 
 class Entry(NamedTuple):
@@ -21,22 +20,21 @@ class Entry(NamedTuple):
     def place(self) -> Place:
         return self.node.place
 
-    def place_of(self, misfit: UserError) -> Place:
-        """Where a mistake stands: at the misspelt key, at the field's value, else at the layer."""
-        if isinstance(misfit, LocatedError):
-            return misfit.place
-        if misfit.field.startswith("?") and misfit.field[1:] in self.fields:
-            return self.fields[misfit.field[1:]].key_place
-        if misfit.field in self.fields:
-            return self.fields[misfit.field].place
-        return self.bare.place if self.bare is not None and misfit.field else self.place
+    def place_of(self, error: UserError) -> Place:
+        """Locate an error: at the unknown key, at the field's value, else at the layer."""
+        if isinstance(error, LocatedError):
+            return error.place
+        if error.field in self.fields:
+            node = self.fields[error.field]
+            return node.key_place if isinstance(error, UnknownField) else node.place
+        return self.bare.place if self.bare is not None and error.field else self.place
 
 
-def take_apart(item: Node) -> Entry:
-    """The Entry of an item. Raises LocatedError where it is none.
+def parse_layer_entry(item: Node) -> Entry:
+    """Read an item of a list of layers. Raises LocatedError where it is not a layer.
 
     >>> from convcalc.syntax.yaml import read
-    >>> entry = take_apart(read("conv: {filters: 8}"))
+    >>> entry = parse_layer_entry(read("conv: {filters: 8}"))
     >>> entry.tag, list(entry.fields)
     ('conv', ['filters'])
     """
@@ -44,13 +42,12 @@ def take_apart(item: Node) -> Entry:
     if isinstance(value, str):
         return Entry(value, item, {})
     if not isinstance(value, dict) or not value:
-        what = "nothing after '-'" if value is None else f"a layer was expected, found {describe(item)}"
-        raise LocatedError(UserError(what, hint="write a kind's name, or 'kind: {fields}'"), item.place)
+        message = "nothing after '-'" if value is None else f"a layer was expected, found {describe(item)}"
+        raise LocatedError(message, item.place, "write a kind's name, or 'kind: {fields}'")
     if len(value) > 1:
         keys = list(value)
         hint = f"indent the fields under '{keys[0]}:'" if value[keys[0]].value is None else "begin each layer with '- '"
-        what = f"a layer is one 'kind: fields', found {len(keys)} keys"
-        raise LocatedError(UserError(what, hint=hint), value[keys[1]].key_place)
+        raise LocatedError(f"a layer is one 'kind: fields', found {len(keys)} keys", value[keys[1]].key_place, hint)
     tag, inner = next(iter(value.items()))
     node = inner.key or item
     if isinstance(inner.value, dict):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 from os.path import basename, dirname, isdir
 
+from convcalc.catalogue import catalogue_folder
 from convcalc.errors import UserError, printable, quoted
-from convcalc.language.sources import Files, catalogue
+from convcalc.language.sources import Files
 
 
 def _git(folder: str, *words: str) -> subprocess.CompletedProcess[bytes]:
@@ -42,7 +43,7 @@ class Revision(Files):
         return _git(folder, "cat-file", "-e", f"{self.commit}:./{basename(path)}").returncode == 0
 
     def load(self, path: str, name: str = "") -> bytes:
-        if path.startswith(catalogue()) and not self.exists(path):
+        if path.startswith(catalogue_folder()) and not self.exists(path):
             return super().load(path, name)
         found = _git(dirname(path), "show", f"{self.commit}:./{basename(path)}")
         if found.returncode:

@@ -1,26 +1,26 @@
-"""What a name means where it stands: a layer in `from` and `share`, a variable in `${...}`."""
+"""Resolve names in a scope: a layer in `from` and `share`, a variable in `${...}`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convcalc.errors import Problem, UserError, did_you_mean, quoted
+from convcalc.errors import LocatedError, Problem, UserError, did_you_mean, quoted
 from convcalc.graph import Graph, Ref
 from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.document import NAME, Document
 from convcalc.language.layer_entry import Entry
-from convcalc.language.variables import AlreadyReported, LocatedError, Variables, unknown_name, work_out
-from convcalc.syntax.yaml import Node, describe
+from convcalc.language.variables import AlreadyReported, Variables, evaluate, unknown_name
+from convcalc.syntax.node import Node, describe
 
-Refs = tuple[Ref, ...] | None  # None: not known, because of a mistake that has been reported
+Refs = tuple[Ref, ...] | None  # None: unknown, because of an error that has been recorded
 
 
 class Scope:
-    """Where names mean something: the network, a block's body, one round of a repeat.
+    """Where names are valid: the network, a block's body, one round of a repeat.
 
     `prefix` begins every path in it; `values` are a block's arguments, `home` the variables of the block's file;
-    `taken` are the names its layers give themselves; `blocks` and `notes` tell how one got here.
+    `taken` are the names that its layers set explicitly; `blocks` and `notes` list the uses that lead to it.
     """
 
     __slots__ = ("blocks", "counters", "home", "index", "notes", "outer", "prefix", "share", "taken", "values")
@@ -37,23 +37,45 @@ class Scope:
         self.share: str | None = None  # the prefix of the block whose weights this one uses
         self.counters: dict[str, int] = {}
 
-    def inner(self, path: str, taken: frozenset[str], index: int) -> Scope:
-        """One round of a repeat."""
-        scope = self.inside(f"{path}/{index}/", taken)
+    def round(self, path: str, taken: frozenset[str], index: int) -> Scope:
+        """The scope of one round of a repeat."""
+        scope = self.inner(f"{path}/{index}/", taken)
         scope.index = index
         scope.notes = (f"in round {index} of '{path}'", *self.notes)
         return scope
 
-    def inside(self, prefix: str, taken: frozenset[str]) -> Scope:
-        """Own names, everything else from around it."""
+    def inner(self, prefix: str, taken: frozenset[str]) -> Scope:
+        """A scope with names of its own that sees everything of this one."""
         scope = Scope(prefix, self.home, taken)
         scope.values, scope.index, scope.outer, scope.blocks = self.values, self.index, self, self.blocks
         scope.notes = self.notes
         return scope
 
 
+class Use(NamedTuple):
+    """One use of a kind, block, repeat or choice: the entry in the list of layers, its scope, the outputs it reads."""
+
+    entry: Entry
+    scope: Scope
+    inputs: Refs
+
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Build(Protocol):
+        """Builds a list of layers, the first on `inputs`, and returns the outputs of the last."""
+
+        def __call__(self, items: list[Node], scope: Scope, inputs: Refs) -> Refs: ...
+
+    class Report(Protocol):
+        """Records an error in a use, with notes."""
+
+        def __call__(self, error: UserError, use: Use, notes: tuple[str, ...] = ()) -> None: ...
+
+
 class Names:
-    """The paths given out so far, with the outputs they stand for, and the variables of each file."""
+    """The paths of the layers built so far, with the outputs of each, and the variables of each file."""
 
     def __init__(self, graph: Graph, problems: list[Problem]) -> None:
         self.graph = graph
@@ -62,46 +84,48 @@ class Names:
         self.homes: dict[int, Variables] = {}
 
     def home(self, document: Document) -> Variables:
-        """The variables of a file that was included: their own values, nothing given from outside."""
-        found = self.homes.get(id(document))
-        if found is None:
-            found = self.homes[id(document)] = Variables(
+        """The variables of an included file, which nothing overrides."""
+        variables = self.homes.get(id(document))
+        if variables is None:
+            variables = self.homes[id(document)] = Variables(
                 document.variables, dict.fromkeys(document.bad_variables, AlreadyReported), self.problems
             )
-        return found
+        return variables
 
     # -- variables -----------------------------------------------------------------------------------------------
 
-    def value(self, node: Node, scope: Scope, current: Refs) -> Any:
-        """A node's value with `${...}` worked out, for a layer that is given `current`."""
-        return work_out(node, self.lookup(scope, current)) if type(node.value) in (str, list, dict) else node.value
+    def value(self, node: Node, use: Use) -> Any:
+        """Evaluate a node in the scope and with the inputs of a use."""
+        return evaluate(node, self.lookup(use)) if type(node.value) in (str, list, dict) else node.value
 
-    def lookup(self, scope: Scope, current: Refs) -> Callable[[str], Any]:
-        """What `${name}` is: an argument, `index` in a repeat, a variable of the file, the `channels` that arrive."""
+    def lookup(self, use: Use) -> Callable[[str], Any]:
+        """What `${name}` is: an argument, `index` in a repeat, a variable of the file, the `channels` of the input."""
+        _, scope, inputs = use
 
         def lookup(name: str) -> Any:
             if name in scope.values:
                 return scope.values[name]
             if name == "index" and scope.index is not None:
                 return scope.index
-            return self.outside(name, scope.home, current, scope.values)
+            return self.variable(name, scope.home, inputs, scope.values)
 
         return lookup
 
-    def outside(self, name: str, home: Variables, current: Refs, others: Mapping[str, Any]) -> Any:
-        """A name that is no argument."""
+    def variable(self, name: str, home: Variables, inputs: Refs, arguments: Mapping[str, Any]) -> Any:
+        """Evaluate a name that is not an argument; `arguments` are only for the hint."""
         if name in home:
             return home.value(name)
         if name == "channels":
-            if not current:
+            if not inputs:
                 raise AlreadyReported
-            return self.graph.shape(current[0])[0]
-        raise unknown_name(name, [*others, *home.names(), "channels"])
+            return self.graph.shape(inputs[0])[0]
+        raise unknown_name(name, [*arguments, *home.names(), "channels"])
 
     # -- layers --------------------------------------------------------------------------------------------------
 
-    def path(self, entry: Entry, scope: Scope, current: Refs) -> str:
+    def new_path(self, use: Use) -> str:
         """The path of a new layer: its own name, or its kind's with the next free number."""
+        entry, scope, _ = use
         node = entry.fields.get("name")
         if node is None:
             joint = "_" if entry.tag[-1:].isdigit() else ""
@@ -110,54 +134,51 @@ class Names:
                 name = f"{entry.tag}{joint}{number}"
                 if name not in scope.taken:
                     return scope.prefix + name
-        name = self._word(node, scope, current)
+        name = self._word(node, use)
         if not isinstance(name, str) or not NAME.match(name):
-            what, hint = f"{shown(name)} cannot name a layer", "use letters, digits, _ . and -"
-            raise LocatedError(UserError(what, hint=hint), node.place)
+            raise LocatedError(f"{shown(name)} cannot name a layer", node.place, "use letters, digits, _ . and -")
         if name == "input":
-            raise LocatedError(
-                UserError("'input' names what the network is given", hint="choose another name"), node.place
-            )
+            raise LocatedError("'input' names what the network is given", node.place, "choose another name")
         path = scope.prefix + name
         if path in self.paths:
             hint = "names are unique in their block" if scope.blocks else "choose another name"
-            raise LocatedError(UserError(f"the name {quoted(name)} is used twice", hint=hint), node.place)
+            raise LocatedError(f"the name {quoted(name)} is used twice", node.place, hint)
         return path
 
-    def _word(self, node: Node, scope: Scope, current: Refs) -> Any:
-        name = self.value(node, scope, current)
+    def _word(self, node: Node, use: Use) -> Any:
+        name = self.value(node, use)
         return str(name) if is_whole(name) else name
 
-    def sources(self, entry: Entry, scope: Scope, current: Refs) -> Refs:
-        """What a layer reads: the outputs that `from` names, else `current`."""
-        node = entry.fields.get("from")
+    def inputs_of(self, use: Use) -> Refs:
+        """What a layer reads: the outputs that `from` names, else those of the layer above."""
+        node = use.entry.fields.get("from")
         if node is None:
-            return current
-        found: list[Ref] = []
+            return use.inputs
+        inputs: list[Ref] = []
         is_known = True
         for item in node.value if isinstance(node.value, list) else [node]:
-            refs = self.find(item, scope, current)
+            refs = self.find(item, use)
             if refs is None:
                 is_known = False
                 continue
             if len(refs) > 1 and item.value != "input":
                 hint = f"say which: {item.value}.0 to {item.value}.{len(refs) - 1}"
-                raise LocatedError(UserError(f"{quoted(item.value)} has {len(refs)} outputs", hint=hint), item.place)
-            found.extend(refs)
-        return tuple(found) if is_known else None
+                raise LocatedError(f"{quoted(item.value)} has {len(refs)} outputs", item.place, hint)
+            inputs.extend(refs)
+        return tuple(inputs) if is_known else None
 
-    def find(self, node: Node, scope: Scope, current: Refs = None) -> Refs:
-        """The outputs of the layer that a node names, looked for in this scope and in those around it."""
-        name = self._word(node, scope, current)
+    def find(self, node: Node, use: Use) -> Refs:
+        """Find the outputs of the layer that a node names, in the scope of a use and those around it."""
+        name = self._word(node, use)
         if not isinstance(name, str):
-            raise LocatedError(UserError(f"the name of a layer was expected, found {describe(node)}"), node.place)
-        path = self._nearest(name, scope)
+            raise LocatedError(f"the name of a layer was expected, found {describe(node)}", node.place)
+        path = self._nearest(name, use.scope)
         if path is not None:
             return self.paths[path]
         base, _, port = name.rpartition(".")
-        path = self._nearest(base, scope) if port.isdecimal() else None
+        path = self._nearest(base, use.scope) if port.isdecimal() else None
         if path is None:
-            raise LocatedError(self._no_layer(name, scope), node.place)
+            raise self._no_layer(name, use.scope, node)
         return self._output(path, int(port), node)
 
     def _nearest(self, name: str, scope: Scope) -> str | None:
@@ -175,24 +196,25 @@ class Names:
             return None
         if port < len(refs):
             return (refs[port],)
-        what = f"{quoted(path)} has {len(refs)} output{'s' * (len(refs) != 1)}"
-        raise LocatedError(UserError(what, hint="they count from 0"), node.place)
+        message = f"{quoted(path)} has {len(refs)} output{'s' * (len(refs) != 1)}"
+        raise LocatedError(message, node.place, "they count from 0")
 
-    def _no_layer(self, name: str, scope: Scope) -> UserError:
+    def _no_layer(self, name: str, scope: Scope, node: Node) -> LocatedError:
         if name in scope.taken:
             hint = "a layer reads what is above it: a network has no cycles"
-            return UserError(f"{quoted(name)} stands below", hint=hint)
-        near = [path.removeprefix(scope.prefix) for path in self.paths if path.startswith(scope.prefix)]
-        hint = did_you_mean(name, [path for path in near if "/" not in path])
-        return UserError(f"no layer {quoted(name)} above", hint=hint)
+            return LocatedError(f"{quoted(name)} stands below", node.place, hint)
+        known = [path.removeprefix(scope.prefix) for path in self.paths if path.startswith(scope.prefix)]
+        hint = did_you_mean(name, [path for path in known if "/" not in path])
+        return LocatedError(f"no layer {quoted(name)} above", node.place, hint)
 
     # -- shared weights ------------------------------------------------------------------------------------------
 
-    def shared(self, entry: Entry, scope: Scope, path: str) -> int | None:
+    def shared_layer(self, use: Use, path: str) -> int | None:
         """The index of the layer whose weights a new one uses, by its own `share` or its block's."""
+        entry, scope, _ = use
         node = entry.fields.get("share")
         if node is not None:
-            refs = self.find(node, scope)
+            refs = self.find(node, use)
         elif scope.share is not None:
             refs = self.paths.get(scope.share + path.removeprefix(scope.prefix)) or ()
         else:
@@ -206,13 +228,43 @@ class Names:
             return None
         return layer.index if layer.shares is None else layer.shares
 
-    def shared_block(self, entry: Entry, scope: Scope, path: str) -> str | None:
+    def shared_block(self, use: Use, path: str) -> str | None:
         """The prefix of the paths of the block whose weights a new one uses."""
-        node = entry.fields.get("share")
+        scope = use.scope
+        node = use.entry.fields.get("share")
         if node is None:
             return None if scope.share is None else f"{scope.share}{path.removeprefix(scope.prefix)}/"
-        name = self._word(node, scope, None)
-        found = self._nearest(name, scope) if isinstance(name, str) else None
-        if found is None:
-            self.find(node, scope)
-        return f"{found}/"
+        name = self._word(node, use)
+        shared = self._nearest(name, scope) if isinstance(name, str) else None
+        if shared is None:
+            self.find(node, use)
+        return f"{shared}/"
+
+
+def explicit_names(items: list[Node]) -> frozenset[str]:
+    """Collect every `name:` among layers and their branches, so that automatic names avoid them.
+
+    >>> from convcalc.syntax.yaml import read
+    >>> sorted(explicit_names(read("- conv: {name: a}\\n- add: [[{relu: {name: b}}], []]").value))
+    ['a', 'b']
+    """
+    names: set[str] = set()
+    _collect_names(items, names)
+    return frozenset(names)
+
+
+def _collect_names(items: list[Node], names: set[str]) -> None:
+    for item in items:
+        if not isinstance(item.value, dict):
+            continue
+        for key, inner in item.value.items():
+            value = inner.value
+            if isinstance(value, dict):
+                name = value.get("name")
+                if name is not None and isinstance(name.value, (str, int)):
+                    names.add(str(name.value))
+                value = value["branches"].value if "branches" in value else None
+            if isinstance(value, list) and key != "repeat":
+                for branch in value:
+                    if isinstance(branch.value, list):
+                        _collect_names(branch.value, names)

@@ -8,15 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from os.path import abspath, dirname, isdir, join, normpath, realpath
+from os.path import abspath, dirname, join, normpath, realpath
 from stat import S_ISDIR, S_ISREG
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from convcalc.catalogue import catalogue_paths
 from convcalc.errors import UserError, nearest, printable, quoted
 from convcalc.syntax.encoding import MOST_BYTES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -27,50 +25,6 @@ class File(NamedTuple):
     name: str
     data: bytes
     folder: str | None
-
-
-def catalogue() -> str:
-    """The folder of the catalogue: inside the installed package, or beside it in a checkout."""
-    package = dirname(dirname(abspath(__file__)))
-    inside = join(package, "layers")
-    return inside if isdir(inside) else join(dirname(package), "layers")
-
-
-def _catalogue(*folders: str) -> dict[str, str]:
-    """The paths of the specs in some folders of the catalogue, by name."""
-    found: dict[str, str] = {}
-    for folder in (join(catalogue(), name) for name in folders):
-        for file in sorted(os.listdir(folder)) if isdir(folder) else ():
-            if file.endswith(".yaml"):
-                found.setdefault(file.removesuffix(".yaml"), join(folder, file))
-    return found
-
-
-def catalogue_files() -> dict[str, Path]:
-    """Every spec of the catalogue by name; networks come before lessons and blocks."""
-    from pathlib import Path
-
-    return {name: Path(path) for name, path in _catalogue("networks", "lessons", "blocks").items()}
-
-
-def family(name: str) -> tuple[str, str]:
-    """The network of the catalogue and its variant that are written together as one name; any other, and no variant.
-
-    >>> family("resnet18"), family("efficientnet_b0"), family("nosuch")
-    (('resnet', '18'), ('efficientnet', 'b0'), ('nosuch', ''))
-    """
-    stems = [stem for stem in _catalogue("networks") if name.startswith(stem)]
-    stem = max(stems, key=len, default=name)
-    return (stem, name[len(stem) :].removeprefix("_")) if stem != name.rstrip("_") else (name, "")
-
-
-def without_variant(spec: str) -> str:
-    """SPEC of SPEC@VARIANT; a file may have an @ in its name.
-
-    >>> without_variant("net.yaml@x0.5"), without_variant("net.yaml")
-    ('net.yaml', 'net.yaml')
-    """
-    return spec if os.path.exists(spec) else spec.rpartition("@")[0] or spec
 
 
 def repository(folder: str) -> str | None:
@@ -107,7 +61,7 @@ class Files:
             return File("<stdin>", self._limit(data, "<stdin>"), "")
         if spec and self.exists(spec):
             return File(spec, self.load(spec), dirname(spec))
-        known = _catalogue("networks", "lessons", "blocks")
+        known = catalogue_paths()
         if spec in known:
             return File(f"{spec}.yaml", self.load(known[spec]), None)
         if "/" in spec or spec.endswith(SUFFIXES):
@@ -118,7 +72,7 @@ class Files:
     def include(self, target: str, origin: File, top: File) -> File:
         """The file an `include:` names: a path beside the including file, or a catalogue block. Raises UserError."""
         if not target.endswith(SUFFIXES):
-            known = _catalogue("blocks")
+            known = catalogue_paths("blocks")
             if target in known:
                 return File(f"{target}.yaml", self.load(known[target]), None)
             raise UserError(f"no catalogue block {quoted(target)}", hint=_near(target, known, "a file ends in .yaml"))

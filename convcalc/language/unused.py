@@ -1,49 +1,49 @@
-"""Layers that are not built: blocks that nothing uses, alternatives that are not chosen.
+"""Check names in layers that are not built: blocks that nothing uses, alternatives that are not chosen.
 
-Their values cannot be known, so only names are checked: of kinds, blocks and fields.
+The values of such layers are unknown, so only the names of kinds, blocks and fields are checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from convcalc.errors import UserError, quoted
+from convcalc.errors import UnknownField, UserError, quoted
 from convcalc.kinds import Kind, find, suggest
 from convcalc.language.choices import read_choice
 from convcalc.language.document import COMMON_FIELDS, Document
-from convcalc.language.layer_entry import Entry, take_apart
-from convcalc.syntax.yaml import Node
+from convcalc.language.layer_entry import Entry, parse_layer_entry
+from convcalc.syntax.node import Node
 
 
 def unknown_kind(tag: str, document: Document) -> UserError | None:
-    """What is wrong with a name that is no kind and no block; None if it may be a block that could not be read."""
+    """The error of a name that is neither a kind nor a block; None if it may be a block that could not be read."""
     if tag in document.bad_blocks or document.is_partial:
         return None
     return UserError(f"no layer kind or block {quoted(tag)}", hint=suggest(tag, [*document.blocks, "repeat", "choice"]))
 
 
-def mistakes(items: Iterable[Node], document: Document) -> Iterator[tuple[UserError, Entry]]:
-    """The mistakes in layers that are not built, each with its entry."""
+def check_names(items: Iterable[Node], document: Document) -> Iterator[tuple[UserError, Entry]]:
+    """Check the names in a list of layers that is not built; yield each error with the entry it is in."""
     for item in items:
         entry = Entry("", item, {})
         try:
-            entry = take_apart(item)
-            inner = _inside(entry)
-        except UserError as misfit:
-            yield misfit, entry
+            entry = parse_layer_entry(item)
+            inner = _lists_of_layers(entry)
+        except UserError as error:
+            yield error, entry
             continue
-        for part in inner:
-            yield from mistakes(part, document)
+        for layers in inner:
+            yield from check_names(layers, document)
         kind = find(entry.tag)
         if kind is not None and entry.tag not in document.blocks:
-            yield from ((misfit, entry) for misfit in _unknown_fields(kind, entry))
+            yield from ((error, entry) for error in _unknown_fields(kind, entry))
         elif kind is None and entry.tag not in (*document.blocks, "repeat", "choice") and "${" not in entry.tag:
             unknown = unknown_kind(entry.tag, document)
             if unknown is not None:
                 yield unknown, entry
 
 
-def _inside(entry: Entry) -> list[list[Node]]:
+def _lists_of_layers(entry: Entry) -> list[list[Node]]:
     """The lists of layers that an entry holds: of a repeat, a choice, a join. Raises UserError."""
     if entry.tag == "choice":
         return list(read_choice(entry).alternatives.values())
@@ -61,4 +61,4 @@ def _inside(entry: Entry) -> list[list[Node]]:
 def _unknown_fields(kind: type[Kind], entry: Entry) -> list[UserError]:
     common = (*COMMON_FIELDS, "branches") if kind.has_branches else COMMON_FIELDS
     fields = {key: (0, False) for key in entry.fields if key not in kind.fields and key not in common}
-    return [misfit for misfit in kind.__new__(kind).fill(fields) if misfit.field.startswith("?")]
+    return [error for error in kind.__new__(kind).fill(fields) if isinstance(error, UnknownField)]

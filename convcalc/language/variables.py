@@ -1,4 +1,4 @@
-"""Values of a spec with `${...}` worked out, and the `vars:` of a file, each when first asked for."""
+"""Evaluate `${...}` in the values of a spec, and the `vars:` of a file, each when it is first needed."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from convcalc.errors import ChangesGraph, Place, Problem, UserError, did_you_mean, quoted
-from convcalc.syntax.expression import WORDS, parse
-from convcalc.syntax.yaml import Node
+from convcalc.errors import ChangesGraph, LocatedError, Place, Problem, UserError, did_you_mean, quoted
+from convcalc.syntax.expression import WORDS
+from convcalc.syntax.expression_parser import parse
+from convcalc.syntax.node import Node
 
 _TEMPLATE = re.compile(r"\$\{([^{}]*)\}")
 Lookup = Callable[[str], Any]
 
 
 class AlreadyReported(Exception):
-    """What was asked for cannot be known, and the reason is among the problems already."""
+    """The value is invalid and its error has been recorded; skip it."""
 
 
 def whole(value: Any) -> Any:
-    """A computed decimal without a fraction is a whole number.
+    """Turn a decimal without a fraction into a whole number; anything else stays as it is.
 
     >>> whole(Decimal("24.00")), whole(Decimal("0.5"))
     (24, Decimal('0.5'))
@@ -32,57 +33,48 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value
 
 
-def work_out(node: Node, lookup: Lookup) -> Any:
-    """The value of a node, lists and mappings included. Raises LocatedError at what cannot be worked out."""
+def evaluate(node: Node, lookup: Lookup) -> Any:
+    """Evaluate `${...}` in a node, lists and mappings included. Raises LocatedError at what is invalid."""
     value = node.value
     if type(value) is str:
-        return fill_in(node, lookup) if "${" in value else value
+        return evaluate_text(node, lookup) if "${" in value else value
     if type(value) is list:
-        return [work_out(item, lookup) for item in value]
+        return [evaluate(item, lookup) for item in value]
     if type(value) is dict:
-        return {key: work_out(item, lookup) for key, item in value.items()}
+        return {key: evaluate(item, lookup) for key, item in value.items()}
     return value
 
 
-class LocatedError(UserError):
-    """A UserError that knows its place."""
-
-    def __init__(self, misfit: UserError, place: Place) -> None:
-        super().__init__(misfit.message, misfit.field, misfit.hint)
-        self.place = place
-
-
-def fill_in(node: Node, lookup: Lookup) -> Any:
-    """A text with `${...}` in it: the expression's value where it is all of it, else text with the values put in."""
+def evaluate_text(node: Node, lookup: Lookup) -> Any:
+    """Evaluate a text with `${...}`: to the expression's value if it is the whole text, else to a text."""
     text: str = node.value
-    only = _TEMPLATE.fullmatch(text)
-    if only:
-        return whole(_evaluate(node, only[1], only.start(1), lookup))
-    rest = _TEMPLATE.sub("", text)
-    if "${" in rest:
-        at = text.rindex("${")
-        raise LocatedError(UserError("'${' without '}'"), _inside(node, at, 2))
+    expression = _TEMPLATE.fullmatch(text)
+    if expression:
+        return whole(_evaluate_expression(node, expression[1], expression.start(1), lookup))
+    if "${" in _TEMPLATE.sub("", text):
+        raise LocatedError("'${' without '}'", _place_inside(node, text.rindex("${"), 2))
 
-    def filled(match: re.Match[str]) -> str:
-        value = whole(_evaluate(node, match[1], match.start(1), lookup))
+    def replace(match: re.Match[str]) -> str:
+        value = whole(_evaluate_expression(node, match[1], match.start(1), lookup))
         if hasattr(value, "dtype"):
             raise ChangesGraph
         return str(value)
 
-    return _TEMPLATE.sub(filled, text)
+    return _TEMPLATE.sub(replace, text)
 
 
-def _evaluate(node: Node, text: str, start: int, lookup: Lookup) -> Any:
+def _evaluate_expression(node: Node, text: str, start: int, lookup: Lookup) -> Any:
     try:
         return parse(text).evaluate(lookup)
     except LocatedError:
         raise
-    except UserError as misfit:
-        raise LocatedError(misfit, _inside(node, start + misfit.offset, misfit.width)) from None
+    except UserError as error:
+        place = _place_inside(node, start + error.offset, error.width)
+        raise LocatedError(error.message, place, error.hint) from None
 
 
-def _inside(node: Node, offset: int, width: int = 1) -> Place:
-    """The place of a character inside a node's text; the node's own where the file shows the text otherwise."""
+def _place_inside(node: Node, offset: int, width: int = 1) -> Place:
+    """Locate characters of a node's text; the whole node where the file spells the text differently (escapes)."""
     start = node.column + (1 if node.is_quoted else 0)
     if not node.source.line(node.line).startswith(node.value, start - 1):
         return node.place
@@ -91,7 +83,7 @@ def _inside(node: Node, offset: int, width: int = 1) -> Place:
 
 
 class Variables:
-    """The variables of one file. `given` (from the command line or a sweep) win over what the file says."""
+    """The variables of one file. `given` (from the command line or a sweep) override what the file says."""
 
     def __init__(self, nodes: Mapping[str, Node], given: Mapping[str, Any], problems: list[Problem]) -> None:
         self.nodes = nodes
@@ -107,16 +99,13 @@ class Variables:
         return list({**self.nodes, **self.known})
 
     def value(self, name: str) -> Any:
-        """The value of a variable.
-
-        Raises UserError for an unknown name, AlreadyReported where the variable itself is wrong.
-        """
+        """Evaluate a variable. Raises UserError for an unknown name, AlreadyReported for an invalid variable."""
         self.used.add(name)
         if name in self.known:
-            found = self.known[name]
-            if found is AlreadyReported:
+            value = self.known[name]
+            if value is AlreadyReported:
                 raise AlreadyReported
-            return found
+            return value
         if name not in self.nodes:
             raise unknown_name(name, self.names())
         node = self.nodes[name]
@@ -127,32 +116,32 @@ class Variables:
             raise AlreadyReported
         self.chain.append(name)
         try:
-            found = work_out(node, self.value)
-        except LocatedError as misfit:
-            self.problems.append(Problem(misfit.message, misfit.place, (), misfit.hint))
-            found = AlreadyReported
+            value = evaluate(node, self.value)
+        except LocatedError as error:
+            self.problems.append(error.problem())
+            value = AlreadyReported
         except AlreadyReported:
-            found = AlreadyReported
+            value = AlreadyReported
         finally:
             self.chain.pop()
-        self.known[name] = found
-        if found is AlreadyReported:
+        self.known[name] = value
+        if value is AlreadyReported:
             raise AlreadyReported
-        return found
+        return value
 
     def all(self) -> dict[str, Any]:
-        """Every variable with its value; those that are wrong have been reported and are left out."""
-        found = {}
+        """Evaluate every variable; invalid ones are recorded and left out."""
+        values = {}
         for name in self.names():
             try:
-                found[name] = self.value(name)
+                values[name] = self.value(name)
             except AlreadyReported:
                 continue
-        return found
+        return values
 
 
 def unknown_name(name: str, names: list[str]) -> UserError:
-    """A name in an expression that means nothing here."""
+    """The error of a name in an expression that no variable has."""
     hint = did_you_mean(name, names) if len(names) > 1 else ""
     hint = hint or "name it in vars:"
     if name in WORDS:

@@ -1,27 +1,29 @@
-"""Rewrites of a spec, found by their file names: each is tried at every layer, rebuilt and counted.
+"""Spec -> suggestions: changed specs that save weights or MACs, one kind of change a file.
 
-What a rewrite saves is never estimated: the changed text is read, built and counted like any spec. What it does to
-accuracy is not known here.
+Each rewrite is tried at every layer. Its saving is never estimated: the changed text is read, built and counted like
+any spec. Its effect on accuracy is unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import NamedTuple
 
 from convcalc.analysis.count import Count, count
 from convcalc.analysis.receptive_field import receptive_fields, shown
+from convcalc.discovery import modules
 from convcalc.errors import Place, SpecError, UserError
-from convcalc.language.builder import Settings, build
-from convcalc.language.document import Document, parse
-from convcalc.language.edit import inlined
+from convcalc.language.builder import build
+from convcalc.language.document import Document
+from convcalc.language.document_loader import parse
+from convcalc.language.edit import inline_includes
+from convcalc.language.overrides import Overrides
 from convcalc.language.sources import File, Files
 from convcalc.rewrites.base import Proposal, Rewrite, Site, apply, own_blocks, sites
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+for _name in modules(__file__):
+    import_module(f"{__name__}.{_name}")
 
 
 class Suggestion(NamedTuple):
@@ -54,19 +56,19 @@ class Suggestion(NamedTuple):
         return -(self.weights_share + self.macs_share)
 
 
-def suggest(document: Document, settings: Settings, files: Files) -> list[Suggestion]:
+def suggest(document: Document, overrides: Overrides, files: Files) -> list[Suggestion]:
     """Every rewrite that saves weights or MACs and costs more of neither, the largest saving first.
 
-    Where it changes a block of another file, the text holds that block: see `inlined`.
+    Where it changes a block of another file, the text holds that block: see `inline_includes`.
     """
-    before = count(build(document, settings))
-    found = list(_suggestions(document, settings, files, before, None))
+    before = count(build(document, overrides))
+    found = list(_suggestions(document, overrides, files, before, None))
     if not left_out(document, files):
-        whole = inlined(document, files)
+        whole = inline_includes(document, files)
         borrowed = {block.name for block in own_blocks(whole)} - {block.name for block in own_blocks(document)}
-        same = count(build(whole, settings))
+        same = count(build(whole, overrides))
         places = {layer.path: layer.place for layer in before.graph.layers}
-        for one in _suggestions(whole, settings, files, same, borrowed):
+        for one in _suggestions(whole, overrides, files, same, borrowed):
             found.append(one._replace(place=places[one.layer] or one.place))
     return sorted(found, key=lambda one: (-one.share, one.place.line, one.what))
 
@@ -74,27 +76,27 @@ def suggest(document: Document, settings: Settings, files: Files) -> list[Sugges
 def left_out(document: Document, files: Files) -> str:
     """Why no rewrite is tried in the blocks that a spec includes, "" where they are."""
     try:
-        inlined(document, files)
+        inline_includes(document, files)
     except UserError as misfit:
         return misfit.message
     return ""
 
 
 def _suggestions(
-    document: Document, settings: Settings, files: Files, before: Count, blocks: Collection[str] | None
+    document: Document, overrides: Overrides, files: Files, before: Count, blocks: Collection[str] | None
 ) -> Iterator[Suggestion]:
     for site in sites(document, before.graph.layers, blocks):
         if "share" in site.fields or "when" in site.fields:
             continue
         for rewrite in sorted(Rewrite.__subclasses__(), key=lambda rewrite: rewrite.__name__):
             for proposal in rewrite().proposals(site):
-                suggestion = _tried(document, settings, files, before, site, proposal, rewrite.source)
+                suggestion = _tried(document, overrides, files, before, site, proposal, rewrite.source)
                 if suggestion is not None:
                     yield suggestion
 
 
 def _tried(
-    document: Document, settings: Settings, files: Files, before: Count, site: Site, proposal: Proposal, source: str
+    document: Document, overrides: Overrides, files: Files, before: Count, site: Site, proposal: Proposal, source: str
 ) -> Suggestion | None:
     """A proposal rebuilt and counted; None where it fits nowhere, changes an output, or saves nothing."""
     text = apply(site, proposal)
@@ -102,7 +104,7 @@ def _tried(
         return None
     file = File(document.file.name, text.encode(), document.file.folder)
     try:
-        after = count(build(parse(file, files), settings))
+        after = count(build(parse(file, files), overrides))
     except (SpecError, UserError):
         return None
     if [layer.output for layer in after.graph.outputs] != [layer.output for layer in before.graph.outputs]:

@@ -11,7 +11,7 @@ from convcalc.graph import Layer
 from convcalc.kinds import find
 from convcalc.language.document import Block, Document
 from convcalc.language.edit import Text
-from convcalc.syntax.yaml import Node
+from convcalc.syntax.node import Node
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _COMMENT = re.compile(r"(?:(?<=\s)|^)#.*")

@@ -10,7 +10,8 @@ import numpy as np
 from convcalc.amounts import without_units
 from convcalc.errors import Place, Problem, Source, SpecError, UserError, did_you_mean, quoted
 from convcalc.sweep.sweep import Chunk
-from convcalc.syntax.expression import Expression, parse
+from convcalc.syntax.expression import Expression
+from convcalc.syntax.expression_parser import parse
 
 
 class Condition:

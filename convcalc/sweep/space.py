@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 from convcalc.analysis.count import count
 from convcalc.errors import SpecError, UserError
 from convcalc.kinds import Shape
-from convcalc.language.builder import Builder, Settings
+from convcalc.language.builder import Builder
 from convcalc.language.choices import Choice, choices, read_choice
 from convcalc.language.document import Document
-from convcalc.language.explicit_names import explicit_names
 from convcalc.language.input_shapes import read_inputs
-from convcalc.language.layer_entry import take_apart
-from convcalc.language.scope import Scope
+from convcalc.language.layer_entry import parse_layer_entry
+from convcalc.language.overrides import Overrides
+from convcalc.language.scope import Scope, explicit_names
 from convcalc.language.variables import AlreadyReported, Variables
-from convcalc.syntax.yaml import Node
+from convcalc.syntax.node import Node
 
 FIGURES = ("params", "macs")
 MOST_PICKS = 100_000  # of one part
@@ -104,16 +104,16 @@ class Space(NamedTuple):
     reason: str
 
 
-def space(document: Document, settings: Settings) -> Space:
+def space(document: Document, overrides: Overrides) -> Space:
     """Every network that the choices of a document make. Raises SpecError.
 
-    Choices that the settings fix are not varied.
+    Choices that the overrides fix are not varied.
     """
     found = choices(document)
-    given = {key: node.plain() for key, node in document.variants.get(settings.variant, {}).items()}
-    given.update(settings.variables)
+    given = {key: node.plain() for key, node in document.variants.get(overrides.variant, {}).items()}
+    given.update(overrides.variables)
     fixed = {name: str(given[name]) for name in found if name in given}
-    walk = _Walk(document, settings, found, fixed)
+    walk = _Walk(document, overrides, found, fixed)
     start = ((walk.shapes,), ())
     states: dict[Any, Summary] = {start: Summary.empty()}
     written: dict[Any, int] = {(): 1}
@@ -172,14 +172,14 @@ class _Walk:
     """The parts of a document, and what each costs."""
 
     def __init__(
-        self, document: Document, settings: Settings, known: dict[str, Choice], fixed: Mapping[str, str]
+        self, document: Document, overrides: Overrides, known: dict[str, Choice], fixed: Mapping[str, str]
     ) -> None:
-        self.document, self.settings, self.known, self.fixed = document, settings, known, fixed
+        self.document, self.overrides, self.known, self.fixed = document, overrides, known, fixed
         self.reason = ""
         self.costs: dict[Any, Any] = {}
         node = document.get("layers")
         self.items = node.value if node is not None and isinstance(node.value, list) else []
-        builder = _PartBuilder(document, settings)
+        builder = _PartBuilder(document, overrides)
         self.shapes = builder.input_shapes()
         self.parts = [Part(items, tuple(self._picks(items))) for items in self._cut()]
 
@@ -225,7 +225,7 @@ class _Walk:
     def _inside(self, item: Node, blocks: tuple[str, ...]) -> list[Picks]:
         """Every way to choose in one entry: a choice, or the lists that it holds."""
         try:
-            entry = take_apart(item)
+            entry = parse_layer_entry(item)
             if entry.tag == "choice":
                 choice = read_choice(entry)
                 found: dict[Picks, None] = {}
@@ -251,8 +251,8 @@ class _Walk:
         own = {name for one in self.parts[number].picks for name, _ in one}
         key = (number, shapes, tuple(pair for pair in picks if pair[0] in own))
         if key not in self.costs:
-            variables = {**self.settings.variables, **dict(picks)}
-            builder = _PartBuilder(self.document, self.settings._replace(variables=variables))
+            variables = {**self.overrides.variables, **dict(picks)}
+            builder = _PartBuilder(self.document, self.overrides._replace(variables=variables))
             try:
                 self.costs[key] = builder.part(self.parts[number].items, shapes)
             except SpecError as error:
@@ -266,18 +266,18 @@ class _PartBuilder(Builder):
 
     def variables(self) -> Variables:
         variant = self._variant()
-        self.chosen = {**{key: node.plain() for key, node in variant.items()}, **self.settings.variables}
+        self.chosen = {**{key: node.plain() for key, node in variant.items()}, **self.overrides.variables}
         nodes = {
             **self.document.variables,
             **{key: node for key, node in variant.items() if key in self.document.variables},
         }
-        found = self.names.homes[id(self.document)] = Variables(nodes, self.settings.variables, self.problems)
+        found = self.names.homes[id(self.document)] = Variables(nodes, self.overrides.variables, self.problems)
         return found
 
     def input_shapes(self) -> tuple[Shape, ...]:
         node = self._variant().get("input") or self.document.get("input")
         try:
-            found = read_inputs(node, self.document.node, self.settings.inputs, self.variables().value)
+            found = read_inputs(node, self.document.node, self.overrides.inputs, self.variables().value)
         except AlreadyReported:
             raise SpecError(self.problems) from None
         return tuple(found.values())
@@ -291,7 +291,7 @@ class _PartBuilder(Builder):
         refs = tuple(self.graph.add_input(name, shape) for name, shape in zip(names, shapes, strict=True))
         self.paths.update({name: (ref,) for name, ref in zip(names, refs, strict=True)})
         self.paths["input"] = refs
-        found = self.layers(list(items), scope, refs)
+        found = self.build_layers(list(items), scope, refs)
         self._raise()
         counted = count(self.graph)
         return tuple(map(self.graph.shape, found or ())), {name: counted.figure(name) for name in FIGURES}

@@ -11,11 +11,12 @@ import numpy as np
 
 from convcalc.arrays import points
 from convcalc.errors import SpecError, did_you_mean
-from convcalc.language.builder import Settings, build
+from convcalc.language.builder import build
 from convcalc.language.document import Document
+from convcalc.language.overrides import Overrides
 from convcalc.sweep.grid import Axis, Grid
 from convcalc.sweep.vectorized import NEVER, Model, NotVectorizable, Slices
-from convcalc.syntax.expression import names_in
+from convcalc.syntax.expression_parser import names_in
 
 CHUNK = 2**16  # points at a time: what a processor's cache holds of a few figures
 LONG = 2**14  # values of an axis that one model holds
@@ -63,13 +64,13 @@ class Sweep:
     def __init__(
         self,
         document: Document,
-        base: Settings,
+        base: Overrides,
         grid: Grid,
         figures: Sequence[str],
         places: Sequence[Place] | None = None,
         most: int = CHUNK,
     ) -> None:
-        self.document, self.base, self.grid = document, base, grid
+        self.document, self.base, self.grid = document, base.resolved(document), grid
         self.figures, self.places, self.most = figures, places, most
         self.sizes = tuple(len(axis.values) for axis in grid.axes)
         self.outer = {at for at, axis in enumerate(grid.axes) if axis.changes_graph}
@@ -176,7 +177,7 @@ class Sweep:
             fixed = [
                 _along(axis, column[where].tolist(), 0, 1) for axis, column in zip(self.grid.axes, values, strict=True)
             ]
-            model = Model(self.document, self._settings(fixed), (len(positions),))
+            model = Model(self.document, self._overrides(fixed), (len(positions),))
             for name in self.figures:
                 found = model.figure(name, (slice(0, len(positions)),))
                 if found.dtype == object:
@@ -220,7 +221,7 @@ class Sweep:
 
     def _build(self, region: Slices, values: list[Any]) -> Model:
         try:
-            return Model(self.document, self._settings(values), _lengths(region))
+            return Model(self.document, self._overrides(values), _lengths(region))
         except NotVectorizable as cut:
             if not cut.reason:
                 raise
@@ -232,7 +233,7 @@ class Sweep:
             del self.models[tuple((part.start, part.stop) for part in corner)]
             return model
 
-    def _settings(self, values: Sequence[Any]) -> Settings:
+    def _overrides(self, values: Sequence[Any]) -> Overrides:
         variables, inputs, variant = dict(self.base.variables), list(self.base.inputs), self.base.variant
         many = self.document.get("input")
         has_names = many is not None and isinstance(many.value, dict)
@@ -243,7 +244,7 @@ class Sweep:
                 variant = value
             else:
                 inputs.append((axis.name if has_names else "", value))
-        return Settings(variables, variant, inputs, self.base.batch, self.base.deploy)
+        return self.base._replace(variables=variables, variant=variant, inputs=inputs)
 
     def _cutting(self, work: Callable[[], T]) -> T:
         """The result of `work`, after going one by one through the axes that turn out to change the graph."""

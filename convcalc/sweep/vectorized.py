@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from convcalc.analysis.count import FIGURES, layer_products
-from convcalc.arrays import LARGEST, at, largest, verbatim
-from convcalc.errors import ChangesGraph, SpecError, collectors
+from convcalc.arrays import LARGEST, at, collectors, escape_braces, largest
+from convcalc.errors import ChangesGraph, SpecError
 from convcalc.graph import Graph
 from convcalc.kinds import shape_text
-from convcalc.language.builder import Builder, Settings
+from convcalc.language.builder import Builder
 from convcalc.language.document import Document
+from convcalc.language.overrides import Overrides
 
 NEVER = 2**31 - 1
 Slices = tuple[slice, ...]
@@ -40,7 +41,7 @@ class Model:
     What is invalid at every point is a reason, not an error.
     """
 
-    def __init__(self, document: Document, settings: Settings, shape: tuple[int, ...]) -> None:
+    def __init__(self, document: Document, overrides: Overrides, shape: tuple[int, ...]) -> None:
         self.shape = shape
         self.failures: list[tuple[str, str, dict[str, Any]]] = []
         self.first: dict[tuple[int, ...], Any] = {}  # by the shape it spans: number of the first failure
@@ -48,14 +49,14 @@ class Model:
         self.used: frozenset[str] = frozenset()
         self.terms: dict[str, list[tuple[int, dict[tuple[int, ...], Any]]]] = {}
         seen: list[tuple[int, Any, str, dict[str, Any]]] = []
-        builder = Builder(document, settings)
+        builder = Builder(document, overrides)
         collectors.append(lambda holds, text, facts: seen.append((len(builder.graph.all), holds, text, facts)))
         try:
             with np.errstate(all="ignore"):
                 graph = builder.build()
                 self._take(graph)
         except SpecError:
-            failure: tuple[str, str, dict[str, Any]] = (_path(builder), verbatim(builder.problems[0].message), {})
+            failure: tuple[str, str, dict[str, Any]] = (_path(builder), escape_braces(builder.problems[0].message), {})
             if prod(shape) > 1:
                 raise NotVectorizable("" if seen else _worded(*failure)) from None
             self._fail(*failure, True)
@@ -66,7 +67,7 @@ class Model:
             raise NotVectorizable from None
         finally:
             collectors.pop()
-        self.used = graph.about["used"]
+        self.used = graph.provenance.used
         for index, holds, text, facts in seen:
             path = graph.all[index].path if index < len(graph.all) else ""
             self._fail(path, text, facts, ~np.asarray(holds))

@@ -1,4 +1,4 @@
-"""Bytes -> the text of a spec: UTF-8, of a bounded size, every character visible."""
+"""Bytes -> the text of a spec: UTF-8, of a bounded size, without invisible characters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TAB = re.compile(r"^[^#\n]*\t", re.MULTILINE)
 
 
 def decode(data: bytes, name: str) -> str:
-    """UTF-8 text of `data`, with or without a byte-order mark; anything else is refused with its place."""
+    """Decode UTF-8, with or without a byte-order mark. Raises SpecError with the location of any other byte."""
     if len(data) > MOST_BYTES:
         raise SpecError(f"{quoted(name)} is larger than {MOST_BYTES // 2**20} MiB", "use repeat: for what repeats")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -24,26 +24,28 @@ def decode(data: bytes, name: str) -> str:
         good = data[: error.start].decode("utf-8-sig", "replace")
         source = Source(name, data.decode("utf-8-sig", "replace"))
         raise SpecError(
-            Problem(f"byte 0x{data[error.start]:02x} is not UTF-8 text", _place(source, good), hint="save it as UTF-8")
+            Problem(
+                f"byte 0x{data[error.start]:02x} is not UTF-8 text", _place_after(source, good), hint="save it as UTF-8"
+            )
         ) from None
 
 
-def _place(source: Source, before: str) -> Place:
-    """The place right after the text `before`."""
+def _place_after(source: Source, before: str) -> Place:
+    """The location of the character after the text `before`."""
     lines = before.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return Place(source, len(lines), len(lines[-1]) + 1, len(lines[-1]) + 2)
 
 
 def refuse_characters(source: Source) -> None:
-    """Raise SpecError at the first character that shows as nothing, moves a cursor, or counts lines otherwise."""
-    wanted = f"[{_CONTROLS}]" if source.text.isascii() else _FORBIDDEN  # the whole class takes long to compile
-    found = re.search(wanted, source.text)
-    if found:
-        what = f"the character U+{ord(found[0]):04X} is not allowed in a spec"
-        raise SpecError(Problem(what, _place(source, source.text[: found.start()]), hint="remove it"))
+    """Raise SpecError at the first character that is invisible, moves a cursor, or ends a line elsewhere only."""
+    forbidden = f"[{_CONTROLS}]" if source.text.isascii() else _FORBIDDEN  # the whole class takes long to compile
+    character = re.search(forbidden, source.text)
+    if character:
+        message = f"the character U+{ord(character[0]):04X} is not allowed in a spec"
+        raise SpecError(Problem(message, _place_after(source, source.text[: character.start()]), hint="remove it"))
     tab = _TAB.search(source.text)
     if tab:
-        place = _place(source, source.text[: tab.end() - 1])
+        place = _place_after(source, source.text[: tab.end() - 1])
         indents = not tab[0].strip()
-        what = "a tab is used for indentation" if indents else "a tab stands between values"
-        raise SpecError(Problem(what, place, hint="use spaces; YAML gives tabs no width"))
+        message = "a tab is used for indentation" if indents else "a tab stands between values"
+        raise SpecError(Problem(message, place, hint="use spaces; YAML gives tabs no width"))

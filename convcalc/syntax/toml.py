@@ -1,4 +1,4 @@
-"""TOML with places: a table of pyproject.toml as Nodes. The standard library's parser gives values without places."""
+"""TOML -> Node: a table of pyproject.toml with locations, which the standard library's parser does not give."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 from convcalc.errors import Place, Problem, Source, SpecError
 from convcalc.syntax.encoding import decode
-from convcalc.syntax.yaml import Node
+from convcalc.syntax.node import Node
 
 _TOKEN = re.compile(
     r'#[^\n]*|"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\''
     r'|[^\s\[\]{}=,."\'#]+|[\[\]{}=,.\n]',
     re.DOTALL,
 )
-_AT = re.compile(r"(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)\Z", re.DOTALL)
+_MESSAGE = re.compile(r"(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)\Z", re.DOTALL)
 Path = tuple[str, ...]
 
 
 def read(data: bytes, name: str, *path: str) -> Node | None:
-    """The table at a path of keys, or None where there is none. Raises SpecError for what is not TOML.
+    """Read the table at a path of keys; None where there is none. Raises SpecError for invalid TOML.
 
     >>> node = read(b'[tool.convcalc.budget]\\nparams = "5M"', "pyproject.toml", "tool", "convcalc")
     >>> str(node.value["budget"].value["params"].place)
@@ -36,101 +36,101 @@ def read(data: bytes, name: str, *path: str) -> Node | None:
     try:
         value: Any = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
-        raise SpecError(_syntax(str(error), source)) from None
+        raise SpecError(_syntax_problem(str(error), source)) from None
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return None if value is None else _Nodes(source).node(value, path, None)
 
 
-def _syntax(message: str, source: Source) -> Problem:
-    found = _AT.match(message)
+def _syntax_problem(message: str, source: Source) -> Problem:
+    located = _MESSAGE.match(message)
     lines = source.text.split("\n")
-    line, column = (int(found[2]), int(found[3])) if found and found[2] else (len(lines), len(lines[-1]) + 1)
-    return Problem(f"not TOML: {found[1] if found else message}", Place(source, line, column, column + 1))
+    line, column = (int(located[2]), int(located[3])) if located and located[2] else (len(lines), len(lines[-1]) + 1)
+    return Problem(f"not TOML: {located[1] if located else message}", Place(source, line, column, column + 1))
 
 
 class _Nodes:
-    """Makes Nodes of plain values, and finds where each key stands in one walk over words known to be TOML."""
+    """Makes Nodes of plain values. One walk over the words of a valid file locates every key and value."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.words = [found for found in _TOKEN.finditer(source.text) if found[0][0] != "#"]
-        self.at = 0
+        self.words = [word for word in _TOKEN.finditer(source.text) if word[0][0] != "#"]
+        self.position = 0
         self.spans: dict[Path, tuple[tuple[int, int], tuple[int, int]]] = {}  # of the key, and of the value
         base: Path = ()
-        while self.at < len(self.words):
+        while self.position < len(self.words):
             if self._peek() == "\n":
-                self.at += 1
+                self.position += 1
             elif self._peek() == "[":
                 while self._peek() == "[":
-                    self.at += 1
-                base = self._key((), "]")
+                    self.position += 1
+                base = self._walk_key((), "]")
                 while self._peek() == "]":
-                    self.at += 1
+                    self.position += 1
             else:
-                self._pair(base)
+                self._walk_pair(base)
 
     def _peek(self) -> str:
-        return self.words[self.at][0] if self.at < len(self.words) else "\n"
+        return self.words[self.position][0] if self.position < len(self.words) else "\n"
 
-    def _key(self, base: Path, stop: str) -> Path:
-        """A key, dotted or not, up to a sign; each of its parts is remembered."""
+    def _walk_key(self, base: Path, stop: str) -> Path:
+        """Walk over a key up to the sign `stop` and record each of its dotted parts."""
         while self._peek() != stop:
-            word = self.words[self.at]
+            word = self.words[self.position]
             if word[0] != ".":
                 base = (*base, word[0][1:-1] if word[0][0] in "\"'" else word[0])
                 self.spans.setdefault(base, (word.span(), word.span()))
-            self.at += 1
+            self.position += 1
         return base
 
-    def _pair(self, base: Path) -> None:
-        path = self._key(base, "=")
-        self.at += 1
-        first = self.words[self.at]
-        self._value(path)
-        self.spans[path] = (self.spans[path][0], (first.start(), self.words[self.at - 1].end()))
+    def _walk_pair(self, base: Path) -> None:
+        path = self._walk_key(base, "=")
+        self.position += 1
+        first = self.words[self.position]
+        self._walk_value(path)
+        self.spans[path] = (self.spans[path][0], (first.start(), self.words[self.position - 1].end()))
 
-    def _value(self, path: Path) -> None:
+    def _walk_value(self, path: Path) -> None:
         opening = self._peek()
-        self.at += 1
+        self.position += 1
         if opening == "{":
             while self._peek() != "}":
                 if self._peek() in (",", "\n"):
-                    self.at += 1
+                    self.position += 1
                 else:
-                    self._pair(path)
-            self.at += 1
+                    self._walk_pair(path)
+            self.position += 1
         elif opening == "[":
             number = 0
             while self._peek() != "]":
                 if self._peek() in (",", "\n"):
-                    self.at += 1
+                    self.position += 1
                     continue
                 item = (*path, str(number))
-                first = self.words[self.at]
-                self._value(item)
-                self.spans[item] = (first.span(), (first.start(), self.words[self.at - 1].end()))
+                first = self.words[self.position]
+                self._walk_value(item)
+                self.spans[item] = (first.span(), (first.start(), self.words[self.position - 1].end()))
                 number += 1
-            self.at += 1
+            self.position += 1
         else:
             while self._peek() not in ("\n", ",", "}", "]"):
-                self.at += 1
+                self.position += 1
 
-    def node(self, value: Any, path: Path, above: Node | None) -> Node:
-        """A plain value as a Node; where its key was not found, it stands where the table above it does."""
+    def node(self, value: Any, path: Path, table: Node | None) -> Node:
+        """Make a Node of a plain value; one whose key was not located gets the location of the table around it."""
         if path in self.spans:
-            key, own = (self._place(*span) for span in self.spans[path])
+            key, place = (self._place(*span) for span in self.spans[path])
         else:
-            key = own = above.place if above else Place(self.source, 1, 1, 2)
-        made = Node(None, self.source, own.line, own.column, own.end, is_quoted=isinstance(value, str))
-        made.key = Node(path[-1], self.source, key.line, key.column, key.end)
+            key = place = table.place if table else Place(self.source, 1, 1, 2)
+        node = Node(None, self.source, place.line, place.column, place.end, is_quoted=isinstance(value, str))
+        node.key = Node(path[-1], self.source, key.line, key.column, key.end)
         if isinstance(value, dict):
-            made.value = {name: self.node(inner, (*path, name), made) for name, inner in value.items()}
+            node.value = {name: self.node(inner, (*path, name), node) for name, inner in value.items()}
         elif isinstance(value, list):
-            made.value = [self.node(inner, (*path, str(number)), made) for number, inner in enumerate(value)]
+            node.value = [self.node(inner, (*path, str(number)), node) for number, inner in enumerate(value)]
         else:
-            made.value = value if isinstance(value, (bool, int, Decimal, str)) else str(value)
-        return made
+            node.value = value if isinstance(value, (bool, int, Decimal, str)) else str(value)
+        return node
 
     def _place(self, start: int, end: int) -> Place:
         text = self.source.text

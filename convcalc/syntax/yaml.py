@@ -1,4 +1,4 @@
-"""YAML with places: text -> Node. The only importer of yaml.
+"""YAML -> Node. The only importer of yaml.
 
 The reader walks the parser's *events*, never PyYAML's composer or constructor: a file cannot run code (every tag is
 refused), cannot grow without bound (aliases are counted as often as they are used), cannot nest deeper than
@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
 from convcalc.errors import Place, Problem, Source, SpecError, printable, quoted
 from convcalc.syntax.encoding import decode, refuse_characters
+from convcalc.syntax.node import Node
 from convcalc.syntax.yaml_errors import MOST_DEEP, syntax_problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MOST_NODES = 4_000_000
 MOST_DIGITS = 30
@@ -36,79 +34,11 @@ _WORDS: dict[str, bool | None] = {
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
 _IN_TEXT = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 
-Scalar = None | bool | int | Decimal | str
-
-
-class Node:
-    """One value of a spec with its place. `value` is a scalar, a list of Nodes, or a dict of key to Node.
-
-    `key` is the Node of the mapping key that led here, if one did; `is_quoted` tells `"3"` from `3`.
-    """
-
-    __slots__ = ("column", "end", "is_quoted", "key", "line", "source", "value")
-
-    def __init__(self, value: Any, source: Source, line: int, column: int, end: int, is_quoted: bool = False) -> None:
-        self.value = value
-        self.source = source
-        self.line = line
-        self.column = column
-        self.end = end
-        self.is_quoted = is_quoted
-        self.key: Node | None = None
-
-    @property
-    def place(self) -> Place:
-        return Place(self.source, self.line, self.column, self.end)
-
-    @property
-    def key_place(self) -> Place:
-        """Where the key stands that holds this value; the value's own place when there is none."""
-        return self.key.place if self.key else self.place
-
-    def items(self) -> Iterator[tuple[str, Node]]:
-        """The entries of a mapping; none for anything else."""
-        return iter(self.value.items()) if isinstance(self.value, dict) else iter(())
-
-    def problem(self, message: str, hint: str = "", notes: tuple[str, ...] = ()) -> Problem:
-        return Problem(message, self.place, notes, hint)
-
-    def plain(self) -> Any:
-        """The bare Python value, places dropped.
-
-        >>> read("a: [1, {b: yes}]").plain()
-        {'a': [1, {'b': 'yes'}]}
-        """
-        if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        return self.value
-
-
-def describe(node: Node) -> str:
-    """What a value is, in the words of an error message.
-
-    >>> describe(read("a: [1]")), describe(read("a: yes").value["a"])
-    ('a mapping', "'yes'")
-    """
-    value = node.value
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str):
-        return str(value)
-    return f'"{printable(value[:60])}" in quotes' if node.is_quoted else quoted(value)
-
 
 def read(text: str | bytes, name: str = "<text>") -> Node:
     """Read one YAML document.
 
-    Raises SpecError with every problem found: syntax errors end the reading, others (duplicate keys, tags) do not.
+    Raises SpecError with every error: a syntax error ends the reading, others (duplicate keys, tags) do not.
 
     >>> node = read("conv: {kernel: 1e2}").value["conv"].value["kernel"]
     >>> node.value, node.line, node.column
@@ -121,32 +51,32 @@ def read(text: str | bytes, name: str = "<text>") -> Node:
 
 
 def scan(text: str | bytes, name: str = "<text>") -> tuple[Node, list[Problem]]:
-    """Like `read`, but what does not end the reading is returned, so that the rest of the file can be checked too."""
+    """Read one YAML document; return the errors that do not end the reading, so that its content is checked too."""
     source = Source(name, text if isinstance(text, str) else decode(text, name))
     refuse_characters(source)
     return _Reader(source).read()
 
 
 def extents(text: str) -> dict[tuple[int, int], tuple[int, int]]:
-    """Where each value ends: (line, column) of its start, counted from 1, to that right behind it.
+    """The end of each value by its start, both as (line, column) counted from 1; the end is not included.
 
-    A value in block style ends with the last thing it holds, not with the blank lines and comments behind it. Of
-    several values that start at one place (a mapping, and its first key) the end is the longest's.
+    A value in block style ends with the last value in it, before blank lines and comments. Of several values with the
+    same start (a mapping and its first key) the longest counts.
 
     >>> extents("- conv: {filters: 3}  # wide\\n\\n- relu")[1, 3]
     (1, 21)
     """
     ends: dict[tuple[int, int], tuple[int, int]] = {}
-    open_: list[tuple[tuple[int, int], bool]] = []
+    unclosed: list[tuple[tuple[int, int], bool]] = []
     last = (1, 1)
     event: Any
     for event in yaml.parse(text, Loader=_LOADER):
         start = (event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            open_.append((start, bool(event.flow_style)))
+            unclosed.append((start, bool(event.flow_style)))
             continue
         if isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            start, is_flow = open_.pop()
+            start, is_flow = unclosed.pop()
             if not is_flow:
                 ends[start] = max(last, ends.get(start, last))
                 continue
@@ -159,7 +89,7 @@ def extents(text: str) -> dict[tuple[int, int], tuple[int, int]]:
 
 
 class _Frame:
-    """A list or mapping being read, with the size and height of what it holds so far."""
+    """A list or mapping being read: how many values it holds so far, and how deep they are nested."""
 
     __slots__ = ("anchor", "height", "key", "node", "size")
 
@@ -185,7 +115,7 @@ class _Reader:
     def read(self) -> tuple[Node, list[Problem]]:
         try:
             for event in yaml.parse(self.source.text, Loader=_LOADER):
-                self._take(event)
+                self._handle(event)
         except yaml.MarkedYAMLError as error:
             raise SpecError([*self.problems, syntax_problem(error, self.source)]) from None
         except (yaml.YAMLError, ValueError) as error:
@@ -196,7 +126,7 @@ class _Reader:
             )
         return self.root, self.problems
 
-    def _take(self, event: Any) -> None:
+    def _handle(self, event: Any) -> None:
         kind = type(event)
         if kind is yaml.ScalarEvent:
             self._add(self._scalar(event), 1, 0, event.anchor)
@@ -246,7 +176,7 @@ class _Reader:
         self._add(node, size, height, None)
 
     def _add(self, node: Node, size: int, height: int, anchor: str | None) -> None:
-        """Put a finished value into the list or mapping that is open."""
+        """Add a complete value to the innermost open list or mapping."""
         if anchor:
             if anchor in self.anchors:
                 self._refuse_anchor(node, anchor)

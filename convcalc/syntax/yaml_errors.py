@@ -1,6 +1,6 @@
-"""What a YAML parser could not read, in the words of someone who writes a spec: what stands there, and the usual cause.
+"""Explain YAML syntax errors to someone who writes a spec: what is written there, and the usual cause.
 
-Both of PyYAML's parsers state the same context and place, each with a text of its own; only the former are used.
+PyYAML's two parsers give the same context and location, but word the error differently; only the former are used.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any
 
 from convcalc.errors import Place, Problem, Source, printable, quoted
 
-# levels that a spec may be nested; a parser has a limit of its own far above
+# the deepest nesting of a spec; the parsers' own limits are far higher
 MOST_DEEP = 40
 
 _EXPRESSION = "write a computation as ${...}, in quotes inside { } or [ ]"
 
 
 def syntax_problem(error: Any, source: Source) -> Problem:
-    """The Problem of a yaml.MarkedYAMLError."""
+    """Convert a yaml.MarkedYAMLError to a Problem."""
     place = _place(error.problem_mark or error.context_mark, source)
     opened = _place(error.context_mark or error.problem_mark, source)
     line = source.line(place.line)
@@ -38,14 +38,14 @@ def syntax_problem(error: Any, source: Source) -> Problem:
         what = "alias" if "alias" in context else "anchor"
         place = opened._replace(end=opened.column + len(word))
         return Problem(f"{quoted(word)} is not the name of an {what}", place, hint=_EXPRESSION)
-    if "nesting depth" in complaint:  # libyaml, looking ahead of the level at which the reader stops
+    if "nesting depth" in complaint:  # libyaml looks ahead and fails before the reader counts that many levels
         return Problem(f"nested deeper than {MOST_DEEP} levels", place)
     if "flow" in context:
-        return _unclosed(opened, place, here)
+        return _explain_flow(opened, place, here)
     if "mapping values" in complaint:
-        return _colon(line, place)
+        return _explain_colon(line, place)
     if "block" in context:
-        return _outside(line, place, here)
+        return _explain_block(line, place, here)
     if "simple key" in context:
         word = source.line(opened.line)[opened.column - 1 :].strip()
         return Problem(f"a ':' is missing after {quoted(word)}", opened._replace(end=opened.column + len(word)))
@@ -53,7 +53,7 @@ def syntax_problem(error: Any, source: Source) -> Problem:
 
 
 def _place(mark: Any, source: Source) -> Place:
-    """The place of a mark; one past the end of the file is put at the end of its last line that holds something."""
+    """The location of a mark; a mark past the last text becomes the end of that text."""
     last = len(source.text.rstrip().split("\n"))
     if mark is None or mark.line + 1 > last:
         column = len(source.line(last)) + 1
@@ -61,16 +61,16 @@ def _place(mark: Any, source: Source) -> Place:
     return Place(source, mark.line + 1, mark.column + 1, mark.column + 2)
 
 
-def _unclosed(opened: Place, place: Place, here: str) -> Problem:
-    """Inside { } or [ ]: something that is neither the next entry nor the end."""
+def _explain_flow(opened: Place, place: Place, here: str) -> Problem:
+    """Explain an error inside { } or [ ]: neither the next entry nor the end follows."""
     bracket = opened.source.line(opened.line)[opened.column - 1 : opened.column]
     closing = {"{": "}", "[": "]"}.get(bracket, "}")
     if not here:
         return Problem(f"this '{bracket}' is never closed", opened, hint=f"add a '{closing}'")
     line = place.source.line(place.line)
     if here == "{" and line[place.column - 2 : place.column - 1] == "$":
-        found = re.match(r"\$\{[^{}]*\}?", line[place.column - 2 :])
-        text = found[0] if found else "${...}"
+        expression = re.match(r"\$\{[^{}]*\}?", line[place.column - 2 :])
+        text = expression[0] if expression else "${...}"
         place = place._replace(column=place.column - 1, end=place.column - 1 + len(text))
         return Problem(f"'{text}' needs quotes inside {bracket} {closing}", place, hint=f'write "{text}"')
     note = f"inside the '{bracket}' of line {opened.line}"
@@ -78,7 +78,8 @@ def _unclosed(opened: Place, place: Place, here: str) -> Problem:
     return Problem(f"',' or '{closing}' was expected, found {quoted(here)}", place, (note,), hint)
 
 
-def _colon(line: str, place: Place) -> Problem:
+def _explain_colon(line: str, place: Place) -> Problem:
+    """Explain a colon that does not belong to a key."""
     before = line[: place.column - 1]
     if ": " in before:
         return Problem("a second ':' in one line", place, hint="quote text that holds ': '")
@@ -86,8 +87,8 @@ def _colon(line: str, place: Place) -> Problem:
     return Problem("a ':' where no key can stand", place, hint=hint)
 
 
-def _outside(line: str, place: Place, here: str) -> Problem:
-    """In a mapping or list written over several lines: something that is not its next entry."""
+def _explain_block(line: str, place: Place, here: str) -> Problem:
+    """Explain an error in a mapping or list over several lines: its next entry does not follow."""
     if not line[: place.column - 1].strip(" -"):
         hint = "entries of one list or mapping begin in the same column"
         return Problem("the indentation fits no line above", place, hint=hint)

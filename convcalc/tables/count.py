@@ -1,15 +1,18 @@
-"""Counts as tables: which columns there are, which are shown, and the lines that say what the figures mean."""
+"""Build the tables that `params` prints from a count: columns, order, notes. Other tables share its notes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.analysis.count import FLOP, MAC, Count, Row, by_kind, by_mixing, fold
 from convcalc.errors import SpecError, did_you_mean, printable, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import shape_text
-from convcalc.report import Column, Table
+from convcalc.report import Column, Report, Table
+
+if TYPE_CHECKING:
+    from convcalc.language.document import Document
 
 CONVENTIONS = {
     "macs": MAC,
@@ -126,9 +129,20 @@ def _sorted(rows: Sequence[Row], sort: str, counted: Count) -> list[Row]:
     return found[::-1] if sort.startswith("-") else found
 
 
+def counted_report(command: str, tables: Sequence[Table], counts: Sequence[Count] = ()) -> Report:
+    """Tables of counted networks with what their figures mean, and the facts of `counts`."""
+    networks = {"networks": [facts(counted) for counted in counts]} if counts else {}
+    return Report(command, tables, notes(tables), {"conventions": CONVENTIONS, **networks})
+
+
+def document_title(document: Document) -> str:
+    """What a document calls its network, else the name of its file."""
+    return document.text("name") or document.file.name.removesuffix(".yaml").rpartition("/")[2]
+
+
 def title(graph: Graph) -> str:
     """What a network is called in a report: its name, with the variant if one was chosen, on one line."""
-    return printable(" ".join(f"{graph.name} {graph.about.get('variant', '')}".split()))
+    return printable(" ".join(f"{graph.name} {graph.provenance.variant}".split()))
 
 
 def conditions(counted: Count) -> str:
@@ -138,7 +152,7 @@ def conditions(counted: Count) -> str:
     inputs = ", ".join(
         shape_text(shape) if len(given) == 1 else f"{name} {shape_text(shape)}" for name, shape in given.items()
     )
-    variables = ", ".join(f"{name}={value}" for name, value in graph.about.get("variables", {}).items())
+    variables = ", ".join(f"{name}={value}" for name, value in graph.provenance.variables.items())
     return f"input {inputs}, batch {graph.batch}" + (f"; {variables}" if variables else "")
 
 
@@ -150,8 +164,8 @@ def footer(counted: Count) -> tuple[str, ...]:
         f"depth {counted.depth} (weighted layers on the longest path, {counted.weighted} in all), "
         f"{counted.nonlinearities} non-linearities",
     ]
-    if graph.about.get("note"):
-        lines.append(graph.about["note"])
+    if graph.provenance.note:
+        lines.append(graph.provenance.note)
     if counted.uncounted:
         lines.append(lower_bound(counted))
     if len(graph.outputs) > 1:
@@ -208,20 +222,21 @@ def facts(counted: Count) -> dict[str, Any]:
 
 
 def spec_facts(graph: Graph) -> dict[str, Any]:
-    """Which spec, with which variables, and the hash of its text and includes."""
-    document = graph.about.get("document")
-    if document is None:
-        return {"name": graph.name, **graph.about.get("file", {})}
+    """Which spec, with which variables, and the hash of its text and includes; of a model its file and producer."""
+    known = graph.provenance
+    if not known.data:
+        model = {"path": known.path, "producer": known.producer} if known.path else {}
+        return {"name": graph.name, **model, **({} if known.opset is None else {"opset": known.opset})}
     import hashlib
 
     digest = hashlib.sha256()
-    for file in document.sources:
-        digest.update(file.data)
+    for data in known.data:
+        digest.update(data)
     return {
         "name": graph.name,
-        "path": document.file.name,
+        "path": known.path,
         "sha256": digest.hexdigest(),
-        "variant": graph.about["variant"],
-        "variables": graph.about["variables"],
-        "source": graph.about["source"],
+        "variant": known.variant,
+        "variables": known.variables,
+        "source": known.source,
     }

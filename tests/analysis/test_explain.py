@@ -8,7 +8,7 @@ from convcalc.errors import SpecError
 from convcalc.graph import Graph
 from convcalc.kinds import KINDS
 from convcalc.language.builder import build
-from convcalc.language.document import parse
+from convcalc.language.document_loader import parse
 from convcalc.language.input_shapes import parse_shape
 from convcalc.language.sources import File
 

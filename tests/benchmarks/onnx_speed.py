@@ -1,4 +1,4 @@
-"""How long `convcalc params model.onnx` takes, against loading the same file with the onnx package.
+"""Compare the time of `convcalc params model.onnx` with that of loading the same file with the onnx package.
 
 Run by hand: python tests/benchmarks/onnx_speed.py model.onnx, for example a ResNet-50 with its weights (100 MB).
 Without a model it makes a ResNet-50 with zeros for weights. Whole processes, best of seven; needs the onnx package.
@@ -16,7 +16,7 @@ STRIPPED = Path(__file__).parents[1] / "data" / "onnx" / "resnet50.traced.onnx"
 
 
 def filled(folder):
-    """The stripped ResNet-50 of the tests with zeros in the place of its weights."""
+    """The stripped ResNet-50 of the tests with zeros as its weights."""
     import onnx
 
     model = onnx.load(str(STRIPPED))

@@ -1,9 +1,9 @@
-"""How fast convcalc is: the first four yardsticks of its design, as ratios of times taken in one run. Run it by hand:
+"""Measure how fast convcalc is, as ratios of times taken in one run. Run it by hand:
 
     python tests/benchmarks/speed.py
 
-A ratio holds on another machine, a time does not. Every time is the least of several rounds; the rounds are
-interleaved, so that a slow moment of the machine meets all of them. A whole process is timed from its start to its end.
+Ratios carry over to another machine, times do not. Every time is the least of several rounds; the rounds are
+interleaved, so that a slow moment of the machine affects all of them. Whole processes are timed, from start to end.
 """
 
 import os
@@ -28,7 +28,7 @@ CONVCALC = [sys.executable, "-c", "from convcalc.cli import main; main()"]  # wh
 
 
 def chain(layers: int) -> str:
-    """So many layers one behind the other, of the kinds that networks are made of."""
+    """The text of a spec: a chain of convolutions, batch norms and ReLUs."""
     parts = ["conv: {filters: 64, kernel: 3, padding: same, bias: false}", "batch_norm", "relu"]
     return "input: 64x28x28\nlayers:\n" + "".join(f"  - {parts[at % 3]}\n" for at in range(layers))
 
@@ -38,7 +38,7 @@ def piped(command: list[str]) -> None:
 
 
 def on_a_terminal(command: list[str]) -> None:
-    """Run with a pseudo-terminal of 100 columns as stdout."""
+    """Run a command with a pseudo-terminal of 100 columns as stdout."""
     own, theirs = pty.openpty()
     process = subprocess.Popen(command, stdout=theirs, env={**os.environ, "COLUMNS": "100", "TERM": "xterm-256color"})
     os.close(theirs)
@@ -52,7 +52,7 @@ def on_a_terminal(command: list[str]) -> None:
 
 
 def least(tasks: dict[str, Task], rounds: int) -> dict[str, float]:
-    """The least time of each task, in seconds."""
+    """Run all tasks several times; return the least time of each, in seconds."""
     times = dict.fromkeys(tasks, float("inf"))
     for _ in range(rounds):
         for name, task in tasks.items():
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def short_tasks() -> dict[str, Task]:
-    """Whole processes: a command on the catalogue's ResNet-50, and the imports that it cannot go below."""
+    """A command on the catalogue's ResNet-50, and the imports that bound its time from below."""
     params = [*CONVCALC, "params", "resnet50"]
     tasks: dict[str, Task] = {
         "python alone": lambda: piped([sys.executable, "-c", ""]),
@@ -94,7 +94,7 @@ def short_tasks() -> dict[str, Task]:
 
 
 def long_tasks(folder: Path) -> dict[str, Task]:
-    """Long specs read, built, counted and summed, each in a process; and PyYAML alone reading the same file."""
+    """Long specs read, built, counted and summed, each in a process; and PyYAML alone on the same file."""
     load = "import sys, yaml; yaml.load(open(sys.argv[1]), getattr(yaml, 'CSafeLoader', yaml.SafeLoader))"
     return {
         "yaml.load of 10,000 layers": lambda: piped([sys.executable, "-c", load, str(folder / "10000.yaml")]),

@@ -1,4 +1,4 @@
-"""How many architectures a second: GoogLeNet over two variables, against the plain counter. Run by hand:
+"""Measure a sweep in architectures per second: GoogLeNet over two variables, against counting one by one. Run by hand:
 
 python tests/benchmarks/sweep.py
 """
@@ -11,8 +11,9 @@ from random import Random
 from time import perf_counter
 
 from convcalc.analysis.count import count
-from convcalc.language.builder import Settings, build
-from convcalc.language.document import load
+from convcalc.language.builder import build
+from convcalc.language.document_loader import load
+from convcalc.language.overrides import Overrides
 from convcalc.sweep.grid import read_axes
 from convcalc.sweep.sweep import Sweep
 
@@ -21,12 +22,12 @@ FIGURES = ["params", "macs"]
 
 
 def rate(document, *sets):
-    """Architectures a second, models built included, best of three; checked at random points."""
+    """Architectures per second, including building the models, best of three; checked at random points."""
     grid = read_axes(sets, "", document)
     best = 0.0
     for _ in range(3):
         start = perf_counter()
-        sweep = Sweep(document, Settings(), grid, FIGURES)
+        sweep = Sweep(document, Overrides(), grid, FIGURES)
         sweep.check()
         chunks = list(sweep.chunks())
         best = max(best, grid.size / (perf_counter() - start))
@@ -36,7 +37,7 @@ def rate(document, *sets):
     for row in Random(0).sample(range(grid.size), 5):
         at = next(number for number in range(len(chunks)) if row < starts[number + 1])
         values = [axis.values[place] for axis, place in zip(grid.axes, grid.point(row), strict=True)]
-        plain = count(build(document, sweep._settings(values)))
+        plain = count(build(document, sweep._overrides(values)))
         found = [int(chunks[at].columns[name][row - starts[at]]) for name in FIGURES]
         assert found == [plain.figure(name) for name in FIGURES]
     return grid.size, best
@@ -45,7 +46,7 @@ def rate(document, *sets):
 def plain_rate(document, seconds=2.0):
     start, done = perf_counter(), 0
     while perf_counter() - start < seconds:
-        count(build(document, Settings({"reduce": 4 + done % 60})))
+        count(build(document, Overrides({"reduce": 4 + done % 60})))
         done += 1
     return done / (perf_counter() - start)
 

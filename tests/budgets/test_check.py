@@ -6,7 +6,8 @@ import subprocess
 import pytest
 
 from convcalc.analysis.count import count
-from convcalc.budgets.limits import METRICS, measured
+from convcalc.budgets.limits import FIGURES
+from convcalc.budgets.measure import measure
 from convcalc.cli import BAD, FINE, run
 from convcalc.loader import read
 
@@ -62,12 +63,12 @@ def committed(tmp_path_factory):
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("scope", SCOPES)
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", FIGURES)
 def test_every_metric_in_every_scope_by_every_rule_fires(metric, scope, rule, committed, monkeypatch):
     """The same limit holds for the network that it was written for, and is broken by a larger one."""
     monkeypatch.chdir(committed)
     bound = {"at_most": count(read(NET.replace("FILTERS", "10"))), "max_increase": None, "ratchet": None}[rule]
-    value = RULES[rule] if bound is None else measured(bound, metric, bound.rows)
+    value = RULES[rule] if bound is None else measure(bound, metric, bound.rows)
     limit = f"{metric}: {{{rule}: {value}}}"
     budget = f"budget: {{{scope.replace('LIMIT', limit) if scope else limit}}}\n"
     base = [] if rule == "at_most" else ["--base", "HEAD"]

@@ -1,16 +1,14 @@
 """Every network and lesson of the catalogue, in every variant: what it expects is what is counted."""
 
-import os
-
 import pytest
 from helpers.paths import ROOT
 
 from convcalc.analysis.count import count
 from convcalc.analysis.expect import compare
-from convcalc.cli import run
+from convcalc.catalogue import catalogue_files
 from convcalc.errors import SpecError
-from convcalc.language.document import load as load_document
-from convcalc.language.sources import catalogue_files
+from convcalc.language.document_loader import load as load_document
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph, read
 
 
@@ -54,33 +52,4 @@ def test_what_expect_cannot_hold_is_refused_with_its_place(entry):
 
 
 def test_a_changed_network_expects_nothing():
-    assert compare(count(graph("reduce-5x5-1-direct", inputs=("14",)))) == []
-
-
-def test_the_page_shows_every_block():
-    """Of each file of blocks: its blocks and where they come from."""
-    page = (ROOT / "docs" / "catalogue.md").read_text()
-    assert page.partition("| file | blocks |\n|---|---|\n")[2] == blocks_table()
-
-
-def test_the_picture_is_what_the_command_makes(tmp_path, capsys):
-    assert run(["list", "--folder", "networks", "--svg", str(tmp_path / "map.svg")]) == 0
-    assert (tmp_path / "map.svg").read_bytes() == (ROOT / "docs" / "catalogue.svg").read_bytes()
-
-
-def blocks_table():
-    rows = []
-    for name, path in sorted(catalogue_files().items()):
-        if folder(path) == "blocks":
-            own = [
-                block.name for block in load_document(name).blocks.values() if block.home.file.name == f"{name}.yaml"
-            ]
-            rows.append(f"| `{name}` | {', '.join(f'`{block}`' for block in own)} |\n")
-    return "".join(rows)
-
-
-if __name__ == "__main__":  # writes the page's table and picture
-    page = ROOT / "docs" / "catalogue.md"
-    head = "| file | blocks |\n|---|---|\n"
-    page.write_text(page.read_text().partition(head)[0] + head + blocks_table())
-    run(["list", "--folder", "networks", "--svg", str(ROOT / "docs" / "catalogue.svg"), "-o", os.devnull])
+    assert compare(count(graph("reduce-5x5-1-direct", Overrides(inputs=("14",))))) == []

@@ -6,7 +6,7 @@ import pytest
 from helpers.paths import DATA
 
 from convcalc.analysis.count import count
-from convcalc.language.sources import catalogue_files
+from convcalc.catalogue import catalogue_files
 from convcalc.loader import load
 
 REFERENCE = json.loads((DATA / "torchvision.json").read_text())["networks"]

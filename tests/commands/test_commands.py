@@ -9,7 +9,7 @@ import click
 import pytest
 
 from convcalc.cli import BAD, FINE, cli, run
-from convcalc.commands._options import SpecName
+from convcalc.commands._options import SpecArgument
 from convcalc.formats import names
 
 CONTEXT = click.Context(cli)
@@ -20,7 +20,7 @@ def takes_specs_alone(command):
     """Whether specs are all that a command needs, so that every format can be tried on it."""
     needed = [parameter for parameter in command.params if isinstance(parameter, click.Argument) and parameter.required]
     has_format = any(parameter.name == "form" for parameter in command.params)
-    return has_format and all(isinstance(parameter.type, SpecName) for parameter in needed)
+    return has_format and all(isinstance(parameter.type, SpecArgument) for parameter in needed)
 
 
 # options without which a command has nothing to do

@@ -8,6 +8,7 @@ from helpers.paths import DATA
 from convcalc.cli import BAD, run
 from convcalc.conventions.reconcile import nearest, read_claim, readings, reconcile
 from convcalc.errors import SpecError, UserError
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
 
 NETWORKS = DATA / "conventions"
@@ -18,7 +19,7 @@ RESNET = NETWORKS / "resnet50.yaml"
 def found():
     def at(size, folded):
         try:
-            return graph(str(RESNET), inputs=(size,) if size else (), deploy=folded)
+            return graph(str(RESNET), Overrides(inputs=(size,) if size else (), deploy=folded))
         except SpecError:
             return None
 

@@ -1,7 +1,10 @@
-"""What the README and the pages of docs/ show is what happens: every `console` block is run, and its output compared.
+"""What README and the pages of docs/ show is what happens: every `console` block is run, and its output compared.
 
-A `yaml` block whose first line is `# NAME.yaml` is the file that the blocks of its page use. After a change of the
-output, `python tests/docs/test_readme.py` writes the new one into the pages.
+A `yaml` block whose first line is `# NAME.yaml` is the file that the blocks of its page use. The table of blocks in
+docs/catalogue.md and its picture are generated too. After a change of output, or of a file in layers/, one command
+renews everything that is generated:
+
+    python tests/docs/test_readme.py
 """
 
 import os
@@ -9,25 +12,29 @@ import re
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-import click
 import pytest
-from helpers.paths import ROOT
 
-from convcalc.cli import cli
+from convcalc.catalogue import catalogue_files
+from convcalc.language.document_loader import load as load_document
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ROOT = Path(__file__).parents[2]
+RENEW = "run 'python tests/docs/test_readme.py' and read the difference that it makes"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+CATALOGUE, PICTURE = ROOT / "docs" / "catalogue.md", ROOT / "docs" / "catalogue.svg"
+BLOCKS_HEAD = "| file | blocks |\n|---|---|\n"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ (.*)$", re.MULTILINE)
 
 
 def blocks(page, language):
-    return [text for found, text in BLOCK.findall(page.read_text("utf-8")) if found == language]
+    return [text for name, text in BLOCK.findall(page.read_text("utf-8")) if name == language]
 
 
 def prepare(page, folder):
-    """A folder to run a page's blocks in: its files, the catalogue, and convcalc on the path."""
+    """Write into a folder what a page's blocks need: its files, the catalogue, and convcalc on the path."""
     for text in blocks(page, "yaml"):
         name = re.match(r"# (\S+\.yaml)\n", text)
         if name:
@@ -43,13 +50,13 @@ def prepare(page, folder):
 
 
 def outcome(block, folder):
-    """A block with the output that its commands really give, stdout and stderr in one."""
+    """Run a block's commands; return the block with their real output, stdout and stderr in one."""
     script = "code=0\n"
     for command in COMMAND.findall(block):
         script += f"printf '%s\\n' {quote('$ ' + command)}\n(exit $code)\n{command}\ncode=$?\n"
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
     environment |= {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
-    found = subprocess.run(
+    result = subprocess.run(
         ["bash", "-c", script],
         cwd=folder,
         env=environment,
@@ -59,11 +66,39 @@ def outcome(block, folder):
         encoding="utf-8",
         check=False,
     )
-    return found.stdout
+    return result.stdout
 
 
 def quote(text):
     return "'" + text.replace("'", "'\\''") + "'"
+
+
+def renewed(page):
+    """The page's text with the real output in every console block, and the real table of blocks."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(page, Path(folder))
+
+        def with_output(match):
+            return f"```console\n{outcome(match[2], Path(folder))}```" if match[1] == "console" else match[0]
+
+        text = BLOCK.sub(with_output, page.read_text("utf-8"))
+    return text.partition(BLOCKS_HEAD)[0] + BLOCKS_HEAD + blocks_table() if page == CATALOGUE else text
+
+
+def blocks_table():
+    """The rows of docs/catalogue.md: each file of layers/blocks/ with the blocks that it defines."""
+    files = {name: path for name, path in sorted(catalogue_files().items()) if path.parent.name == "blocks"}
+    rows = []
+    for name in files:
+        own = [block.name for block in load_document(name).blocks.values() if block.home.file.name == f"{name}.yaml"]
+        rows.append(f"| `{name}` | {', '.join(f'`{block}`' for block in own)} |\n")
+    return "".join(rows)
+
+
+def draw(path):
+    """Draw the picture of the catalogue into a file."""
+    command = [sys.executable, "-m", "convcalc", "list", "--folder", "networks", "--svg", str(path), "-o", os.devnull]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 SHOWN = [
@@ -76,36 +111,47 @@ SHOWN = [
 @pytest.mark.parametrize(("page", "block"), SHOWN)
 def test_a_block_shows_what_happens(page, block, tmp_path):
     prepare(page, tmp_path)
-    assert outcome(block, tmp_path) == block
+    assert outcome(block, tmp_path) == block, f"a block of {page.name} is out of date: {RENEW}"
 
 
-def test_every_command_stands_in_the_readme():
-    text = PAGES[0].read_text("utf-8")
-    missing = [name for name in cli.list_commands(click.Context(cli)) if f"convcalc {name}" not in text]
-    assert not missing
+def test_the_catalogue_page_lists_every_block():
+    assert CATALOGUE.read_text("utf-8").partition(BLOCKS_HEAD)[2] == blocks_table(), f"out of date: {RENEW}"
+
+
+def test_the_picture_is_what_the_command_makes(tmp_path):
+    draw(tmp_path / "map.svg")
+    is_equal = (tmp_path / "map.svg").read_bytes() == PICTURE.read_bytes()
+    assert is_equal, f"docs/catalogue.svg is out of date: {RENEW}"
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def test_links_lead_somewhere():
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text("utf-8")):
+            path = page.parent / target if target else page
+            assert path.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(path), (
+                f"{page.name} links to {target}#{anchor}, and there is no such heading"
+            )
 
 
-def update():
-    """Write the real output into every page."""
-    import tempfile
-
+def main():
+    """Renew everything that is generated."""
     for page in PAGES:
-        with tempfile.TemporaryDirectory() as folder:
-            prepare(page, Path(folder))
-
-            def fresh(found, folder=folder):
-                if found[1] != "console":
-                    return found[0]
-                return f"```console\n{outcome(found[2], Path(folder))}```"
-
-            page.write_text(BLOCK.sub(fresh, page.read_text("utf-8")), "utf-8")
+        text = renewed(page)
+        if text != page.read_text("utf-8"):
+            page.write_text(text, "utf-8")
+            print(f"renewed {page.relative_to(ROOT)}")
+    before = PICTURE.read_bytes()
+    draw(PICTURE)
+    if PICTURE.read_bytes() != before:
+        print(f"renewed {PICTURE.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
-    update()
+    main()

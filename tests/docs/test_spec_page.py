@@ -16,7 +16,7 @@ EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 def test_an_example_has_the_totals_it_states(text):
     graph = read(text)
     counted = count(graph)
-    expected = graph.about["expect"].plain()
+    expected = graph.provenance.expect.plain()
     assert expected == {name: counted.figure(name) for name in expected}
     (total,) = expected.values()
     assert total == eval(re.search(r"^expect: .*# (.*)$", text, re.MULTILINE)[1]), "the sum beside it"

@@ -15,8 +15,8 @@ import keras
 from convcalc.analysis.count import count
 from convcalc.cli import run
 from convcalc.errors import SpecError, UserError
-from convcalc.exporters.keras import KerasWriter
-from convcalc.exporters.torch import TorchWriter
+from convcalc.exporters.keras.writer import KerasWriter
+from convcalc.exporters.torch.writer import TorchWriter
 from convcalc.graph import Ref
 from convcalc.kinds import KINDS
 from convcalc.language.input_shapes import parse_shape
@@ -49,7 +49,7 @@ def learned(model):
 def turned(tensors, refs, writer, to_keras):
     """Values with their channels where Keras has them, or back where the spec has them."""
     places = (1, -1) if to_keras else (-1, 1)
-    return [one.movedim(*places) if writer.is_behind[ref] else one for one, ref in zip(tensors, refs, strict=True)]
+    return [one.movedim(*places) if writer.channels_last[ref] else one for one, ref in zip(tensors, refs, strict=True)]
 
 
 def outputs_of(graph):
@@ -181,7 +181,7 @@ layers:
 WRITTEN = '''\
 """Two blocks.
 
-Input, without the batch: input 4x8x8. In Keras the channels come behind the grid.
+Input, without the batch: input 4x8x8. In Keras the channels are last.
 1,007 parameters; 28,512 MACs for a batch of 1. Written by convcalc.
 """
 

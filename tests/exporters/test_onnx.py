@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 from convcalc.analysis.count import count
 from convcalc.cli import run
 from convcalc.exporters.onnx import write
-from convcalc.exporters.torch import TorchWriter
+from convcalc.exporters.torch.writer import TorchWriter
 from convcalc.importers.onnx.file import read_bytes
 from convcalc.importers.onnx.importer import graph_of
 from convcalc.loader import load, read

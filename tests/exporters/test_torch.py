@@ -11,16 +11,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import convcalc
 from convcalc.analysis.count import count
+from convcalc.catalogue import catalogue_files
 from convcalc.cli import run
 from convcalc.errors import SpecError, UserError
-from convcalc.exporters.code.verify_torch import verify
-from convcalc.exporters.torch import TAKEN, TorchWriter
+from convcalc.exporters.code.code import Code
+from convcalc.exporters.torch.table import TABLE
+from convcalc.exporters.torch.verify import verify
+from convcalc.exporters.torch.writer import TAKEN, TorchWriter
 from convcalc.graph import Graph
 from convcalc.kinds import KINDS
 from convcalc.kinds.activation import Relu
 from convcalc.kinds.conv import Conv
 from convcalc.language.input_shapes import parse_shape
-from convcalc.language.sources import catalogue_files
 from convcalc.loader import load, read
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -286,14 +288,14 @@ def test_verify_finds_what_differs(monkeypatch, tmp_path, capsys):
     out = capsys.readouterr().out.splitlines()
     assert len(out) == 2
     assert out[1].endswith("conv1,conv,4x6x6,4x6x6,108,108,7776,3888")
-    monkeypatch.setattr(Conv, "to_torch", lambda self, inputs, output: Relu().to_torch(inputs, output))
+    monkeypatch.setitem(TABLE.rules, Conv, lambda layer, inputs, output: Code("nn.ReLU"))
     assert run(["verify", str(path)]) == 1
     assert "1 differ" not in capsys.readouterr().out
 
 
 def test_what_fails_in_pytorch_is_a_difference_not_a_crash(monkeypatch):
-    code = Conv.to_torch
-    monkeypatch.setattr(Conv, "to_torch", lambda *given: code(*given)._replace(call="{module}({0}, 1, 2)"))
+    rule = TABLE.rules[Conv]
+    monkeypatch.setitem(TABLE.rules, Conv, lambda *given: rule(*given)._replace(call="{module}({0}, 1, 2)"))
     layer, whole = differences(read("input: 3x8x8\nlayers: [conv: {filters: 4, kernel: 3}]"))
     assert "TypeError" in layer.theirs.error
     assert "TypeError" in whole.theirs.error

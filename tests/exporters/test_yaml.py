@@ -6,8 +6,9 @@ from convcalc.analysis.count import count
 from convcalc.exporters.yaml.writer import write_spec
 from convcalc.graph import Graph, Ref
 from convcalc.kinds import KINDS
-from convcalc.language.builder import Settings, build
-from convcalc.language.document import parse
+from convcalc.language.builder import build
+from convcalc.language.document_loader import parse
+from convcalc.language.overrides import Overrides
 from convcalc.language.sources import File
 
 
@@ -122,7 +123,7 @@ NETWORKS = (resnet50, dense, shuffle, attention, unet, shared, several_inputs)
 
 
 def read_back(text, **settings):
-    return count(build(parse(File("net.yaml", text.encode(), None)), Settings(**settings)))
+    return count(build(parse(File("net.yaml", text.encode(), None)), Overrides(**settings)))
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
@@ -188,5 +189,5 @@ def test_a_block_that_names_its_input_stays_a_block_in_a_repeat():
         first = net("conv", x, filters=8, kernel=1)
         x = net("add", x, net("add", nested(net, first, 4), first))
     net("conv", x, filters=4, kernel=1)
-    again = build(parse(File("net.yaml", write_spec(net.graph).encode(), None)), Settings())
+    again = build(parse(File("net.yaml", write_spec(net.graph).encode(), None)), Overrides())
     assert [layer.inputs for layer in again.all] == [layer.inputs for layer in net.graph.all]

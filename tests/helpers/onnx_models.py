@@ -5,6 +5,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from convcalc.analysis.count import count
 from convcalc.exporters.yaml.writer import write_spec
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
 
 
@@ -37,7 +38,7 @@ def save(path, *model, **options):
 
 def figures(path, **options):
     """Params and MACs of a file, whose spec counts alike."""
-    counted = count(graph(path, **options))
+    counted = count(graph(path, Overrides(**options)))
     write_spec(counted.graph)
     return counted.figure("params"), counted.figure("macs")
 

@@ -6,7 +6,7 @@ from helpers.onnx_models import build
 from onnx import helper, numpy_helper
 
 from convcalc.analysis.count import count
-from convcalc.exporters.code.verify_torch import verify
+from convcalc.exporters.torch.verify import verify
 from convcalc.importers.onnx.file import read_bytes
 from convcalc.importers.onnx.importer import graph_of
 from convcalc.loader import read

@@ -3,18 +3,20 @@
 import pytest
 
 from convcalc.analysis.count import count
+from convcalc.catalogue import catalogue_files
 from convcalc.cli import run
 from convcalc.errors import UserError
-from convcalc.language.builder import Settings, build
-from convcalc.language.document import load, parse
-from convcalc.language.edit import alone, inlined
-from convcalc.language.sources import File, Files, catalogue_files
+from convcalc.language.builder import build
+from convcalc.language.document_loader import load, parse
+from convcalc.language.edit import extract_variant, inline_includes
+from convcalc.language.overrides import Overrides
+from convcalc.language.sources import File, Files
 from convcalc.loader import graph as graph_of
 from convcalc.rewrites import left_out, suggest
 
 
 def rows(document):
-    return [(row.path, row.output, row.tallies) for row in count(build(document, Settings())).rows]
+    return [(row.path, row.output, row.tallies) for row in count(build(document, Overrides())).rows]
 
 
 NETWORKS = [name for name, path in catalogue_files().items() if path.parent.name != "blocks"]
@@ -23,7 +25,7 @@ NETWORKS = [name for name, path in catalogue_files().items() if path.parent.name
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_of_the_catalogue(name):
     document = load(name)
-    whole = inlined(document)
+    whole = inline_includes(document)
     assert whole.get("include") is None
     assert rows(whole) == rows(document)
     assert not document.text("include") or all(block.home is whole for block in whole.blocks.values())
@@ -43,7 +45,7 @@ def test_the_text_to_the_letter(tmp_path):
         one="# from a paper\n\nblocks:\n  outer:\n    # a body\n    layers: [inner]   # twice\n  x: {layers: []}\n",
         two="blocks: {inner: {args: {k: 3}, layers: [conv: {filters: 4, kernel: '${k}'}]}}\n",
     )
-    assert inlined(found).node.source.text == (
+    assert inline_includes(found).node.source.text == (
         "# mine\ninput: 3x8x8\nblocks:\n    own: {layers: [outer]}  # here\n"
         "    inner: {args: {k: 3}, layers: [conv: {filters: 4, kernel: '${k}'}]}\n"
         "    # from a paper\n    outer:\n      # a body\n      layers: [inner]   # twice\n"
@@ -54,7 +56,7 @@ def test_the_text_to_the_letter(tmp_path):
 def test_windows_line_ends_and_no_last_one(tmp_path):
     one = "blocks:\r\n  a:\r\n    layers: [relu]\r\n"
     found = files(tmp_path, net="input: 3x8x8\r\nlayers: [a]\r\ninclude: ./one.yaml", one=one)
-    text = inlined(found).node.source.text
+    text = inline_includes(found).node.source.text
     assert text == "input: 3x8x8\r\nlayers: [a]\r\n" + one
 
 
@@ -62,27 +64,27 @@ def test_what_cannot_be_written_into_one_file(tmp_path):
     one = "vars: {k: 3}\nblocks:\n  a: {layers: [conv: {filters: '${k}', kernel: 1}]}\n"
     found = files(tmp_path, net="input: 3x8x8\ninclude: ./one.yaml\nlayers: [a]\n", one=one)
     with pytest.raises(UserError, match="the block 'a' uses the variable 'k' of its own file"):
-        inlined(found)
+        inline_includes(found)
     assert "the variable 'k'" in left_out(found, Files())
     braces = files(tmp_path, net="{input: 3x8x8, include: ./one.yaml, layers: [a]}\n", one=one.replace("'${k}'", "3"))
     with pytest.raises(UserError, match="'include' stands inside"):
-        inlined(braces)
+        inline_includes(braces)
 
 
 def test_suggestions_reach_into_included_blocks(tmp_path):
-    found = suggest(load("nin_imagenet"), Settings(), Files())
+    found = suggest(load("nin_imagenet"), Overrides(), Files())
     assert {one.place.source.name.rpartition("/")[2] for one in found} == {"mlpconv.yaml"}
-    before = count(build(load("nin_imagenet"), Settings()))
+    before = count(build(load("nin_imagenet"), Overrides()))
     for one in found:
         document = parse(File("new.yaml", one.text.encode(), str(tmp_path)))
         assert document.get("include") is None
-        assert one.weights == count(build(document, Settings())).figure("weights") - before.figure("weights") < 0
+        assert one.weights == count(build(document, Overrides())).figure("weights") - before.figure("weights") < 0
 
 
 def test_the_projection_behind_the_pooling_of_a_naive_module(tmp_path):
     net = "input: 192x28x28\ninclude: inception\nlayers:\n" + "  - inception_naive: {c1: 64, c3: 128, c5: 32}\n" * 2
     document = files(tmp_path, net=net + "  - global_avg_pool\n  - flatten\n  - linear: 10\n")
-    found = {one.what: one for one in suggest(document, Settings(), Files())}
+    found = {one.what: one for one in suggest(document, Overrides(), Files())}
     one = found["1x1 to 1/4 of the channels behind the pooling"]
     first = 64 + 128 + 32 + 192 // 4  # what the second module sees, in place of 416
     second = 64 + 128 + 32 + first // 4
@@ -106,12 +108,12 @@ VARIANTS = [(name, variant) for name in NETWORKS for variant in load(name).varia
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS, ids=map("@".join, VARIANTS))
 def test_a_variant_as_a_spec_of_its_own(name, variant):
-    whole = parse(File("mine.yaml", alone(load(name), variant).encode(), ""))
+    whole = parse(File("mine.yaml", extract_variant(load(name), variant).encode(), ""))
     assert not whole.variants and whole.text("name").endswith(variant)
-    graph, expected = build(whole, Settings()), build(load(name), Settings(variant=variant))
+    graph, expected = build(whole, Overrides()), build(load(name), Overrides(variant=variant))
     assert [(layer.path, layer.output) for layer in graph.layers] == [(one.path, one.output) for one in expected.layers]
     assert count(graph).figure("params") == count(expected).figure("params")
-    found, published = graph.about["expect"], expected.about["expect"]
+    found, published = graph.provenance.expect, expected.provenance.expect
     assert (found and found.plain()) == (published and published.plain())
 
 

@@ -1,91 +1,15 @@
-"""Files that would hang, explode, crash or escape another reader: each ends in one clear message, and soon.
+"""Files and includes that would hang, grow or escape another reader: each ends in one clear message, and soon.
 
-Where a file is harmless to look at, its mistake stands in errors/ with its text; here are those about bytes, size, time
-and the file system. Every one runs in a process of its own, with a limit on time and memory.
+A mistake that is harmless to run has its text in errors/; here are those about growth and the file system.
 """
 
 import os
-import resource
 import socket
-import subprocess
-import sys
 
 import pytest
-from helpers.paths import ROOT
+from helpers.process import params, refused
 
 HEAD = "input: 3x8x8\nlayers:\n"
-SECONDS = 20
-MEMORY = 2**30
-
-
-def limit():
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-
-
-def params(path, *words, loader="", **options):
-    """Run `params` in a process of its own; `loader` is the parser of PyYAML, its C one where there is one."""
-    setup = (
-        f"import yaml, convcalc.syntax.yaml as s; s._LOADER = getattr(yaml, '{loader}', yaml.SafeLoader); "
-        if loader
-        else ""
-    )
-    program = f"{setup}from convcalc.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", program, "params", str(path), *words],
-        capture_output=True,
-        timeout=SECONDS,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        preexec_fn=limit,
-        **options,
-    )
-
-
-def refused(result, *texts):
-    err = result.stderr.decode()
-    assert result.returncode == 2, err
-    assert result.stdout == b""
-    assert "Traceback" not in err
-    for text in texts:
-        assert text in err
-
-
-def laughs(levels, width=9):
-    lines = ["l0: &l0 [relu]"]
-    lines += [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * width)}]" for i in range(1, levels + 1)]
-    return "\n".join(lines)
-
-
-# what stands in the file, and what the message says
-BYTES = {
-    "merge keys": (
-        "a0: &a0 {k0: 1}\n"
-        + "\n".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}], k{i}: 1}}" for i in range(1, 9)),
-        "merge keys ('<<') are not part of a spec",
-    ),
-    "billion laughs": (laughs(10), "expands to more than 4,000,000 values"),
-    "deep lists": ("[" * 25_000, "nested deeper than 40 levels"),
-    "deep mappings": ("{a: " * 25_000, "nested deeper than 40 levels"),
-    "deep by indentation": ("\n".join("  " * i + "a:" for i in range(200)), "nested deeper than 40 levels"),
-    "deep through aliases": (
-        "a0: &a0 [1]\n" + "\n".join(f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 60)),
-        "nested deeper than 40 levels",
-    ),
-    "a value inside itself": ("a: &a {b: *a}", "stands inside its own anchor"),
-    "digits": (HEAD + "  - linear: " + "9" * 5_000, "a number of 5000 digits"),
-    "an exponent": (HEAD + "  - linear: 1e999999999", "too large, too small or too long a number"),
-    "empty": ("", "the file is empty"),
-    "only blanks": ("\n\n  \n", "the file is empty"),
-    "UTF-16": (HEAD.encode("utf-16"), "is UTF-16 text", "save it as UTF-8"),
-    "UTF-16 without a mark": (HEAD.encode("utf-16-le"), "1:2: error: the character U+0000 is not allowed"),
-    "Latin-1": (b"name: caf\xe9\n" + HEAD.encode(), "1:10: error: byte 0xe9 is not UTF-8 text"),
-    "NUL": (HEAD + "  - re\0lu", "3:7: error: the character U+0000 is not allowed"),
-    "escape": ("name: \x1b[31mred", "1:7: error: the character U+001B is not allowed"),
-    "a lone surrogate": ('name: "\\ud800"\n' + HEAD, "1:"),
-    "a line separator": ("name: a\u2028b\n" + HEAD, "1:8: error: the character U+2028 is not allowed"),
-    "next line": ("name: a\u0085b\n" + HEAD, "1:8: error: the character U+0085 is not allowed"),
-    "too many bytes": (HEAD + "  - relu\n" * 4_000_000, "is larger than 32 MiB"),
-}
 GROWTH = {
     "a long repeat": (HEAD + "  - repeat: {times: 1000000000, layers: [relu]}", "from 0 to 250,000"),
     "nested repeats": (
@@ -103,16 +27,6 @@ GROWTH = {
         "expands to more than 250,000 layers",
     ),
 }
-LOADERS = ["CSafeLoader", "SafeLoader"]
-
-
-@pytest.mark.parametrize("loader", LOADERS)
-@pytest.mark.parametrize("case", BYTES)
-def test_bytes_that_are_refused(case, loader, tmp_path):
-    data, *texts = BYTES[case]
-    path = tmp_path / "net.yaml"
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    refused(params(path, loader=loader), *texts)
 
 
 @pytest.mark.parametrize("case", GROWTH)
@@ -121,25 +35,6 @@ def test_growth_that_is_refused(case, tmp_path):
     text, *texts = GROWTH[case]
     path.write_text(text)
     refused(params(path), *texts)
-
-
-@pytest.mark.parametrize("loader", LOADERS)
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"\xef\xbb\xbfinput: 3x8x8\nlayers: [relu]\n",
-        b"input: 3x8x8\r\nlayers:\r\n  - relu\r\n",
-        b"input: 3x8x8\rlayers:\r  - relu\r",
-        b"%YAML 1.2\n---\ninput: 3x8x8\nlayers: [relu]\n...\n",
-        "# größe 😀\ninput: 3x8x8\nlayers: [relu]\n".encode(),
-    ],
-    ids=["a byte-order mark", "CRLF", "CR", "a directive", "UTF-8"],
-)
-def test_bytes_that_are_read(data, loader, tmp_path):
-    path = tmp_path / "net.yaml"
-    path.write_bytes(data)
-    result = params(path, loader=loader)
-    assert (result.returncode, result.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from convcalc import count, load
 from convcalc.analysis.count import FIGURES, add_up, by_kind, by_mixing, fold
 from convcalc.analysis.explain import explain_sum, find, rows_of
-from convcalc.language.sources import catalogue_files
+from convcalc.catalogue import catalogue_files
 
 NETWORKS = [name for name, path in catalogue_files().items() if path.parent.name in ("networks", "lessons")]
 

@@ -7,8 +7,9 @@ import pytest
 from convcalc.analysis.count import count
 from convcalc.analysis.receptive_field import receptive_fields
 from convcalc.cli import run
-from convcalc.language.builder import Settings, build
-from convcalc.language.document import parse
+from convcalc.language.builder import build
+from convcalc.language.document_loader import parse
+from convcalc.language.overrides import Overrides
 from convcalc.language.sources import File, Files
 from convcalc.loader import read
 from convcalc.rewrites import suggest
@@ -75,7 +76,7 @@ def document(text):
 
 
 def suggestions(text):
-    return suggest(document(text), Settings(), Files())
+    return suggest(document(text), Overrides(), Files())
 
 
 @pytest.fixture(scope="module", params=SPECS)

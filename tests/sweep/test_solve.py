@@ -10,8 +10,9 @@ import pytest
 from convcalc.analysis.count import count
 from convcalc.cli import run
 from convcalc.errors import SpecError
-from convcalc.language.builder import Settings, build
-from convcalc.language.document import load
+from convcalc.language.builder import build
+from convcalc.language.document_loader import load
+from convcalc.language.overrides import Overrides
 
 NET = """
 name: net
@@ -37,7 +38,7 @@ def net(tmp_path):
 
 def counted(net, **variables):
     try:
-        found = count(build(load(net), Settings(variables)))
+        found = count(build(load(net), Overrides(variables)))
     except SpecError:
         return None
     return {"params": found.figure("params"), "macs": found.figure("macs")}

@@ -9,9 +9,10 @@ import pytest
 from convcalc.analysis.count import count
 from convcalc.cli import run
 from convcalc.errors import SpecError
-from convcalc.language.builder import Settings, build
+from convcalc.language.builder import build
 from convcalc.language.choices import choices
-from convcalc.language.document import parse
+from convcalc.language.document_loader import parse
+from convcalc.language.overrides import Overrides
 from convcalc.language.sources import File
 from convcalc.sweep.space import FIGURES, space
 
@@ -65,10 +66,10 @@ def listed(text):
     for picks in product(*(choice.alternatives for choice in known.values())):
         picked = dict(zip(known, picks, strict=True))
         try:
-            graph = build(read, Settings(picked))
+            graph = build(read, Overrides(picked))
         except SpecError:
             continue
-        used = tuple(sorted((name, picked[name]) for name in graph.about["used"] if name in known))
+        used = tuple(sorted((name, picked[name]) for name in graph.provenance.used if name in known))
         if used in seen:
             continue
         seen.add(used)
@@ -88,7 +89,7 @@ SHARED = SPEC.replace("name: act2", "name: act")
 
 @pytest.mark.parametrize("text", [SPEC, BRANCHING, SHARED], ids=["chain", "from", "shared"])
 def test_sums_are_those_of_every_network(text):
-    found = space(document(text), Settings())
+    found = space(document(text), Overrides())
     expected = listed(text)
     assert found.summary.networks == sum(expected["params"].values()) > 50
     for name in FIGURES:
@@ -97,7 +98,7 @@ def test_sums_are_those_of_every_network(text):
         for ends, extreme in ((found.least, min), (found.most, max)):
             value, picks = ends[name]
             assert value == extreme(expected[name])
-            assert count(build(document(text), Settings(picks))).figure(name) == value
+            assert count(build(document(text), Overrides(picks))).figure(name) == value
     assert "does not fit" in found.reason
 
 
@@ -108,16 +109,16 @@ def test_more_networks_than_could_ever_be_listed():
         for n in range(40)
     )
     text = f"input: 8x200x200\nlayers:\n{layers}"
-    found = space(document(text), Settings())
+    found = space(document(text), Overrides())
     assert found.summary.networks == 3**40
     assert found.least["params"] == (0, {f"op{n}": "c" for n in range(40)})
     value, picks = found.most["macs"]
-    assert count(build(document(text), Settings(picks))).figure("macs") == value
+    assert count(build(document(text), Overrides(picks))).figure("macs") == value
 
 
 def test_sums_that_are_too_many_are_rounded_and_say_so(monkeypatch):
     monkeypatch.setattr("convcalc.sweep.space.MOST_SUMS", 20)
-    rough, fine = space(document(), Settings()), listed(SPEC)
+    rough, fine = space(document(), Overrides()), listed(SPEC)
     for name in FIGURES:
         slack = rough.summary.slack[name]
         assert slack > 0
@@ -129,15 +130,15 @@ def test_sums_that_are_too_many_are_rounded_and_say_so(monkeypatch):
 
 def test_settings_fix_choices():
     assert (
-        space(document(), Settings({"head": "gap"})).summary.networks * 3
-        == space(document(), Settings()).summary.networks
+        space(document(), Overrides({"head": "gap"})).summary.networks * 3
+        == space(document(), Overrides()).summary.networks
     )
-    fixed = space(document(), Settings(variant="chosen"))
+    fixed = space(document(), Overrides(variant="chosen"))
     assert all(picks["op"] == "sep" for ends in (fixed.least, fixed.most) for _, picks in ends.values())
 
 
 def test_a_spec_without_choices_is_one_network():
-    found = space(document("input: 3x8x8\nlayers: [{conv: {filters: 4, kernel: 3}}]"), Settings())
+    found = space(document("input: 3x8x8\nlayers: [{conv: {filters: 4, kernel: 3}}]"), Overrides())
     assert (found.summary.networks, found.least["params"]) == (1, (112, {}))
 
 

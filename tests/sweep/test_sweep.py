@@ -16,11 +16,12 @@ from click.testing import CliRunner
 from helpers.paths import ROOT
 
 from convcalc.analysis.count import FIGURES, count
+from convcalc.catalogue import catalogue_files
 from convcalc.cli import cli
 from convcalc.errors import SpecError
-from convcalc.language.builder import Settings, build
-from convcalc.language.document import load
-from convcalc.language.sources import catalogue_files
+from convcalc.language.builder import build
+from convcalc.language.document_loader import load
+from convcalc.language.overrides import Overrides
 from convcalc.sweep.grid import Axis, Grid, read_axes, sample
 from convcalc.sweep.select import Condition, Frontier
 from convcalc.sweep.sweep import Chunk, Sweep
@@ -57,7 +58,7 @@ def net(tmp_path):
 def plain(document, sweep, values):
     """What a plain count says of one point: figures, or the message."""
     try:
-        counted = count(build(document, sweep._settings(values)))
+        counted = count(build(document, sweep._overrides(values)))
     except SpecError as error:
         return None, {problem.message for problem in error.problems}
     return [counted.figure(name) for name in FIGURES], set()
@@ -74,12 +75,12 @@ def compare(document, grid, points=25, seed=0, **options):
     """Random points of the grid, from the whole sweep and from a list of places, against the plain counter."""
     numbers = sorted(random.Random(seed).sample(range(grid.size), min(points, grid.size)))
     places = [grid.point(number) for number in numbers]
-    sweep = Sweep(document, Settings(), grid, list(FIGURES), **options)
+    sweep = Sweep(document, Overrides(), grid, list(FIGURES), **options)
     sweep.check()
     every = list(rows_of(sweep))
     assert len(every) == len(sweep) == grid.size
     chosen = [every[number] for number in numbers]
-    assert list(rows_of(Sweep(document, Settings(), grid, list(FIGURES), places))) == chosen
+    assert list(rows_of(Sweep(document, Overrides(), grid, list(FIGURES), places))) == chosen
     for place, (row, reason) in zip(places, chosen, strict=True):
         values = [axis.values[number] for axis, number in zip(grid.axes, place, strict=True)]
         assert row[: len(values)] == values
@@ -121,7 +122,7 @@ def test_variants_are_an_axis(net):
 def test_figures_past_int64_are_exact(net):
     document = load(net)
     grid = read_axes(["filters=100000000,200000000", "size=500000000,1000000000"], "", document)
-    (chunk,) = Sweep(document, Settings(), grid, ["macs"]).chunks()
+    (chunk,) = Sweep(document, Overrides(), grid, ["macs"]).chunks()
     assert max(chunk.columns["macs"].tolist()) > 2**100
     compare(document, grid)
 
@@ -286,7 +287,7 @@ def test_a_killed_worker_loses_no_rows(net):
 
     document = load(net)
     grid = read_axes(["filters=1:40", "times=1:3", "size=20:31"], "", document)
-    sweep = Sweep(document, Settings(), grid, ["params", "macs"], most=24)
+    sweep = Sweep(document, Overrides(), grid, ["params", "macs"], most=24)
     assert sweep.count() > 40
     found = []
     with cluster.cluster(2, "") as client:

@@ -1,4 +1,4 @@
-"""A graph cut into parts, one for each use of a block: what a part holds, takes and gives, and names for all of it."""
+"""A graph split into parts, one for each use of a block: what a part contains, takes and gives, and its names."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from keyword import iskeyword
 
 from convcalc.graph import Graph, Layer, Ref
 
-FEWEST = 2  # layers of a block that is worth a class
-LONG = 12  # steps that a value lives before it gets a name of its own
+FEWEST = 2  # layers of a block that gets a class
+LONG = 12  # steps that a value lives before it gets a long name
 SHORT = tuple("xyzuvw")
 
 
@@ -32,7 +32,7 @@ class Part:
         return max((item.height + 1 for item in self.items if isinstance(item, Part)), default=0)
 
     def walk(self) -> Iterable[Part]:
-        """The part and all inside it."""
+        """Yield the part and all inside it."""
         yield self
         for item in self.items:
             if isinstance(item, Part):
@@ -40,7 +40,7 @@ class Part:
 
 
 def cut(graph: Graph, taken: frozenset[str], is_flat: bool = False) -> Part:
-    """The whole network as a part of parts, or with `is_flat` as one; no name in them is one of `taken`."""
+    """Split the whole network into nested parts, or with `is_flat` make it one; none of its names is in `taken`."""
     root = Part("", graph.name, 0, len(graph.all))
     groups = [group for group in graph.groups if group.label not in ("", "repeat")]
     groups = [group for group in groups if group.stop - group.start >= FEWEST and not is_flat]
@@ -62,7 +62,7 @@ def cut(graph: Graph, taken: frozenset[str], is_flat: bool = False) -> Part:
 
 
 def _connect(graph: Graph, root: Part) -> None:
-    read: dict[Ref, int] = {}  # of a value the last layer that reads it
+    read: dict[Ref, int] = {}  # the last layer that reads a value
     for layer in graph.layers:
         for ref in layer.inputs:
             read[ref] = layer.index
@@ -73,7 +73,7 @@ def _connect(graph: Graph, root: Part) -> None:
         inside = [layer for layer in graph.all[part.start : part.stop] if not layer.is_input]
         if part is not root:
             outside = (ref for layer in inside for ref in layer.inputs if ref.layer < part.start)
-            # what only stands for itself is still told the size of the batch
+            # a part without inputs still needs the batch size
             part.takes = list(dict.fromkeys(outside)) or inputs[:1]
         for layer in inside:
             for port in range(len(layer.outputs)):
@@ -92,7 +92,7 @@ def _name(part: Part, taken: frozenset[str]) -> None:
 
 
 def identifier(text: str, prefix: str, used: set[str]) -> str:
-    """A name in Python, new among `used`, which it joins.
+    """Make a Python name that is not in `used`, and add it there.
 
     >>> used = {"train"}
     >>> [identifier(text, "conv", used) for text in ("more/1/conv", "1x1", "train", "train", "class")]
@@ -115,7 +115,7 @@ def variables(
     refs: Sequence[Ref],
     gives: Sequence[Ref],
 ) -> list[tuple[list[str], list[str]]]:
-    """Names for the values of a function: of each step those it reads and those it writes, at the end those returned.
+    """Name the values of a function: for each step those that it reads and writes, at the end those returned.
 
     `steps` are a name, what is read, what is written. A short name is used again as soon as its value is read no more.
     """

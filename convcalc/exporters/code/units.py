@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import Count
+from convcalc.exporters.code.code import Code, Name
 from convcalc.exporters.code.parts import Part, cut, identifier, variables
 from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds import shape_text
-from convcalc.kinds.code import Code, Name
 from convcalc.kinds.linear import Embedding
 
 WIDTH = 100
@@ -20,14 +20,14 @@ NEVER = object()  # the default of an argument that has none
 
 
 class Line(NamedTuple):
-    """What is made once in a unit, before it is known which of its arguments differ between uses."""
+    """What a unit makes once; which of its arguments differ between uses is not known yet."""
 
     name: str
     code: Code
 
     @property
     def values(self) -> list[tuple[str, Any]]:
-        """Each argument by its role."""
+        """The arguments by role."""
         given = {role: value for role, (value, _) in self.code.options.items()}
         return [*self.code.needs.items(), *given.items()]
 
@@ -42,7 +42,7 @@ class Step(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """A unit as one use of a block wants it."""
+    """The unit that one use of a block needs."""
 
     part: Part
     lines: list[Line]
@@ -64,8 +64,8 @@ class Writer(ABC):
     Subclasses say what the text of a unit is, and `name` which names the file has already.
     """
 
-    taken: frozenset[str] = frozenset()  # names that nothing in a unit may have
-    reserved: frozenset[str] = frozenset()  # names that no unit and no variable may have
+    taken: frozenset[str] = frozenset()  # names that nothing in a unit may use
+    reserved: frozenset[str] = frozenset()  # names that no unit and no variable may use
     keeps_inputs = False  # whether the network's inputs keep their names to its end
 
     def __init__(self, graph: Graph, codes: Mapping[int, Code], name: str) -> None:
@@ -73,8 +73,8 @@ class Writer(ABC):
         self.root = cut(graph, self.taken)
         self.used = {*self.reserved, name}
         self.units: list[str] = []
-        self.calls: dict[int, Code] = {}  # of a part, by its identity, how it is made and called
-        self.homes: dict[int, tuple[str, ...]] = {}  # of a layer, the names on the way to it from the root
+        self.calls: dict[int, Code] = {}  # how a part is made and called, by its identity
+        self.homes: dict[int, tuple[str, ...]] = {}  # the names from the root to a layer
         self._find(self.root, ())
         if self.is_flat():
             self.root = cut(graph, self.taken, is_flat=True)
@@ -92,11 +92,11 @@ class Writer(ABC):
 
     @abstractmethod
     def unit_name(self, label: str) -> str:
-        """A block's label as the name of a unit."""
+        """Turn a block's label into the name of a unit."""
 
     @abstractmethod
     def unit(self, name: str, arguments: Sequence[str], lines: Sequence[Line], draft: Draft) -> str:
-        """The text of a unit."""
+        """Write the text of a unit."""
 
     def is_flat(self) -> bool:
         """Whether the network must be written without blocks."""
@@ -107,13 +107,13 @@ class Writer(ABC):
         return self.owner(layer) is layer
 
     def owner(self, layer: Layer) -> Layer:
-        """The layer whose weights a layer has."""
+        """Return the layer that owns the weights of a layer."""
         while layer.shares is not None:
             layer = self.graph.all[layer.shares]
         return layer
 
     def is_beside(self, layer: Layer, owner: Layer) -> bool:
-        """Whether what the owner's line makes can be called in the layer's place."""
+        """Whether the layer's unit can call what the owner's line makes."""
         return owner.kind.name == layer.kind.name and self.homes[layer.index][:-1] == self.homes[owner.index][:-1]
 
     def _find(self, part: Part, path: tuple[str, ...]) -> None:
@@ -151,7 +151,7 @@ class Writer(ABC):
         return Draft(part, lines, takes, steps, named[-1][0][: len(part.gives)])
 
     def takes(self, part: Part) -> list[str]:
-        """Names for what a unit is given."""
+        """Name what a unit takes."""
         if len(part.takes) == 1:
             return ["x"]
         used = set(self.reserved)
@@ -160,7 +160,7 @@ class Writer(ABC):
         return [identifier("xyz"[at] if at < 3 else f"x{at}", "x", used) for at in range(len(part.takes))]
 
     def _unit(self, drafts: Sequence[Draft]) -> None:
-        """One unit for all uses; arguments that are not the same everywhere are arguments of the unit."""
+        """Write one unit for all uses; values that differ between uses become its arguments."""
         name = identifier(self.unit_name(drafts[0].part.label), "block", self.used)
         columns = [
             tuple(zip(*(draft.lines[at].values for draft in drafts), strict=True)) for at in range(len(drafts[0].lines))
@@ -186,7 +186,7 @@ class Writer(ABC):
 
 
 def header(counted: Count, more: str = "") -> str:
-    """The text at the top of a file: what the network is, what it is given, what it costs."""
+    """Write the docstring of a file: what the network is, what it takes, what it costs."""
     graph = counted.graph
     inputs = ", ".join(f"{name} {shape_text(shape)}" for name, shape in graph.inputs.items())
     about = [
@@ -199,7 +199,7 @@ def header(counted: Count, more: str = "") -> str:
 
 
 def is_of_tokens(graph: Graph, name: str) -> bool:
-    """Whether an input holds numbers of tokens: nothing but embeddings reads it."""
+    """Whether an input holds token numbers: only embeddings read it."""
     own = next(layer.index for layer in graph.all if layer.path == name)
     readers = [layer for layer in graph.layers if any(ref.layer == own for ref in layer.inputs)]
     return bool(readers) and all(isinstance(layer.kind, Embedding) for layer in readers)
@@ -214,7 +214,7 @@ def _with(code: Code, put: Mapping[str, str]) -> Code:
 def _names(
     varying: Mapping[tuple[Any, ...], list[tuple[int, str]]], lines: Sequence[str], used: set[str]
 ) -> dict[tuple[Any, ...], str]:
-    """A name for each argument of a unit: its role, with the line's name before it where two have the same role."""
+    """Name each argument of a unit by its role, after the line's name where two have the same role."""
     roles = [places[0][1] for places in varying.values()]
     found = {}
     for values, places in varying.items():
@@ -227,7 +227,7 @@ def _names(
 
 
 def wrapped(head: str, items: Sequence[str], tail: str) -> list[str]:
-    """A call on one line, or its arguments on a line of their own where it is too long."""
+    """Write a call on one line, or with its arguments on further lines where it is too long."""
     line = f"{head}{', '.join(items)}{tail}"
     if len(line) <= WIDTH:
         return [line]

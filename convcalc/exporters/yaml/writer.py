@@ -13,8 +13,10 @@ from convcalc.exporters.yaml.blocks import Body, Repeats, common_path
 from convcalc.exporters.yaml.nesting import ENTRY, Item, arrange
 from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds import KINDS, shape_text
-from convcalc.language.builder import Settings, build
-from convcalc.language.document import NAME, parse
+from convcalc.language.builder import build
+from convcalc.language.document import NAME
+from convcalc.language.document_loader import parse
+from convcalc.language.overrides import Overrides
 from convcalc.language.sources import File
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*\Z")
@@ -50,7 +52,7 @@ def _prove(text: str, counted: Count) -> None:
     name = counted.graph.name
     try:
         document = parse(File("imported.yaml", text.encode(), ""))
-        again = count(build(document, Settings(batch=counted.graph.batch)))
+        again = count(build(document, Overrides(batch=counted.graph.batch)))
     except SpecError as error:
         raise SpecError(f"'{name}' could not be written as a spec that reads back: {error}") from None
     ours, theirs = (
@@ -74,9 +76,9 @@ class _Writer:
     def text(self) -> str:
         graph = self.graph
         self.lines = [f"name: {scalar(graph.name)}"]
-        if graph.about.get("source"):
-            self.lines.append(f"source: {scalar(graph.about['source'])}")
-        notes = [graph.about["note"]] if graph.about.get("note") else []
+        if graph.provenance.source:
+            self.lines.append(f"source: {scalar(graph.provenance.source)}")
+        notes = [graph.provenance.note] if graph.provenance.note else []
         if self.counted.uncounted:
             notes.append(f"totals are lower bounds: {len(self.counted.uncounted)} layers have no rule and are opaque")
         if notes:

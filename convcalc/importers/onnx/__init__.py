@@ -1,1 +1,1 @@
-"""An ONNX file in, a Graph out: the bytes read, the nodes in order, each given to the rule of its operator."""
+"""The bytes of an ONNX file -> Model -> Graph, without the onnx package and without reading the weights."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from convcalc.analysis.uncounted import has_unknown_input, operators_without_rule
 from convcalc.errors import SpecError, TooLarge, UserError, printable, quoted
-from convcalc.graph import Graph, Ref
+from convcalc.graph import Graph, Provenance, Ref
 from convcalc.importers.onnx import fusions
 from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.file import read_model
@@ -46,14 +46,13 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     graph = graph_of(model, inputs, spec, strict)
     graph.batch = batch
     graph.name = printable(Path(spec).stem)
-    graph.about["source"] = f"imported from {printable(Path(spec).name)}"
-    graph.about["file"] = {
-        "path": spec,
-        "producer": printable(model.producer),
-        "opset": model.opsets.get("", 0),
-    }
-    if sentences := notes(model):
-        graph.about["note"] = "; ".join(sentences)
+    graph.provenance = Provenance(
+        f"imported from {printable(Path(spec).name)}",
+        "; ".join(notes(model)),
+        path=spec,
+        producer=printable(model.producer),
+        opset=model.opsets.get("", 0),
+    )
     return graph
 
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
-from convcalc.graph import Graph, Layer, Ref
+from convcalc.graph import Graph, Layer, Ref, same_weights
 from convcalc.importers.onnx.layer_names import Namer, module_of_call
 from convcalc.importers.onnx.model import Model, Node
 from convcalc.importers.onnx.values import Shape, Value, checked
 from convcalc.kinds import KINDS, Kind
-from convcalc.weight_sharing import same_weights
 
 
 class WeightTracker:

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, load
 from convcalc.errors import SpecError
 from convcalc.exporters.yaml.writer import write_spec
 from convcalc.importers.onnx.protobuf import Malformed, fields
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
 
 MODELS = DATA / "onnx"
@@ -125,7 +126,7 @@ def test_weights_in_other_files_are_never_opened(tmp_path):
 
 def test_variables_of_a_model(tmp_path):
     with pytest.raises(SpecError, match="is a model and has no variables"):
-        graph(str(MODELS / "alexnet.traced.onnx"), sets=("width=2",))
+        graph(str(MODELS / "alexnet.traced.onnx"), Overrides(sets=("width=2",)))
 
 
 @pytest.mark.parametrize("name", ["tagger.traced.onnx", "resnet18.free.onnx", "language.dynamo.onnx"])
@@ -141,7 +142,7 @@ def test_bytes_changed_at_random(tmp_path, name):
             data[at : at + chance.choice((0, 1, 1, 1, 9))] = bytes([chance.randrange(256)]) * chance.choice((1, 1, 2))
         path.write_bytes(data)
         try:
-            write_spec(graph(str(path), inputs=("3x64x64",) if "free" in name else ()))
+            write_spec(graph(str(path), Overrides(inputs=("3x64x64",) if "free" in name else ())))
         except SpecError as error:
             assert "could not be written" not in str(error)
 

@@ -77,7 +77,7 @@ def test_tables_that_the_exporter_worked_out_are_told(tmp_path):
     nodes = [node("Add", ["x", "index"], "a"), node("MatMul", ["a", "turned"])]
     weights = {"index": (3, 8, 8), "turned": (8, 5)}
     network = graph(save(tmp_path / "m.onnx", nodes, weights, ("table", "w"), ("places",), made))
-    assert network.about["note"].startswith(
+    assert network.provenance.note.startswith(
         "192 learned values are as the exporter stored them in tables it worked out"
     )
     assert count(network).figure("params") == 192 + 40

@@ -8,6 +8,7 @@ import pytest
 
 from convcalc.analysis.count import count
 from convcalc.exporters.yaml.writer import write_spec
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
@@ -56,7 +57,7 @@ def test_there_are_nine():
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_light_model(path):
-    network = graph(str(path), strict=True)
+    network = graph(str(path), Overrides(strict=True))
     counted = count(network)
     assert (counted.figure("macs"), counted.figure("params")) == counted_from_the_file(path)
     if path.stem in PUBLISHED:

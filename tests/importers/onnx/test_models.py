@@ -16,6 +16,7 @@ from convcalc.analysis.count import count
 from convcalc.cli import FINE, run
 from convcalc.errors import SpecError
 from convcalc.exporters.yaml.writer import write_spec
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
 
 MODELS = DATA / "onnx"
@@ -50,7 +51,7 @@ FILES = sorted(MODELS.glob("*.onnx"))
 
 def read(path):
     _, how, _ = path.name.split(".")
-    return graph(str(path), inputs=("3x224x224",) if how == "free" else (), strict=True)
+    return graph(str(path), Overrides(inputs=("3x224x224",) if how == "free" else (), strict=True))
 
 
 def stored_in(path):
@@ -93,7 +94,9 @@ def test_input_sizes_are_bound_on_the_command_line():
         graph(path)
     assert "the input 'x' has free sizes: N x 3 x H x W" in str(error.value)
     assert "--input 3x224x224" in str(error.value)
-    macs = [count(graph(path, inputs=(text,))).figure("macs") for text in ("3x160x160", "160", "x=1x3x160x160")]
+    macs = [
+        count(graph(path, Overrides(inputs=(text,)))).figure("macs") for text in ("3x160x160", "160", "x=1x3x160x160")
+    ]
     assert macs == [925_798_400] * 3
 
 
@@ -132,7 +135,7 @@ def test_an_operator_without_a_rule_keeps_its_place(tmp_path):
     assert counted.figure("params") == 8 * 27 + 35 + 32  # learned values are known even there
     assert [layer.path for layer in counted.uncounted if not layer.kind.unknown_input] == ["the/Magic1"]
     with pytest.raises(SpecError, match=r"1 operator has no rule: my\.own:Magic \(the/Magic1\)"):
-        graph(path, strict=True)
+        graph(path, Overrides(strict=True))
 
 
 def test_keras_habits(tmp_path):
@@ -281,7 +284,7 @@ def test_functions_of_the_model_are_put_in_place(tmp_path):
         helper.make_function("local", "Block", ["a", "k"], ["d"], inside, [helper.make_opsetid("", 17)])
     )
     path.write_bytes(network.SerializeToString())
-    assert [layer.kind.name for layer in graph(str(path), strict=True).layers] == ["conv", "relu"]
+    assert [layer.kind.name for layer in graph(str(path), Overrides(strict=True)).layers] == ["conv", "relu"]
 
 
 def test_recurrence_over_rows(tmp_path):
@@ -307,7 +310,7 @@ def test_commands_take_a_model_where_they_take_a_spec(command, capsys):
 def test_import_writes_a_file_that_counts_alike(tmp_path, capsys):
     model, spec = str(MODELS / "resnet18.free.onnx"), str(tmp_path / "net.yaml")
     assert run(["import", model, "--input", "96", "-o", spec]) == FINE
-    assert count(graph(spec)).tallies == count(graph(model, inputs=("96",))).tallies
+    assert count(graph(spec)).tallies == count(graph(model, Overrides(inputs=("96",)))).tallies
 
 
 def test_what_is_behind_an_operator_whose_shape_is_known_counts(tmp_path):

@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 
 from convcalc.analysis.count import count
 from convcalc.exporters.yaml.writer import write_spec
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
 
 
@@ -15,7 +16,7 @@ from convcalc.loader import graph
 def read(tmp_path):
     def figures(nodes, weights=None, *shape, **options):
         path = save(tmp_path / "m.onnx", nodes, weights, *shape, **{"opset": 20, "producer": "pytorch", **options})
-        counted = count(graph(path, strict=True))
+        counted = count(graph(path, Overrides(strict=True)))
         write_spec(counted.graph)
         return counted
 

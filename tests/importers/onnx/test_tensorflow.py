@@ -6,11 +6,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from convcalc.analysis.count import count
 from convcalc.importers.onnx.importer import load
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
 
 
 def kinds(path, **options):
-    return [layer.kind.name for layer in graph(path, **options).layers]
+    return [layer.kind.name for layer in graph(path, Overrides(**options)).layers]
 
 
 def test_what_tensorflow_names_as_a_variable_is_learned_and_what_no_training_changes_is_not(tmp_path):
@@ -66,7 +67,7 @@ def test_names_are_those_of_the_layers_and_a_norm_that_was_folded_is_told(tmp_pa
     weights |= {"net_1.00/bn_1/batchnorm/mul:0": (1, 8, 1, 1), "const_fold_opt__3": (1, 8, 1, 1)}
     found = load(save(tmp_path / "m.onnx", nodes, weights, (1, 5, 5, 3)))
     assert [layer.path for layer in found.layers] == ["permute1", "net_1.00/c_1", "net_1.00/relu_1", "net_1.00/bn_1"]
-    assert "batch norm was folded" in found.about["note"]
+    assert "batch norm was folded" in found.provenance.note
     assert count(found).figure("params") == 24 + 8 + 16
 
 

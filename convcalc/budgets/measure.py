@@ -1,0 +1,149 @@
+"""Measure the figures of a network and check limits on them, each with the layers that contribute most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from math import prod
+from typing import NamedTuple
+
+from convcalc.analysis.align import align
+from convcalc.analysis.count import Count, Row, figure
+from convcalc.budgets.limits import SHAPES, Limit
+from convcalc.errors import Problem, SpecError, did_you_mean, quoted
+from convcalc.kinds import shape_text
+
+
+def _largest(row: Row) -> int:
+    """The elements of the largest output of a row."""
+    shapes = row.layer.outputs if row.layer else (row.output,)
+    return max((prod(shape) for shape in shapes), default=0)
+
+
+def _sum(name: str) -> Callable[[Row, int], int]:
+    return lambda row, bits: figure(name, row.tallies)
+
+
+# by figure: its value in one row at a precision in bits, and how a scope combines its rows
+_MEASURES: dict[str, tuple[Callable[[Row, int], int], Callable[[Sequence[int]], int]]] = {
+    "params": (_sum("params"), sum),
+    "weights": (_sum("weights"), sum),
+    "macs": (_sum("macs"), sum),
+    "flops": (_sum("flops"), sum),
+    "weight_bytes": (lambda row, bits: figure("params", row.tallies) * bits, lambda values: -(-sum(values) // 8)),
+    "activation": (lambda row, bits: _largest(row), lambda values: max(values, default=0)),
+    "activation_bytes": (lambda row, bits: _largest(row) * bits, lambda values: -(-max(values, default=0) // 8)),
+    "depth": (lambda row, bits: row.depth, sum),
+}
+
+
+class CheckedLimit(NamedTuple):
+    """The result of a limit: the value, its bound, the headroom, the value at the base, the heaviest layers."""
+
+    limit: Limit
+    rule: str
+    value: str | int
+    bound: str | int
+    headroom: int | None
+    base: int | None
+    heaviest: Sequence[tuple[str, int]]
+    ok: bool
+    message: str
+
+
+def check_limits(counted: Count, limits: Sequence[Limit], base: Count | None = None) -> list[CheckedLimit]:
+    """Check limits on a network, those on increases against `base`. Raises SpecError for a scope without layers.
+
+    >>> from convcalc.analysis.count import count
+    >>> from convcalc.loader import read
+    >>> counted = count(read("input: 256x28x28\\nlayers: [{conv: {filters: 16, kernel: 1}}]"))
+    >>> [(limit.value, limit.headroom, limit.ok) for limit in check_limits(counted, [Limit("weights", at_most=4000)])]
+    [(4096, -96, False)]
+    """
+    checked: list[CheckedLimit] = []
+    problems: list[Problem] = []
+    pairs = align(base.rows, counted.rows) if base else []
+    before = {pair.new.path: pair.old for pair in pairs if pair.old and pair.new}
+    for limit in limits:
+        if limit.figure in SHAPES:
+            checked.append(_check_shape(counted, limit))
+            continue
+        rows = _rows_in(counted, limit.scope)
+        if not rows:
+            kind, _, name = limit.scope.partition(" ")
+            known = {row.path for row in counted.rows} if kind == "layers" else {row.kind for row in counted.rows}
+            hint = did_you_mean(name, sorted(known))
+            problems.append(Problem(f"budget: {quoted(name)} matches no layer", limit.place, (), hint))
+            continue
+        checked += _check_limit(counted, limit, rows, base, before)
+    if problems:
+        raise SpecError(problems)
+    return checked
+
+
+def _check_shape(counted: Count, limit: Limit) -> CheckedLimit:
+    value = shape_text(counted.graph.outputs[-1].output)
+    ok = value == limit.value
+    message = limit.message or ("" if ok else f"output is {value}, the budget says {limit.value}")
+    return CheckedLimit(limit, "output", value, limit.value, None, None, (), ok, message)
+
+
+def _rows_in(counted: Count, scope: str) -> list[Row]:
+    group, _, name = scope.partition(" ")
+    if not scope:
+        return counted.rows
+    if group == "kinds":
+        return [row for row in counted.rows if row.kind == name]
+    return [row for row in counted.rows if fnmatchcase(row.path, name) or row.path.startswith(f"{name}/")]
+
+
+def measure(counted: Count, name: str, rows: Sequence[Row], bits: int = 32) -> int:
+    """Measure a figure over rows of a count; the depth of a whole network is that of its longest path."""
+    if name == "depth" and len(rows) == len(counted.rows):
+        return counted.depth
+    value_of, combine = _MEASURES[name]
+    return combine([value_of(row, bits) for row in rows])
+
+
+def _check_limit(
+    counted: Count, limit: Limit, rows: list[Row], base: Count | None, rows_before: Mapping[str, Row]
+) -> list[CheckedLimit]:
+    """Check each rule of a limit; `rows_before` are the rows at the base by their present path."""
+    value = measure(counted, limit.figure, rows, limit.bits)
+    before: dict[str, int] = {}
+    was = None
+    value_of = _MEASURES[limit.figure][0]
+    if base is not None:
+        old = _rows_in(base, limit.scope)
+        was = measure(base, limit.figure, old, limit.bits) if old else 0
+        before = {path: value_of(row, limit.bits) for path, row in rows_before.items()}
+    subject = f"{limit.figure} of {limit.scope.partition(' ')[2]}" if limit.scope else limit.figure
+    checked = []
+    for rule, bound, is_growth in _bounds(limit, was):
+        values = [(row.path, value_of(row, limit.bits) - (before.get(row.path, 0) if is_growth else 0)) for row in rows]
+        heaviest = [pair for pair in sorted(values, key=lambda pair: -pair[1])[:3] if pair[1] > 0]
+        if limit.figure.endswith("_bytes"):
+            heaviest = [(path, -(-bits // 8)) for path, bits in heaviest]
+        ok = value <= bound
+        text = f"{subject}: {value:,} is {value - bound:,} over the limit of {bound:,}"
+        if is_growth:
+            text += f" (it was {was:,})"
+        if limit.message:
+            text += f"; {limit.message}"
+        checked.append(CheckedLimit(limit, rule, value, bound, bound - value, was, heaviest, ok, "" if ok else text))
+    return checked
+
+
+def _bounds(limit: Limit, was: int | None) -> list[tuple[str, int, bool]]:
+    """The rules of a limit: name, largest allowed value, and whether it is on an increase."""
+    scope = f"/{limit.scope.replace(' ', '/')}" if limit.scope else ""
+    name = f"{limit.figure}{scope}"
+    bounds = [] if limit.at_most is None else [(f"{name}/at_most", limit.at_most, False)]
+    if was is not None and limit.increase is not None:
+        percent, absolute = limit.increase
+        allowed = [] if percent is None else [int(was * percent / 100)]
+        allowed += [] if absolute is None else [absolute]
+        bounds.append((f"{name}/max_increase", was + max(allowed), True))
+    if was is not None and limit.ratchet:
+        bounds.append((f"{name}/ratchet", was, True))
+    return bounds

@@ -1,0 +1,149 @@
+"""Kinds that add to their input or take parts of it: pad, crop, slice, split. They compute nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convcalc.kinds.fields import Choice, Integer, Sizes
+from convcalc.kinds.kind import Kind
+from convcalc.kinds.sizes import Shape, axis_of, rank, require, spread
+from convcalc.kinds.window import pairs, split
+
+_AXIS = ("channels", "last")
+
+
+class Pad(Kind, name="pad"):
+    """Adds a border to the grid: one width for all sides, one an axis, or [before, after] pairs.
+
+    >>> print_cost(Pad(amount=[[0, 1], [2, 2]]), "64x7x7")
+    64x8x11
+    """
+
+    amount = Sizes[Any](at_least=0, pairs=True, bare=True, also="padding pads", doc="width of the border")
+    mode = Choice("zeros", "reflect", "replicate", "circular", default="zeros", doc="what the border holds")
+    example = ("64x7x7", {"amount": 1})
+    torch = "ZeroPad2d ReflectionPad2d ReplicationPad2d ConstantPad2d pad"
+    keras = "ZeroPadding1D ZeroPadding2D ZeroPadding3D"
+    onnx = "Pad"
+
+    def output(self, *inputs: Shape) -> Shape:
+        rank(inputs[0], 2, 4, "pad")
+        channels, spatial = split(inputs[0])
+        padding = pairs(self.amount, len(spatial), "amount")
+        return (channels, *(size + before + after for size, (before, after) in zip(spatial, padding, strict=True)))
+
+
+class Crop(Kind, name="crop"):
+    """Takes a border off the grid: one width for all sides, one an axis, or [before, after] pairs.
+
+    >>> print_cost(Crop(amount=4), "64x64x64")
+    64x56x56
+    """
+
+    amount = Sizes[Any](at_least=0, pairs=True, bare=True, also="cropping border", doc="width of what is cut off")
+    example = ("64x64x64", {"amount": 4})
+    keras = "Cropping1D Cropping2D Cropping3D"
+
+    def output(self, *inputs: Shape) -> Shape:
+        rank(inputs[0], 2, 4, "crop")
+        channels, spatial = split(inputs[0])
+        sizes = []
+        for size, (before, after) in zip(spatial, pairs(self.amount, len(spatial), "amount"), strict=True):
+            left = size - before - after
+            require(left >= 1, "nothing is left of {grid}", "amount", "crop less", grid=spatial)
+            sizes.append(left)
+        return (channels, *sizes)
+
+
+class CenterCrop(Kind, name="center_crop"):
+    """The middle of the grid, in a given size (U-Net's copy and crop).
+
+    >>> print_cost(CenterCrop(size=56), "64x64x64")
+    64x56x56
+    """
+
+    size = Sizes[Any](bare=True, also="output_size", doc="size of what is kept")
+    example = ("64x64x64", {"size": 56})
+    torch = "CenterCrop"
+    keras = "CenterCrop"
+
+    def output(self, *inputs: Shape) -> Shape:
+        rank(inputs[0], 2, 4, "center_crop")
+        channels, spatial = split(inputs[0])
+        sizes = spread(self.size, len(spatial), "size")
+        for ours, theirs in zip(sizes, spatial, strict=True):
+            require(
+                ours <= theirs,
+                "a {size} crop does not fit the {grid} input",
+                "size",
+                size=sizes,
+                grid=spatial,
+            )
+        return (channels, *sizes)
+
+
+class Slice(Kind, name="slice"):
+    """Part of one axis: from `start` up to, not including, `stop`; negative numbers count from the end.
+
+    >>> print_cost(Slice(stop=58), "116x28x28")
+    58x28x28
+    >>> print_cost(Slice(axis=0, start=0, stop=1), "197x768")
+    1x768
+    """
+
+    axis = Integer[Any]("channels", at_least=-6, words=_AXIS, also="dim", doc="the axis")
+    start = Integer[int](0, at_least=-(10**9), doc="first element")
+    stop = Integer[Any](None, at_least=-(10**9), also="end", doc="behind the last element; to the end if left out")
+    step = Integer[int](1, doc="every how many")
+    example = ("116x28x28", {"stop": 58})
+    torch = "narrow index_select select"
+    onnx = "Slice"
+
+    def output(self, *inputs: Shape) -> Shape:
+        axis = axis_of(self.axis, inputs[0])
+        size = inputs[0][axis]
+        start = self.start + size * (self.start < 0)
+        stop = size if self.stop is None else self.stop + size * (self.stop < 0)
+        require(
+            (start >= 0) & (start < stop) & (stop <= size),
+            "{start} to {stop} is not a part of {size} elements",
+            "stop" if self.stop is not None else "start",
+            start=start,
+            stop=stop,
+            size=size,
+        )
+        return (*inputs[0][:axis], (stop - start + self.step - 1) // self.step, *inputs[0][axis + 1 :])
+
+
+class Split(Kind, name="split"):
+    """Cuts one axis into equal `parts` (a number) or into parts of the sizes listed. It has several outputs.
+
+    A later layer names the one it reads: `from: halves.0`.
+
+    >>> print_cost(Split(parts=2), "116x28x28")
+    58x28x28 and 58x28x28
+    """
+
+    parts = Sizes[Any](
+        most=64, bare=True, also="chunks split_size sections num_outputs", doc="how many, or their sizes: [24, 92]"
+    )
+    axis = Integer[Any]("channels", at_least=-6, words=_AXIS, also="dim", doc="the axis")
+    example = ("116x28x28", {"parts": 2})
+    torch = "chunk split tensor_split"
+    onnx = "Split"
+
+    def outputs(self, *inputs: Shape) -> tuple[Shape, ...]:
+        shape = inputs[0]
+        axis = axis_of(self.axis, shape)
+        facts: dict[str, Any] = {"size": shape[axis], "parts": self.parts}
+        if isinstance(self.parts, tuple):
+            require(sum(self.parts) == shape[axis], "parts {parts} do not add up to {size}", "parts", **facts)
+            sizes = self.parts
+        else:
+            require(shape[axis] % self.parts == 0, "{size} cannot be cut into {parts} parts", "parts", **facts)
+            require(self.parts <= 1024, "more than 1024 parts", "parts")
+            sizes = (shape[axis] // self.parts,) * self.parts
+        return tuple((*shape[:axis], size, *shape[axis + 1 :]) for size in sizes)
+
+    def output(self, *inputs: Shape) -> Shape:
+        return self.outputs(*inputs)[0]

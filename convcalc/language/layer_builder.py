@@ -1,0 +1,138 @@
+"""Check one layer's fields and put it into the graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convcalc.errors import LocatedError, UserError
+from convcalc.graph import Ref, cannot_share, same_weights
+from convcalc.kinds import Kind, shape_text
+from convcalc.kinds.fields import shown
+from convcalc.language.document import COMMON_FIELDS
+from convcalc.language.scope import Names, Refs, Use
+from convcalc.language.variables import AlreadyReported
+from convcalc.syntax.node import Node, describe
+
+if TYPE_CHECKING:
+    from convcalc.language.scope import Build, Report
+
+
+class LayerBuilder:
+    """Builds layers; `build` is called for each branch of a join, `report` for each error that is not raised."""
+
+    def __init__(self, names: Names, build: Build, report: Report) -> None:
+        self.names, self.build, self.report = names, build, report
+        self.graph = names.graph
+
+    def build_layer(self, kind: type[Kind], use: Use) -> Refs:
+        """Add a layer to the graph and return its outputs; None where it is invalid and an error was recorded."""
+        entry = use.entry
+        path, shares = self._path(use)
+        fields, branches = self._fields(kind, use)
+        layer = kind.__new__(kind)
+        is_known = self._fill(layer, fields, use, shares)
+        inputs = use.inputs if branches is None else self._branches(branches, kind, use)
+        if kind.inputs == (0, 0) and "from" not in entry.fields:
+            inputs = ()
+        if not is_known or inputs is None or not path:
+            self.names.paths.setdefault(path, None)
+            return None
+        try:
+            ref = self.graph.add(path, layer, inputs, shares, entry.place)
+        except UserError as error:
+            self.names.paths[path] = None
+            self.report(error, use, self._input_notes(path, inputs))
+            return None
+        added = self.graph.all[ref.layer]
+        if shares is not None and not same_weights(added, self.graph.all[shares]):
+            self.names.problems.append(cannot_share(added, self.graph.all[shares]))
+        if "via" in entry.fields:
+            added.via = self._via(use)
+        refs = tuple(Ref(ref.layer, port) for port in range(len(added.outputs)))
+        self.names.paths[path] = refs
+        return refs
+
+    def _path(self, use: Use) -> tuple[str, int | None]:
+        """The path of a layer and the index of the layer whose weights it shares.
+
+        The path is "" where it is invalid, so that the fields are still checked.
+        """
+        try:
+            path = self.names.new_path(use)
+            return path, self.names.shared_layer(use, path)
+        except LocatedError as error:
+            self.report(error, use)
+            return "", None
+
+    def _fields(self, kind: type[Kind], use: Use) -> tuple[dict[str, Node], Node | None]:
+        """The fields of the kind alone, and the branches of a join."""
+        entry = use.entry
+        fields = {key: node for key, node in entry.fields.items() if key not in COMMON_FIELDS}
+        branches = fields.pop("branches", None) if kind.has_branches else None
+        if entry.bare is not None and kind.has_branches:
+            branches = entry.bare
+        elif entry.bare is not None:
+            fields = {self._bare_field(kind, entry.bare): entry.bare}
+        return fields, branches
+
+    def _bare_field(self, kind: type[Kind], node: Node) -> str:
+        """The name of the field that a bare value sets."""
+        for key, field in kind.fields.items():
+            if field.bare:
+                return key
+        first = next(iter(kind.fields), "")
+        hint = f"write '{kind.name}: {{{first}: ...}}'" if first else f"write '{kind.name}' alone"
+        raise LocatedError(f"{kind.name} takes named fields, found {describe(node)}", node.place, hint)
+
+    def _fill(self, layer: Kind, fields: dict[str, Node], use: Use, shares: int | None) -> bool:
+        """Evaluate and check the fields; False where one is invalid and has been reported."""
+        if shares is not None and not fields and type(self.graph.all[shares].kind) is type(layer):
+            layer.__dict__.update(self.graph.all[shares].kind.__dict__)
+            return True
+        values, is_known = {}, True
+        for key, node in fields.items():
+            try:
+                values[key] = (self.names.value(node, use), node.is_quoted)
+            except AlreadyReported:
+                is_known = False
+            except LocatedError as error:
+                self.report(error, use)
+                is_known = False
+        errors = layer.fill(values)
+        for field_error in errors:
+            if field_error.field or is_known:  # a missing field may be the one that could not be evaluated
+                self.report(field_error, use)
+        return is_known and not errors
+
+    def _branches(self, node: Node, kind: type[Kind], use: Use) -> Refs:
+        """Build the branches of a join and return their outputs in order."""
+        if not isinstance(node.value, list) or not all(isinstance(item.value, list) for item in node.value):
+            wrong = node
+            if isinstance(node.value, list):
+                wrong = next(item for item in node.value if not isinstance(item.value, list))
+            hint = "write - [layers...] for each branch, [] for the skip"
+            raise LocatedError(f"{kind.name} takes a list of branches, each a list of layers", wrong.place, hint)
+        ends = [self.build(branch.value, use.scope, use.inputs) for branch in node.value]
+        refs: list[Ref] = []
+        for end in ends:
+            if end is None:
+                return None
+            refs.extend(end)
+        return tuple(refs)
+
+    def _via(self, use: Use) -> str:
+        """How code calls a layer: 'module' or 'function'."""
+        node = use.entry.fields["via"]
+        value = self.names.value(node, use)
+        if value in ("module", "function"):
+            return str(value)
+        raise LocatedError(f"'via' must be module or function, found {shown(value)}", node.place)
+
+    def _input_notes(self, path: str, refs: tuple[Ref, ...]) -> tuple[str, ...]:
+        """Notes that say which layers a layer's inputs come from."""
+        notes = []
+        for ref in refs[:4]:
+            layer = self.graph.all[ref.layer]
+            where = "" if layer.place is None else f" (line {layer.place.line})"
+            notes.append(f"'{path}' gets {shape_text(layer.outputs[ref.port])} from '{layer.path}'{where}")
+        return tuple(notes)

@@ -1,0 +1,60 @@
+"""Build the tables that `compare` prints: the totals of several networks, and their layers side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convcalc.analysis.compare import compare, matches
+from convcalc.analysis.count import Count
+from convcalc.report import Column, Report, Table
+from convcalc.tables.count import conditions, counted_report, lower_bound, title
+
+HEADINGS = {"macs": "MACs", "flops": "FLOPs", "other_params": "other params", "nonlinearities": "non-linearities"}
+
+
+def compare_report(counts: Sequence[Count], depth: int | None = None, only_totals: bool = False) -> Report:
+    """Networks side by side: a row a figure with the ratios to the first, then a row a layer."""
+    names = labels(counts)
+    tables = [total_table(counts, names)]
+    if not only_totals:
+        tables.append(layer_table(counts, names, depth))
+    return counted_report("compare", tables, counts)
+
+
+def labels(counts: Sequence[Count]) -> list[str]:
+    """A heading for each network: its name, numbered where two have the same."""
+    names = [title(counted.graph) for counted in counts]
+    return [
+        f"{name} ({names[: index + 1].count(name)})" if names.count(name) > 1 else name
+        for index, name in enumerate(names)
+    ]
+
+
+def total_table(counts: Sequence[Count], names: Sequence[str]) -> Table:
+    """A row a figure, a column a network, and how many times fewer or more than the first has."""
+    columns = [Column("figure", "", "text"), *(Column(name, name) for name in names)]
+    columns += [Column(f"{name}: ratio", f"{name} has", "times") for name in names[1:]]
+    rows = [[HEADINGS.get(total.figure, total.figure), *total.values, *total.ratios[1:]] for total in compare(counts)]
+    lines = [conditions(counted) for counted in counts]
+    notes = lines[:1] if len(set(lines)) == 1 else [f"{name}: {line}" for name, line in zip(names, lines, strict=True)]
+    notes += [
+        f"{name}: {lower_bound(counted)}" for name, counted in zip(names, counts, strict=True) if counted.uncounted
+    ]
+    return Table("", columns, rows, None, [*notes, f"fewer and more: than {names[0]} has"])
+
+
+def layer_table(counts: Sequence[Count], names: Sequence[str], depth: int | None) -> Table:
+    """A row a layer, matched by name: weights and MACs of each network, and the MACs drawn on one scale."""
+    pairs = matches(counts, depth)
+    largest = max((row.figure("macs") for match in pairs for row in match.rows if row), default=0) or 1
+    columns = [Column("name", "name", "name")]
+    for figure, heading in (("weights", "weights"), ("macs", "MACs")):
+        columns += [Column(f"{name}: {figure}", f"{heading} ({number})") for number, name in enumerate(names, 1)]
+    columns += [Column(f"{name}: share", f"({number})", "bar", optional=True) for number, name in enumerate(names, 1)]
+    rows = []
+    for path, layers in pairs:
+        figures = [row and row.figure(figure) for figure in ("weights", "macs") for row in layers]
+        rows.append([path, *figures, *(row and row.figure("macs") / largest for row in layers)])
+    totals = [counted.figure(figure) for figure in ("weights", "macs") for counted in counts]
+    legend = ", ".join(f"({number}) {name}" for number, name in enumerate(names, 1))
+    return Table("", columns, rows, ["total", *totals, *(None for _ in counts)], [f"{legend}; bars: MACs"])

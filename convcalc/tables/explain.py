@@ -1,0 +1,48 @@
+"""Build the tables that `explain` prints: each figure of a layer as formula, numbers and result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from convcalc.analysis.count import FLOP, Count
+from convcalc.analysis.explain import Line, Part, explain_layer, explain_sum, find, legend, rows_of
+from convcalc.kinds import Shape, shape_text
+from convcalc.report import Column, Report, Table
+from convcalc.tables.count import CONVENTIONS, NOTES, conditions, lower_bound, spec_facts
+
+COLUMNS = (Column("figure", "figure", "text"), Column("how", "formula = numbers = result", "equation"))
+
+
+def explain_report(counted: Count, layer: str = "") -> Report:
+    """A table for each layer, block or repeat that `layer` names; for "" all layers. Raises SpecError for none."""
+    tables = [_part_table(part, counted) for part in find(counted, layer)]
+    facts = {"conventions": CONVENTIONS, "spec": spec_facts(counted.graph), "batch": counted.graph.batch}
+    bound = (lower_bound(counted),) if counted.uncounted else ()
+    return Report("explain", tables, (conditions(counted), *bound, *NOTES, f"{FLOP}."), facts)
+
+
+def _part_table(part: Part, counted: Count) -> Table:
+    graph, layer, rows = counted.graph, part.layer, rows_of(part, counted)
+    facts = {"layer": part.path, "kind": part.label}
+    if layer is None:
+        title = f"{part.path or graph.name}: {part.label}, the sum over its parts"
+        return Table(title, COLUMNS, line_rows(explain_sum(rows, f"{part.path}/")), None, (), facts)
+    lines = explain_layer(layer, graph.batch)
+    letters = legend(layer.kind, lines)
+    notes = [f"letters: {letters}"] if letters else []
+    if layer.shares is not None:
+        notes.append(f"its weights are those of {graph.all[layer.shares].path}, counted there")
+    sums = explain_sum(rows, f"{part.path.rpartition('/')[0]}/")
+    lines += [line._replace(name=f"{line.name} with branches") for line in sums]
+    title = f"{part.path}: {part.label}, {_shapes(layer.shapes)} -> {_shapes(layer.outputs)}"
+    return Table(title, COLUMNS, line_rows(lines), None, notes, facts)
+
+
+def line_rows(lines: Sequence[Line]) -> list[list[Any]]:
+    """Explained figures as rows under COLUMNS."""
+    return [[line.name, {"formula": line.formula, "numbers": line.numbers, "value": line.value}] for line in lines]
+
+
+def _shapes(shapes: Sequence[Shape]) -> str:
+    return " and ".join(map(shape_text, shapes)) or "nothing"

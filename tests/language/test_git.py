@@ -298,7 +298,7 @@ REVISIONS = [
         "HEAD^{tree}",
         "HEAD^@",
         "HEAD^!",
-        "@{u}",
+        "@{99}",
         "x" * 200_000,
         "../../etc/passwd",
         "ext::sh",

@@ -60,7 +60,7 @@ class HarmlessStream:
 def harmless_output() -> Iterator[None]:
     """Nothing that is printed is a command, nor will be when a later step prints the file it was redirected to."""
     streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (stream and HarmlessStream(stream) for stream in streams)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = (stream and HarmlessStream(stream) for stream in streams)
     try:
         yield
     finally:

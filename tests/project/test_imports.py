@@ -9,7 +9,7 @@ from helpers.paths import ROOT
 PACKAGE = ROOT / "convcalc"
 # what each package, or file beside them, may import: all that is named in the lines above its own, and its own line
 ORDER = (
-    "errors __init__ discovery optional amounts arrays workflow_log",  # convcalc/__init__.py names the library's functions lazily
+    "errors __init__ discovery optional amounts arrays workflow_log",  # __init__ names the library's functions lazily
     "syntax",
     "kinds",
     "graph weight_sharing deploy",

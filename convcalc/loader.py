@@ -125,13 +125,13 @@ def graph_at(revision: str, spec: str, options: Mapping[str, Any]) -> Graph | No
 
     if spec == "-" or _reader(spec) is not None:
         raise SpecError(f"--base: {quoted(spec)} is no spec with a history", "name a file of the repository")
+    path = without_variant(spec)
     try:
         files = Revision(revision, spec, options.get("root"))
+        if Files().exists(path) and not files.exists(path):
+            return None
     except UserError as misfit:
         raise SpecError(misfit.message, misfit.hint) from None
-    path = without_variant(spec)
-    if Files().exists(path) and not files.exists(path):
-        return None
     known = {key: value for key, value in options.items() if key != "strict"}
     return build(*asked(spec, **known, is_strict=False, files=files))
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from convcalc.cli import BAD
+from convcalc.cli import run as convcalc
 from convcalc.errors import UserError
 from convcalc.language import git
 from convcalc.language.git import environment, find
@@ -412,6 +414,16 @@ def test_a_partial_clone_is_an_error_and_no_new_spec(origin):
     command = caught.value.hint.partition("run: ")[2].split()
     run(checkout, *command[1:])
     assert b"filters: 8," in found.load(str(checkout / "nets/net.yaml"))
+
+
+@pytest.mark.parametrize("left_out", ["blob:none", "tree:0"])
+def test_a_partial_clone_on_the_command_line(left_out, origin, capsys):
+    run(origin, "config", "uploadpack.allowFilter", "true")
+    checkout = clone(origin, f"--filter={left_out}")
+    assert convcalc(["check", str(checkout / "nets/net.yaml"), "--base", "origin/main"]) == BAD
+    assert "the clone is partial" in capsys.readouterr().err
+    assert convcalc(["diff", str(checkout / "nets/net.yaml"), "--base", "origin/main"]) == BAD
+    assert "the clone is partial" in capsys.readouterr().err
 
 
 def test_what_is_not_there(origin, tmp_path):

@@ -91,6 +91,15 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (to the end)
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return _run(arguments)
+    from convcalc.workflow_log import harmless_output
+
+    with harmless_output():
+        return _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         code = cli.main(arguments, prog_name="convcalc", standalone_mode=False)
         sys.stdout.flush()
@@ -98,7 +107,7 @@ def run(arguments: list[str] | None = None) -> int:
     except SpecError as error:
         return _print_error(f"{error}", BAD)
     except click.ClickException as error:
-        error.show()
+        error.show(sys.stderr)
         return BAD
     except (click.Abort, KeyboardInterrupt):
         return _print_error("interrupted", INTERRUPTED)

@@ -100,10 +100,10 @@ def graph_at(revision: str, spec: str, overrides: Overrides) -> Graph | None:
         raise SpecError(f"--base: {quoted(spec)} is no spec with a history", "name a file of the repository")
     try:
         files = Revision(revision, spec, overrides.root)
+        if name.exists and not files.exists(name.path):
+            return None
     except UserError as error:
         raise SpecError(error.message, error.hint) from None
-    if name.exists and not files.exists(name.path):
-        return None
     return build(*_open(name, overrides, is_strict=False, files=files))
 
 

@@ -6,6 +6,7 @@ from typing import TextIO
 
 from convcalc.formats._findings import path
 from convcalc.report import Report
+from convcalc.workflow_log import harmless
 
 OF_FINDINGS = True
 LEVELS = {"error": "error", "warn": "warning", "info": "notice"}
@@ -14,16 +15,17 @@ MOST = 9  # of each level, a tenth says how many more there are; GitHub drops th
 
 def write(report: Report, stream: TextIO) -> None:
     """Write a workflow command for each finding."""
+    write_command = getattr(stream, "write_command", stream.write)  # a log that takes no other commands
     for level, command in LEVELS.items():
         found = [finding for finding in report.broken if finding.level == level]
         for one in found[:MOST]:
             title = _property(f"convcalc ({one.rule})")
             place = f"file={_property(path(one.file))},line={one.line},col={one.column}"
-            stream.write(f"::{command} title={title},{place}::{_text(f'{one.scope}: {one.message}')}\n")
+            write_command(f"::{command} title={title},{place}::{_text(f'{one.scope}: {one.message}')}\n")
         if len(found) > MOST:
-            stream.write(f"::{command} title=convcalc::and {len(found) - MOST} more, see the log\n")
+            write_command(f"::{command} title=convcalc::and {len(found) - MOST} more, see the log\n")
     if not report.broken:
-        stream.write("::debug::convcalc: nothing found\n")
+        write_command("::debug::convcalc: nothing found\n")
 
 
 def append_summary(report: Report) -> None:
@@ -40,8 +42,8 @@ def append_summary(report: Report) -> None:
 
 
 def _text(text: str) -> str:
-    """Text that ends neither the line nor the command."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """Text that ends neither the line nor the command, and holds none."""
+    return harmless(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"), before=".")
 
 
 def _property(text: str) -> str:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-from os.path import basename, dirname, isdir
+import os
+from os.path import basename, dirname, join, realpath, relpath
 
 from convcalc.catalogue import catalogue_folder
-from convcalc.errors import UserError, printable, quoted
+from convcalc.errors import UserError, quoted
+from convcalc.language.git import Entry, find
 from convcalc.language.sources import Files
-
-
-def _git(folder: str, *words: str) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(["git", *words], cwd=folder or ".", capture_output=True, check=False)
-    except FileNotFoundError:
-        raise UserError("--base needs git, which is not installed") from None
+from convcalc.syntax.encoding import MOST_BYTES
 
 
 class Revision(Files):
@@ -24,28 +19,39 @@ class Revision(Files):
 
     def __init__(self, revision: str, spec: str, root: str | None = None, merge_base: bool = True) -> None:
         super().__init__(root)
-        folder = dirname(spec)
-        found = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        if found.returncode:
-            remote, _, branch = revision.rpartition("/")
-            fetch = f"git fetch --depth=1 {remote or 'origin'} {branch}"
-            raise UserError(f"base {quoted(revision)} is not in this repository", hint=f"run: {printable(fetch)}")
-        self.commit = found.stdout.decode().strip()
-        if merge_base:
-            common = _git(folder, "merge-base", self.commit, "HEAD")
-            self.commit = common.stdout.decode().strip() if not common.returncode else self.commit
+        repository = find(dirname(spec))
+        if repository is None:
+            raise UserError(f"--base: {quoted(spec)} is in no git repository")
+        commit = repository.commit(revision)
+        if commit is None:
+            hint = repository.advice(revision)
+            raise UserError(f"base {quoted(revision)} is not in this repository", hint=hint)
+        self.repository = repository
+        self.commit = (repository.merge_base(commit, "HEAD") if merge_base else None) or commit
         self.name = revision
 
     def exists(self, path: str) -> bool:
-        folder = dirname(path)
-        if folder and not isdir(folder):
-            return False
-        return _git(folder, "cat-file", "-e", f"{self.commit}:./{basename(path)}").returncode == 0
+        return self._entry(path) is not None
 
     def load(self, path: str, name: str = "") -> bytes:
-        if path.startswith(catalogue_folder()) and not self.exists(path):
+        entry = self._entry(path)
+        if entry is None and path.startswith(catalogue_folder()):
             return super().load(path, name)
-        found = _git(dirname(path), "show", f"{self.commit}:./{basename(path)}")
-        if found.returncode:
-            raise UserError(f"{quoted(name or path)} cannot be read at {quoted(self.name)}")
-        return self._limit(found.stdout, name or path)
+        shown = quoted(name or path)
+        if entry is None or not entry.mode.startswith("100"):
+            what = "is a link" if entry is not None and entry.mode == "120000" else "cannot be read"
+            raise UserError(f"{shown} {what} at {quoted(self.name)}")
+        try:
+            data = self.repository.blob(entry.object_id, MOST_BYTES)
+        except UserError as error:
+            raise UserError(f"{shown} cannot be read at {quoted(self.name)}", hint=error.hint) from None
+        if data is None:
+            raise UserError(f"{shown} is larger than {MOST_BYTES // 2**20} MiB at {quoted(self.name)}")
+        return data
+
+    def _entry(self, path: str) -> Entry | None:
+        """What the commit holds under a path. The folder's links are resolved as they are now, a link itself is not."""
+        place = relpath(join(realpath(dirname(path)), basename(path)), self.repository.root)
+        if place.startswith(".."):
+            return None
+        return self.repository.entry(self.commit, place.replace(os.sep, "/"))

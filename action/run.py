@@ -1,8 +1,8 @@
 """Run `convcalc check` for action.yml, with annotations and the summary of the step, then write one comment.
 
-All inputs are environment variables. The exit code is that of `convcalc check`, even if the comment fails. While another
-program runs, the token is in no environment, not in this process's own either; and nothing that is printed is a command
-to the runner, except for annotations.
+All inputs are environment variables. The exit code is that of `convcalc check`, even if the comment fails. While
+another program runs, the token is in no environment, not in this process's own either; and nothing that is printed is a
+command to the runner, except for annotations.
 """
 
 from __future__ import annotations

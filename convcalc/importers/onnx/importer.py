@@ -72,7 +72,7 @@ def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
     if node.operator not in _KEEP_SHAPE or any(value is not None and value.ref is not None for value in inputs):
         return []
     origins = tuple(dict.fromkeys(name for value in inputs if value is not None for name in value.source_weights))
-    first = inputs[0]
+    first = inputs[0] if inputs else None
     return [] if first is None else [Value(first.sizes, source_weights=origins, dtype=first.dtype)]
 
 

@@ -32,6 +32,8 @@ def gathered(
 ) -> Value:
     """A layer that moves elements of its inputs into a known shape."""
     shape = checked(shape)
+    if batch is not None and batch >= len(shape):
+        raise Unsupported("output without the batch axis")
     return ctx.layer(node, "gather", sources, shape, batch, shape=ctx.inner(shape, batch))
 
 
@@ -60,6 +62,8 @@ def aligned(
 ) -> tuple[int | None, list[Ref]]:
     """The batch axis of an output that several values broadcast to, and each value with as many axes as the output."""
     rank = len(shape)
+    if any(len(own) > rank for own in shapes):
+        raise Unsupported("input with more axes than the output")
     batches = {
         value.batch + rank - len(own) for value, own in zip(values, shapes, strict=True) if value.batch is not None
     }
@@ -85,8 +89,7 @@ def bias_after(
     """
     if bias is not None or len(node.outputs) != 1:
         return bias, node, False
-    add = ctx.only_reader(node.outputs[0], ("Add",))
-    value = ctx.values.get(other_input(add, node.outputs[0])) if add is not None else None
+    add, value = add_after(ctx, node)
     if add is None or value is None or value.ref is not None or value.shape is None or prod(value.shape) != features:
         return None, node, False
     at = value.rank - 1 - spatial_axes
@@ -100,10 +103,12 @@ def bias_after(
     return value, fused, True
 
 
-def other_input(node: Node, name: str) -> str:
-    """The input of a binary node that is not `name`; "" where there is none or several."""
-    others = [other for other in node.inputs if other != name]
-    return others[0] if len(others) == 1 else ""
+def add_after(ctx: Context, node: Node) -> tuple[Node | None, Value | None]:
+    """The Add that alone reads a node's first output, and the other value that it adds."""
+    output = node.outputs[0] if node.outputs else ""
+    add = ctx.only_reader(output, ("Add",))
+    others = [name for name in add.inputs if name != output] if add is not None and add.outputs else []
+    return (add, ctx.values.get(others[0])) if len(others) == 1 else (None, None)
 
 
 def initial_state(ctx: Context, value: Value) -> Value:

@@ -196,8 +196,8 @@ def _window_and_extra(node: Node, kernel: Sequence[int]) -> tuple[Fields, list[i
 def pool(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
     kernel = node.ints("kernel_shape")
-    if not kernel:
-        raise Unsupported("no kernel_shape")
+    if not kernel or not value.rank:
+        raise Unsupported("no kernel_shape" if value.rank else "scalar input")
     fields = _window(node, kernel)
     if "stride" not in fields:
         fields["stride"] = 1

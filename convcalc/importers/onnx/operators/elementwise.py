@@ -9,7 +9,7 @@ from typing import Any
 from convcalc.importers.onnx.constant_arithmetic import arithmetic
 from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.model import Node, Unsupported
-from convcalc.importers.onnx.operators._layers import aligned, constant_like, gathered, other_input, same_shape
+from convcalc.importers.onnx.operators._layers import add_after, aligned, constant_like, gathered, same_shape
 from convcalc.importers.onnx.operators.registry import rule
 from convcalc.importers.onnx.values import Inputs, Value, axis_at, broadcast, checked, given, optional
 
@@ -195,8 +195,7 @@ def _scale(ctx: Context, node: Node, value: Value, factor: Value) -> Value | Non
     if axis:
         fields["axis"] = "last" if axis == len(ctx.inner(value.sizes, value.batch)) - 1 else axis
     weights = [factor]
-    add = ctx.only_reader(node.outputs[0], ("Add",)) if node.operator == "Mul" and node.outputs else None
-    offset = ctx.values.get(other_input(add, node.outputs[0])) if add is not None else None
+    add, offset = add_after(ctx, node) if node.operator == "Mul" else (None, None)
     if add is not None and offset is not None and _is_learned(offset) and offset.shape == factor.sizes:
         ctx.fuse(node, add)
         weights.append(offset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -12,7 +12,7 @@ from convcalc.importers.onnx.model import Node
 from convcalc.importers.onnx.operators._layers import constant_like
 from convcalc.importers.onnx.operators.registry import rule
 from convcalc.importers.onnx.operators.reshape import without_axes
-from convcalc.importers.onnx.values import Inputs, Shape, Value, axes_of, axis_at, given
+from convcalc.importers.onnx.values import Inputs, Value, axes_of, axis_at, given
 
 _REDUCTIONS: dict[str, Callable[[list[Any]], Any]] = {
     "ReduceProd": prod,
@@ -42,11 +42,18 @@ def reduce_axes(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if is_spatial and node.operator in _POOLS:
         pooled = ctx.layer(node, _POOLS[node.operator], [value], kept, 0)
         return [pooled if keep else without_axes(ctx, node, pooled, set(axes))]
+    batch = value.batch
+    if batch is not None and not keep:
+        batch = None if batch in axes else batch - sum(axis < batch for axis in axes)
     if value.batch is not None and value.batch in axes and value.sizes[value.batch] == 1:
         axes = [axis for axis in axes if axis != value.batch]
         if not axes:
             return [value if keep else without_axes(ctx, node, value, {value.batch})]
-    return [_reduce(ctx, node, value, axes, shape, keep)]
+    inner = tuple(ctx.inner_axis(value, axis) for axis in axes)
+    fields: dict[str, Any] = {"axes": inner[0] if len(inner) == 1 else inner}
+    fields.update({"operation": "comparisons"} if node.operator in _COMPARISONS else {})
+    fields.update({"keep": True} if keep else {})
+    return [ctx.layer(node, "reduce", [value], shape, batch, **fields)]
 
 
 def _axes(node: Node, inputs: Inputs, rank: int) -> list[int] | None:
@@ -57,17 +64,6 @@ def _axes(node: Node, inputs: Inputs, rank: int) -> list[int] | None:
     if not axes:
         return None if node.int("noop_with_empty_axes") else list(range(rank))
     return sorted({axis_at(axis, rank) for axis in axes})
-
-
-def _reduce(ctx: Context, node: Node, value: Value, axes: Sequence[int], shape: Shape, keep: bool) -> Value:
-    inner = tuple(ctx.inner_axis(value, axis) for axis in axes)
-    batch = value.batch
-    if batch is not None and not keep:
-        batch = None if batch in axes else batch - sum(axis < batch for axis in axes)
-    fields: dict[str, Any] = {"axes": inner[0] if len(inner) == 1 else inner}
-    fields.update({"operation": "comparisons"} if node.operator in _COMPARISONS else {})
-    fields.update({"keep": True} if keep else {})
-    return ctx.layer(node, "reduce", [value], shape, batch, **fields)
 
 
 def _reduced(name: str, value: Value) -> list[Any] | None:

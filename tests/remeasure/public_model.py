@@ -1,12 +1,13 @@
 """Make one public model and count it through each route; `public_models.py` runs this in a process for each model.
 
-It reads a request as JSON from stdin and writes what it found to the file that the request names, after every route,
-so that a route that takes too long loses no other. The text of `construct` in the truth file is run as Python.
+What is found is written to the file that a request names, after every route, so that a route that takes too long
+loses no other. The text of `construct` in the truth file is run as Python.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import gc
 import importlib
 import json
@@ -14,12 +15,24 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false"}
 MOST_KEPT = 20_000_000  # bytes of an exported model that is kept
+PACKAGES = {
+    "diffusers": ["diffusers"],
+    "monai": ["monai.networks.nets"],
+    "others": ["efficientnet_pytorch"],
+    "pytorchcv": ["pytorchcv.model_provider"],
+    "smp": ["segmentation_models_pytorch"],
+    "timm": ["timm"],
+    "torchvision": ["torchvision.models"],
+    "transformers": ["transformers", "transformers.modeling_utils"],
+    "ultralytics": ["ultralytics.nn.tasks"],
+}
 
 # The names that `construct` uses for the sizes of the small Hugging Face models
 ENCODER = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
@@ -59,20 +72,36 @@ REAL_TIME_DETECTION = {
 ULTRALYTICS = {"pose": "PoseModel", "seg": "SegmentationModel", "cls": "ClassificationModel", "obb": "OBBModel"}
 
 
-def main() -> None:
-    """Measure what the request asks for."""
-    request = json.load(sys.stdin)
-    limit_memory(request["memory"])
+def warm(tree: str, groups: Iterable[str]) -> None:
+    """Import what every model needs, so that a process made by a fork has it: a copy costs nothing."""
     os.environ.update(OFFLINE)
-    sys.path.insert(0, request["tree"])
+    sys.path.insert(0, tree)
     import torch
 
     torch.set_num_threads(1)
-    entry, found = request["entry"], {}
+    import convcalc
+
+    with torch.device("meta"):  # one export loads PyTorch's whole exporter
+        convcalc.from_torch(torch.nn.Conv2d(1, 1, 1), torch.empty(1, 1, 2, 2))
+    for group in groups:
+        for package in PACKAGES.get(group, ()):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(package)
+
+
+def run(request: Mapping[str, Any]) -> None:
+    """Measure what a request asks for, in a process of its own."""
+    limit_memory(request["memory"])
+    os.chdir(Path(request["into"]).parent)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    warnings.simplefilter("ignore")
+    found: dict[str, Any] = {}
     for route in request["routes"]:
         began = time.perf_counter()
         try:
-            found[route] = ROUTES[route](entry, Path(request["keep"]) if request["keep"] else None)
+            found[route] = ROUTES[route](request["entry"], Path(request["keep"]) if request["keep"] else None)
         except Exception as error:  # the next route may still answer
             found[route] = {"not_built": told(error)}
         found[route]["seconds"] = round(time.perf_counter() - began, 1)
@@ -185,7 +214,7 @@ def by_class(package: str) -> Callable[..., Any]:
 def segmentation(cls: str, enc: str, kw: Mapping[str, Any]) -> Any:
     """A network of segmentation-models-pytorch over an encoder without weights."""
     package = importlib.import_module("segmentation_models_pytorch")
-    return getattr(package, cls)(encoder_name=enc, encoder_weights=None, **kw)
+    return getattr(package, cls)(encoder_name=enc, encoder_weights=None, **{"classes": 3, **kw})
 
 
 MAKERS: dict[str, Callable[..., Any]] = {
@@ -333,6 +362,3 @@ def plain(value: Any) -> Any:
 
 
 ROUTES = {"module": through_module, "onnx": through_file(True), "onnx_older": through_file(False)}
-
-if __name__ == "__main__":
-    main()

@@ -7,8 +7,8 @@
 TRUTH.json is a list of models: how each is constructed, its inputs, its right figures. It needs the packages that the
 models come from (torch, torchvision, timm, transformers, pytorchcv, segmentation-models-pytorch, monai, diffusers,
 ultralytics, efficientnet_pytorch, scipy) beside onnx and onnxscript; nothing is downloaded. Each model runs in a
-process of its own with limits of time and memory. Routes: the module, a file of PyTorch's exporter, a file of the
-older one.
+process of its own, made by a fork, with limits of time and memory. Routes: the module, a file of PyTorch's exporter,
+a file of the older one.
 
 A figure is `exact`; or it differs and the report names the difference (`said`); or unused parameters are left out
 and nothing says so (`unused`); or it is marked as a lower bound (`bound`); or it is wrong in silence (`silent`).
@@ -18,18 +18,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import re
-import subprocess
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
-WORKER = Path(__file__).with_name("public_model.py")
 ROUTES = ("module", "onnx", "onnx_older")
 FOLDED = {"onnx": "params_B_batch_norms_folded", "onnx_older": "params_C_batch_norms_folded"}
 VERDICTS = ("exact", "said", "unused", "bound", "silent", "refused", "not built")
@@ -89,53 +89,76 @@ def arguments() -> argparse.Namespace:
 
 def measure_all(entries: Sequence[Found], options: argparse.Namespace, results: dict[str, dict[str, Any]]) -> None:
     """Add each model's results by route, and write them as they come."""
-    lock = Lock()
-
-    def one(entry: Found) -> None:
+    waiting = []
+    for entry in entries:
         routes = [route for route in options.route if route not in results.get(entry["name"], {})]
-        if not routes:
-            return
-        found = measured(entry, routes, options)
-        with lock:
-            results.setdefault(entry["name"], {}).update(found)
-            for route in routes:
-                says = verdict(entry["truth"], route, found[route]).both
-                print(f"{entry['name']:48} {route:10} {found[route].get('seconds', 0):6.1f} s  {says}", file=sys.stderr)
-            if options.json:
-                options.json.write_text(json.dumps({"results": results}, indent=1) + "\n")
+        if routes:
+            waiting.append((entry, routes))
+    if not waiting:
+        return
+    import public_model  # beside this file; it needs torch
 
-    with ThreadPoolExecutor(options.workers) as pool:
-        list(pool.map(one, entries))
-
-
-def measured(entry: Found, routes: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
-    """What a process of its own finds by route; where it ends early, the reason."""
+    public_model.warm(str(options.tree.resolve()), {entry["group"] for entry, _ in waiting})
     with tempfile.TemporaryDirectory(prefix="convcalc-remeasure-") as folder:
-        into = Path(folder) / "found.json"
-        request = {
-            "entry": entry,
-            "routes": routes,
-            "tree": str(options.tree.resolve()),
-            "keep": str(options.keep.resolve()) if options.keep else "",
-            "memory": options.memory,
-            "into": str(into),
-        }
-        command = [sys.executable, "-W", "ignore", str(WORKER)]
-        try:
-            done = subprocess.run(
-                command,
-                input=json.dumps(request),
-                capture_output=True,
-                text=True,
-                timeout=options.timeout,
-                check=False,
-                cwd=folder,
-            )
-            reason = f"the process ended with {done.returncode}: {' '.join(done.stderr.split())[-300:]}"
-        except subprocess.TimeoutExpired:
-            reason = f"not done after {options.timeout:g} s"
-        found = json.loads(into.read_text()) if into.is_file() else {}
-    return {route: found.get(route, {"not_built": reason}) for route in routes}
+        running: list[Running] = []
+        while waiting or running:
+            while waiting and len(running) < options.workers:
+                running.append(start(*waiting.pop(0), options, Path(folder), public_model.run))
+            for one in [one for one in running if not one.process.is_alive() or time.monotonic() > one.until]:
+                running.remove(one)
+                found = ended(one, options.timeout)
+                results.setdefault(one.entry["name"], {}).update(found)
+                show(one.entry, found)
+                if options.json:
+                    options.json.write_text(json.dumps({"results": results}, indent=1) + "\n")
+            time.sleep(0.05)
+
+
+class Running(NamedTuple):
+    """A model that is being measured in a process of its own, until when it may run, where its results are written."""
+
+    entry: Found
+    routes: Sequence[str]
+    process: BaseProcess
+    until: float
+    into: Path
+
+
+def start(
+    entry: Found, routes: Sequence[str], options: argparse.Namespace, folder: Path, run: Callable[[Found], None]
+) -> Running:
+    """Begin to measure a model."""
+    own = folder / entry["name"]
+    own.mkdir()
+    request = {
+        "entry": entry,
+        "routes": routes,
+        "keep": str(options.keep.resolve()) if options.keep else "",
+        "memory": options.memory,
+        "into": str(own / "found.json"),
+    }
+    process = multiprocessing.get_context("fork").Process(target=run, args=(request,), daemon=True)
+    process.start()
+    return Running(entry, routes, process, time.monotonic() + options.timeout, own / "found.json")
+
+
+def ended(one: Running, timeout: float) -> dict[str, Any]:
+    """What a process found by route; where it ended early, the reason."""
+    reason = f"the process ended with {one.process.exitcode}"
+    if one.process.is_alive():
+        one.process.kill()
+        reason = f"not done after {timeout:g} s"
+    one.process.join()
+    found = json.loads(one.into.read_text()) if one.into.is_file() else {}
+    shutil.rmtree(one.into.parent)
+    return {route: found.get(route, {"not_built": reason}) for route in one.routes}
+
+
+def show(entry: Found, found: Found) -> None:
+    """A line of progress for each route."""
+    for route, one in found.items():
+        says = verdict(entry["truth"], route, one).both
+        print(f"{entry['name']:48} {route:10} {one.get('seconds', 0):6.1f} s  {says}", file=sys.stderr, flush=True)
 
 
 # Verdicts

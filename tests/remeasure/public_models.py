@@ -2,6 +2,7 @@
 
     python tests/remeasure/public_models.py TRUTH.json --route module --json now.json
     python tests/remeasure/public_models.py TRUTH.json --group timm --against before.json
+    python tests/remeasure/public_models.py TRUTH.json --show before.json --route module onnx
     python tests/remeasure/public_models.py TRUTH.json --only hf__bert hf__detr --route onnx onnx_older
 
 TRUTH.json is a list of models: how each is constructed, its inputs, its right figures. It needs the packages that the
@@ -10,8 +11,7 @@ ultralytics, efficientnet_pytorch, scipy) beside onnx and onnxscript; nothing is
 process of its own, made by a fork, with limits of time and memory. Routes: the module, a file of PyTorch's exporter,
 a file of the older one.
 
-A figure is `exact`; or it differs and the report names the difference (`said`); or unused parameters are left out
-and nothing says so (`unused`); or it is marked as a lower bound (`bound`); or it is wrong in silence (`silent`).
+What the verdicts mean stands in `public_verdict.py`.
 """
 
 from __future__ import annotations
@@ -19,31 +19,25 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatch
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parent))
+
+from public_verdict import FOLDED, VERDICTS, Found, Verdict, verdict  # noqa: E402
+
 ROUTES = ("module", "onnx", "onnx_older")
-FOLDED = {"onnx": "params_B_batch_norms_folded", "onnx_older": "params_C_batch_norms_folded"}
-VERDICTS = ("exact", "said", "unused", "bound", "silent", "refused", "not built")
-AMOUNT = re.compile(r"(?<![\w.,])(\d+(?:,\d{3})*)(?![\w.])(?: [\w-]+){0,3}? (?:param|weight|element|value|MAC)")
-
-Found = Mapping[str, Any]
-
-
-class Verdict(NamedTuple):
-    """How a model's figures compare: one word for each figure, and one for both."""
-
-    params: str
-    macs: str
-    both: str
+USUAL = ("1 MAC", "input ", "depth ", "outputs: ")  # how notes begin that every report has
+# MACs of operators for which PyTorch's counter has no formula: a model -> how many more are right
+UNSEEN = {"diff__VQModel": 1024 * 16 * (3 + 2)}  # cdist, which PyTorch computes as a product of vectors of c + 2
 
 
 def main() -> None:
@@ -53,14 +47,20 @@ def main() -> None:
         entry
         for entry in json.loads(options.truth.read_text())
         if (not options.group or entry["group"] in options.group)
-        and (not options.only or any(part in entry["name"] for part in options.only))
+        and (not options.only or any(fnmatch(entry["name"], pattern) for pattern in options.only))
     ]
+    for entry in entries:
+        if entry["name"] in UNSEEN:
+            entry["truth"]["macs_with_unseen"] = entry["truth"]["macs"] + UNSEEN[entry["name"]]
     results: dict[str, dict[str, Any]] = {}
-    if options.resume and options.json and options.json.is_file():
-        results = json.loads(options.json.read_text())["results"]
+    if options.show:
+        results = earlier(options.show)
+    elif options.resume and options.json and options.json.is_file():
+        results = earlier(options.json)
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
-    measure_all(entries, options, results)
+    if not options.show:
+        measure_all(entries, options, results)
     names = {entry["name"] for entry in entries}
     chosen = {name: found for name, found in results.items() if name in names}
     print("\n".join(table(entries, chosen, options.route)))
@@ -75,7 +75,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("truth", type=Path, help="the file of models and their right figures")
     parser.add_argument("--route", nargs="+", choices=ROUTES, default=["module"])
     parser.add_argument("--group", nargs="+", default=[], help="models of these packages")
-    parser.add_argument("--only", nargs="+", default=[], help="models whose names contain one of these")
+    parser.add_argument("--only", nargs="+", default=[], help="models by name, or by a pattern such as hf__bert*")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a model and all its routes")
     parser.add_argument("--memory", type=float, default=8, help="GB for a process")
@@ -83,6 +83,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="a folder for small exported files, read from it when run again")
     parser.add_argument("--json", type=Path, help="where the results are written, after each model")
     parser.add_argument("--resume", action="store_true", help="measure only what the file of --json has not")
+    parser.add_argument("--show", type=Path, help="measure nothing: print these results, or those of a truth file")
     parser.add_argument("--against", type=Path, help="earlier results, or a truth file that has some: what changed")
     return parser.parse_args()
 
@@ -161,113 +162,6 @@ def show(entry: Found, found: Found) -> None:
         print(f"{entry['name']:48} {route:10} {one.get('seconds', 0):6.1f} s  {says}", file=sys.stderr, flush=True)
 
 
-# Verdicts
-
-
-def verdict(truth: Found, route: str, found: Found) -> Verdict:
-    """Whether figures are right, by route: a file stores only what its exporter kept, a module has all its parameters.
-
-    >>> truth = {"params": 100, "params_used": 90, "macs": 1000}
-    >>> verdict(truth, "module", {"params": 100, "macs": 1000, "status": "complete"})
-    Verdict(params='exact', macs='exact', both='exact')
-    >>> verdict(truth, "module", {"params": 90, "macs": 1000, "status": "complete"}).both
-    'unused'
-    >>> balance = {"counted": 90, "in_no_layer": [{"name": "mask", "params": 4}, {"name": "cls", "params": 6}]}
-    >>> verdict(truth, "module", {"params": 90, "macs": 1000, "status": "complete", "balance": [balance]}).both
-    'said'
-    >>> verdict(truth, "onnx", {"params": 90, "macs": 900, "status": "complete"})
-    Verdict(params='exact', macs='silent', both='silent')
-    >>> verdict(truth, "onnx", {"params": 90, "macs": 900, "status": "lower_bound"}).both
-    'bound'
-    """
-    for reason in ("refused", "not_built"):
-        if reason in found:
-            says = reason.replace("_", " ")
-            return Verdict(says, says, says)
-    params, macs = of_params(truth, route, found), of_macs(truth, found)
-    if found["status"] == "lower_bound":
-        is_above = found["params"] > most_params(truth) or found["macs"] > truth["macs"]
-        return Verdict(params, macs, "silent" if is_above else "bound")
-    return Verdict(params, macs, max(params, macs, key=VERDICTS.index))
-
-
-def of_params(truth: Found, route: str, found: Found) -> str:
-    """The verdict on params."""
-    less = {truth[key] for key in ("params_used", "params_outputs_need") if key in truth}
-    right = {truth["params"]} if route == "module" else {truth["params"], *less, truth.get(FOLDED[route])}
-    if found["params"] in right:
-        return "exact"
-    missing = [value - found["params"] for value in (truth["params"], *less, truth.get(FOLDED.get(route, ""))) if value]
-    if any(is_named(abs(amount), found) for amount in missing):
-        return "said"
-    if route != "module" and is_covered(missing, found):
-        return "said"
-    return "unused" if found["params"] in less else "silent"
-
-
-def most_params(truth: Found) -> int:
-    """The most params that are right by any account."""
-    return max(int(value) for key, value in truth.items() if key.startswith("params") and value)
-
-
-def of_macs(truth: Found, found: Found) -> str:
-    """The verdict on MACs."""
-    if found["macs"] == truth["macs"]:
-        return "exact"
-    return "said" if is_named(abs(truth["macs"] - found["macs"]), found) else "silent"
-
-
-def is_named(amount: int, found: Found) -> bool:
-    """Whether the report states this amount: in its balance, as a sum of its parts, or in a note with a unit.
-
-    >>> is_named(1024, {"notes": ["1,024 params are in no layer: mask_token (never used)"]})
-    True
-    """
-    stated = {number for note in found.get("notes", ()) for number in amounts(note)}
-    return amount in stated | set(numbers(found.get("balance", []))) - {0, 1}
-
-
-def is_covered(missing: Iterable[int], found: Found) -> bool:
-    """Whether notes of folded batch norms, or of tables kept as stored, are about as many params as differ."""
-    text = " ".join(found.get("notes", ()))
-    folded = found.get("norm_params") or 0 if re.search("batch norms? (was|were) folded", text) else 0
-    tables = max((most for note in found.get("notes", ()) if "stored" in note for most in amounts(note)), default=0)
-    return any(0 < amount <= folded or 0 < abs(amount) <= tables for amount in missing)
-
-
-def amounts(note: str) -> list[int]:
-    """The numbers of params, values or MACs in a text.
-
-    >>> amounts("12,345 learned values are as the exporter stored them (2 of them); 64 MACs no output needs")
-    [12345, 64]
-    """
-    return [int(number.replace(",", "")) for number in AMOUNT.findall(note)]
-
-
-def numbers(value: Any) -> Iterator[int]:
-    """All whole numbers in nested values, and the sums over lists of the numbers under one name.
-
-    >>> sorted(set(numbers({"left": [{"params": 2}, {"params": 5}]})))
-    [2, 5, 7]
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        yield value
-    elif isinstance(value, str):
-        yield from amounts(value)
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from numbers(inner)
-        parts = list(value.values())
-        if parts and all(isinstance(part, int) for part in parts):
-            yield sum(parts)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from numbers(inner)
-        rows = [inner for inner in value if isinstance(inner, Mapping)]
-        for key in {key for row in rows for key in row}:
-            yield sum(row[key] for row in rows if isinstance(row.get(key), int))
-
-
 # What is printed
 
 
@@ -313,7 +207,7 @@ def compared(truth: Found, route: str, found: Found, says: Verdict) -> str:
     """The figures that differ and the notes, on one line."""
     for reason in ("refused", "not_built"):
         if reason in found:
-            return str(found[reason])[:300]
+            return " ".join(str(found[reason]).split())[:300]
     parts = []
     if says.params != "exact":
         rights = {key.removeprefix("params_"): truth[key] for key in truth if key.startswith("params")}
@@ -328,7 +222,7 @@ def compared(truth: Found, route: str, found: Found, says: Verdict) -> str:
         parts.append(f"not counted: {', '.join(found['uncounted'])}")
     if found.get("balance"):
         parts.append(f"balance: {json.dumps(found['balance'])[:300]}")
-    parts += [f"note: {note[:200]}" for note in found.get("notes", ()) if not note.startswith("1 MAC")]
+    parts += [f"note: {note[:200]}" for note in found.get("notes", ()) if not note.startswith(USUAL)]
     return "; ".join(parts)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import gc
 import importlib
 import json
@@ -326,7 +327,11 @@ def counted(read: Callable[[], Any]) -> dict[str, Any]:
         "status": "lower_bound" if found.uncounted else "complete",
         "uncounted": sorted({str(getattr(layer.kind, "operator", layer.kind.name)) for layer in found.uncounted}),
         "notes": notes,
-        "balance": [*named("balance", facts), *named("balance", graph.about)],
+        "balance": [
+            *named("balance", facts),
+            *named("balance", graph.about),
+            *(plain(one.balance) for one in (graph, found) if hasattr(one, "balance")),
+        ],
     }
 
 
@@ -337,7 +342,7 @@ def reported(found: Any) -> tuple[Any, list[str]]:
             tables = importlib.import_module(home).count_tables(found, None, "layer", "", "")
         except (ImportError, AttributeError):
             continue
-        facts = json.loads(json.dumps([table.facts for table in tables], default=str))
+        facts = plain([table.facts for table in tables])
         return facts, [str(note) for table in tables for note in table.notes]
     return {}, []
 
@@ -347,7 +352,7 @@ def named(key: str, value: Any) -> Iterator[Any]:
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if name == key:
-                yield json.loads(json.dumps(inner, default=plain))
+                yield plain(inner)
             else:
                 yield from named(key, inner)
     elif isinstance(value, (list, tuple)):
@@ -356,9 +361,23 @@ def named(key: str, value: Any) -> Iterator[Any]:
 
 
 def plain(value: Any) -> Any:
-    """An object as its fields, or as text."""
-    fields = getattr(value, "__dict__", None)
-    return dict(fields) if fields else str(value)
+    """A value as JSON can hold it: objects as their fields, else as text.
+
+    >>> from pathlib import PurePosixPath
+    >>> plain({"left out": [range(2), PurePosixPath("a")]})
+    {'left out': ['range(0, 2)', 'a']}
+    """
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    fields = getattr(value, "_asdict", None)
+    if fields is not None:
+        return plain(fields())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(inner) for inner in value]
+    names = [field.name for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else []
+    return {name: plain(getattr(value, name)) for name in names} or str(value)
 
 
 ROUTES = {"module": through_module, "onnx": through_file(True), "onnx_older": through_file(False)}

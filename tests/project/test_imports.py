@@ -36,7 +36,7 @@ LEVEL = {name: level for level, names in enumerate(ORDER) for name in names.spli
 LIBRARIES = {
     "yaml": ["syntax/yaml"],
     "click": ["cli.py", "commands/"],
-    "torch": ["importers/torch", "exporters/torch", "exporters/onnx", "exporters/code/verify_torch", "commands/verify"],
+    "torch": ["importers/torch", "exporters/torch", "exporters/onnx", "commands/verify"],
     "onnx": ["exporters/onnx", "importers/torch"],
     "onnx_ir": ["exporters/onnx", "importers/torch"],
     "onnxscript": ["exporters/onnx", "importers/torch"],

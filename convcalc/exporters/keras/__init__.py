@@ -1,4 +1,4 @@
-"""A graph comes in, source of Keras 3 goes out.
+"""Graph -> source of Keras 3: a table of what each kind of layer is there, by exact class.
 
 Every module beside this one is imported, which enters its kinds in the table: one family a file, named as in `kinds`.
 """

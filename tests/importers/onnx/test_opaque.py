@@ -12,6 +12,7 @@ from convcalc.errors import SpecError
 from convcalc.exporters.yaml.writer import write_spec
 from convcalc.importers.onnx.operators import RULES
 from convcalc.importers.onnx.values import Unsupported
+from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
 from convcalc.tables.count import lower_bound
 
@@ -82,7 +83,7 @@ def test_an_operator_of_another_domain_is_named_with_it(read):
         "totals are lower bounds (>=): no rule for Magic (Magic1), com.microsoft.nchwc:Conv (Conv1 and 1 more)"
     )
     with pytest.raises(SpecError) as error:
-        graph(path, strict=True)
+        graph(path, Overrides(strict=True))
     assert "3 operators have no rule: Magic (Magic1), com.microsoft.nchwc:Conv (Conv1 and 1 more)" in str(error.value)
 
 

@@ -79,7 +79,7 @@ class Context(ABC):
         if value.batch is None or value.sizes[value.batch] != self.batch:
             return axis
         if axis == value.batch:
-            raise Unsupported("it works across the batch")
+            raise Unsupported("work across the batch axis")
         return axis - (axis > value.batch)
 
     def layer(
@@ -106,7 +106,7 @@ class Context(ABC):
             self.owners.setdefault(name, ref.layer)
         wanted = self.inner(checked(shape), batch)
         if self.graph.shape(ref) != wanted:
-            raise Unsupported(f"{kind.name} gives {self.graph.shape(ref)}, the model {wanted}")
+            raise Unsupported(f"output of shape {wanted} where {kind.name} gives {self.graph.shape(ref)}")
         return Value(tuple(shape), ref=ref, batch=batch)
 
     def _is_copy(self, node: Node, origins: list[str]) -> bool:

@@ -10,7 +10,7 @@ MOST_CALLS_DEEP = 16
 
 
 def ordered(model: Model) -> list[Node]:
-    """The nodes that the outputs need, each behind what it reads. Raises SpecError for a cycle."""
+    """The nodes that the outputs need, each after those it reads. Raises SpecError for a cycle."""
     nodes = _inlined(model) if model.functions else model.nodes
     makers: dict[str, int] = {}
     for at, node in enumerate(nodes):

@@ -1,4 +1,4 @@
-"""An ONNX file as nodes, names and shapes. Weights are never read: of a tensor its shape is kept, and where it lies.
+"""Read an ONNX file as nodes, names and shapes. Weights are never read: only their shape and position are kept.
 
 Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
@@ -41,7 +41,7 @@ MOST_NODES = 250_000
 MOST_ELEMENTS = 2**40  # of a tensor; the largest real ones have some 2**33
 MOST_AXES = 64
 MOST_NESTED = 8
-MOST_SIGNED = 4_000_000  # letters of what PyTorch says of a model's tensors
+MOST_METADATA = 4_000_000  # characters of PyTorch's metadata about a model's tensors
 _MAGIC = {
     b"\x89PNG": "a PNG image",
     b"PK\x03\x04": "a zip archive (PyTorch, Keras)",
@@ -58,26 +58,26 @@ _MAGIC = {
 
 
 def read_model(path: Path, shown: str = "") -> Model:
-    """Read an ONNX file; nothing else is opened, weights beside the file need not be there. Raises SpecError."""
+    """Read an ONNX file and no other: files with its weights need not be there. Raises SpecError."""
     name = shown or str(path)
     try:
         with path.open("rb") as stream:
             head = stream.read(64)
             if not head:
                 raise SpecError(f"{quoted(name)} is empty")
-            # stays mapped as long as a tensor of it is known: values are read when shape arithmetic asks for them
+            # mapped as long as one of its tensors is alive: values are read when shape arithmetic needs them
             return _Reader(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), name).model(head)
     except (OSError, ValueError) as error:
         raise SpecError(f"{quoted(name)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def read_bytes(data: bytes, shown: str) -> Model:
-    """Read an ONNX model that was written into memory. Raises SpecError."""
+    """Read an ONNX model from memory. Raises SpecError."""
     return _Reader(data, shown).model(data[:64])
 
 
 class _Reader:
-    """Walks the messages of one file."""
+    """Reads the messages of one file."""
 
     def __init__(self, data: Data, name: str) -> None:
         self.data = data
@@ -149,20 +149,20 @@ class _Reader:
             elif number == 15:
                 self._sparse(model, value)
             elif number == 16:
-                key, what = self._pair(value, MOST_SIGNED)
+                key, what = self._pair(value, MOST_METADATA)
                 if key.endswith("graph_signature"):
                     model.parameters, model.buffers = signature(what)
 
     def _made(self, model: Model, name: str, span: Span) -> None:
-        """What PyTorch says a value was worked out from."""
+        """Keep the tensors that PyTorch computed a value from, as its metadata names them."""
         for number, wire, value in fields(self.data, span):
             if number == 4 and wire == BYTES:
-                key, what = self._pair(value, MOST_SIGNED)
+                key, what = self._pair(value, MOST_METADATA)
                 if key.endswith("folded_from"):
                     model.folded_from[name] = names_in(what)
 
     def _sparse(self, model: Model, span: Span) -> None:
-        """A sparse constant: its values' tensor carries the name, its own dims the shape."""
+        """Keep a sparse constant: the tensor of its values has the name, its own dims are the shape."""
         shape: list[int] = []
         tensor = Tensor(self.data)
         for number, wire, value in fields(self.data, span):

@@ -1,7 +1,7 @@
-"""The protocol buffer encoding of an ONNX file: fields of a message, one after the other, nothing copied.
+"""Read the protocol buffer encoding of an ONNX file, field by field, without copies.
 
-Reading the encoding here, and not through the onnx package, is what keeps a model of any size cheap and safe: weights
-are skipped where they lie, a tensor that claims 2 GB costs nothing, and no path in a file is ever opened.
+The onnx package is not used, so that a model of any size is cheap and safe: weights are skipped, a tensor that claims
+2 GB costs nothing, and no path in a file is ever opened.
 Source: https://protobuf.dev/programming-guides/encoding/
 """
 
@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from typing import Any
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-Span = tuple[int, int]  # where a length-delimited value starts, and where it ends
+Span = tuple[int, int]  # start and end of a length-delimited value
 Data = Any  # bytes, or a file mapped into memory
 
 
 class Malformed(Exception):
-    """The bytes are no such message: what is wrong, and at which byte."""
+    """The bytes are not a message: what is wrong, and at which byte."""
 
     def __init__(self, message: str, at: int) -> None:
         super().__init__(f"{message} (byte {at:,})")
 
 
 def varint(data: Data, at: int, stop: int) -> tuple[int, int]:
-    """A whole number of 7 bits a byte, lowest first, and where the next thing starts.
+    """A number of 7 bits in each byte, lowest first, and the position after it.
 
     >>> varint(b"\\x96\\x01", 0, 2)
     (150, 2)
@@ -83,7 +83,7 @@ def fields(data: Data, span: Span) -> Iterator[tuple[int, int, Any]]:
 
 
 def text(data: Data, span: Any, most: int = 10_000) -> str:
-    """The text of a field, cut to `most` bytes."""
+    """The text of a field, cut to `most` bytes. Raises Malformed."""
     if not isinstance(span, tuple):
         raise Malformed("text was expected", 0)
     start, stop = span

@@ -131,8 +131,15 @@ def broadcast(*shapes: Shape) -> Shape:
 def axis_at(axis: int, rank: int) -> int:
     """An axis counted from 0, where negative ones count from the end. Raises Unsupported."""
     if not -rank <= axis < rank:
-        raise Unsupported(f"axis {axis} of {rank}")
+        raise Unsupported(f"axis {axis} of {rank} axes")
     return axis % rank
+
+
+def index_at(index: int, size: int) -> int:
+    """An index counted from 0, where negative ones count from the end. Raises Unsupported."""
+    if not -size <= index < size:
+        raise Unsupported(f"index {index} of {size} elements")
+    return index % size
 
 
 def target_shape(shape: Shape, wanted: Sequence[int], allow_zero: bool = False) -> Shape:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import NamedTuple
 
+from convcalc.errors import quoted
 from convcalc.graph import Ref
 from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.model import Node, Unsupported
@@ -70,7 +71,7 @@ def _equation(ctx: Context, text: str, inputs: Inputs) -> _Equation:
     sizes = dict(zip(terms[0], values[0].sizes, strict=True))
     for letter, size in zip(terms[1], values[1].sizes, strict=True):
         if sizes.setdefault(letter, size) != size:
-            raise Unsupported(f"axis {letter} of {sizes[letter]} and {size} elements")
+            raise Unsupported(f"axis {quoted(letter)} of {sizes[letter]} and {size} elements")
     if not set(terms[0]) ^ set(terms[1]) <= set(output) <= set(sizes):
         raise Unsupported("equation with a sum over one term, or a new axis")
     batch = frozenset(term[value.batch] for term, value in zip(terms, values, strict=True) if value.batch is not None)

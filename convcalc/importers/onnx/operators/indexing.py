@@ -19,6 +19,7 @@ from convcalc.importers.onnx.values import (
     broadcast,
     checked,
     given,
+    index_at,
     optional,
 )
 
@@ -45,7 +46,7 @@ def gather(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 def _known_lookup(ctx: Context, node: Node, value: Value, index: Value, axis: int, shape: Shape) -> Value | None:
     """A lookup by constants that is a slice or a reshape; None where it is neither."""
     size = value.sizes[axis]
-    numbers = [axis_at(number, size) for number in index.ints()]
+    numbers = [index_at(number, size) for number in index.ints()]
     if not index.sizes:
         return without_axes(ctx, node, cut_axis(ctx, node, value, axis, numbers[0], numbers[0] + 1), {axis})
     is_run = bool(numbers) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -60,7 +61,7 @@ def _picked(value: Value, index: Value, axis: int, shape: Shape) -> Value:
     """Elements of a constant at constant indices."""
     if value.data is None or index.data is None or prod(shape) > MOST_READ:
         return constant_like(value, shape)
-    numbers = [axis_at(number, value.sizes[axis]) for number in index.ints()]
+    numbers = [index_at(number, value.sizes[axis]) for number in index.ints()]
     indices = [numbers if at == axis else range(size) for at, size in enumerate(value.sizes)]
     return constant_like(value, shape, picked(value, indices))
 

@@ -21,6 +21,7 @@ from convcalc.importers.onnx.values import (
     axis_at,
     checked,
     given,
+    index_at,
     optional,
     optional_ints,
 )
@@ -135,7 +136,7 @@ def sequence_at(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     parts = ctx.memo(_Sequences).get(node.inputs[0]) if node.inputs else None
     if parts is None:
         raise Unsupported("sequence of unknown values")
-    return [parts[axis_at(index, len(parts))]]
+    return [parts[index_at(index, len(parts))]]
 
 
 def _parts(ctx: Context, node: Node, value: Value, axis: int, parts: list[int]) -> list[Value]:

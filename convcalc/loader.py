@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os.path import exists, isfile, splitext
+from os.path import exists, isfile, lexists, splitext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.catalogue import family
@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     from convcalc.language.sources import Files
 
 
+_CODE_READER = "convcalc.importers.torch"
+
+
 class SpecName(NamedTuple):
     """What a SPEC names: a file, a network of the catalogue, `-`, another tool's model, or Python code.
+
+    `parse` takes a word of the command line or of a call, which may be any of these. A name from anywhere else is made
+    by `SpecName.file` or `CatalogueName.of`, and is never code, whatever it looks like.
 
     `variant` is that of SPEC@VARIANT, None without an @. `reader` is the module that reads a model, "" for a spec.
     """
@@ -44,6 +50,26 @@ class SpecName(NamedTuple):
         if reader or not at or exists(text):
             return cls(text, text, None, exists(text), reader)
         return cls(text, path, variant, exists(path), reader)
+
+    @classmethod
+    def file(cls, path: str, variant: str | None = None) -> SpecName:
+        """Name a file that is there: a spec, or by its suffix another tool's model. It is never code.
+
+        >>> SpecName.file("nets/evil.py:a.yaml").reader, SpecName.file("net.onnx").reader
+        ('', 'convcalc.importers.onnx.importer')
+        """
+        return cls(path if variant is None else f"{path}@{variant}", path, variant, True, _model_reader(path))
+
+
+class CatalogueName(SpecName):
+    """A network of the catalogue, whatever files there are of its name."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, text: str, network: str, variant: str) -> CatalogueName:
+        """Name a network and its variant, "" for none."""
+        return cls(text, network, variant or None, False, "")
 
 
 def load(
@@ -71,9 +97,9 @@ def read(text: str, name: str = "<text>") -> Graph:
     return build(parse(File(name, text.encode(), None), is_strict=False))
 
 
-def graph(spec: str, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008  (immutable)
+def graph(spec: str | SpecName, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008  (immutable)
     """The network of SPEC, SPEC@VARIANT, a model.onnx or module:attribute, under overrides. Raises SpecError."""
-    name = SpecName.parse(spec)
+    name = _named(spec)
     if name.reader:
         model = _model(name, overrides)
         if overrides.deploy:
@@ -86,7 +112,7 @@ def graph(spec: str, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008
     return build(*_open(name, overrides, is_strict=False))
 
 
-def graph_at(revision: str, spec: str, overrides: Overrides) -> Graph | None:
+def graph_at(revision: str, spec: str | SpecName, overrides: Overrides) -> Graph | None:
     """The network of a spec as it was at a git revision, under the same overrides; None where there was none yet.
 
     Raises SpecError.
@@ -95,11 +121,11 @@ def graph_at(revision: str, spec: str, overrides: Overrides) -> Graph | None:
     from convcalc.language.builder import build
     from convcalc.language.revision import Revision
 
-    name = SpecName.parse(spec)
-    if spec == "-" or name.reader:
-        raise SpecError(f"--base: {quoted(spec)} is no spec with a history", "name a file of the repository")
+    name = _named(spec)
+    if name.text == "-" or name.reader:
+        raise SpecError(f"--base: {quoted(name.text)} is no spec with a history", "name a file of the repository")
     try:
-        files = Revision(revision, spec, overrides.root)
+        files = Revision(revision, name.text, overrides.root)
         if name.exists and not files.exists(name.path):
             return None
     except UserError as error:
@@ -115,11 +141,15 @@ def open_document(spec: str, overrides: Overrides, is_strict: bool = True) -> tu
     return _open(SpecName.parse(spec), overrides, is_strict)
 
 
+def _named(spec: str | SpecName) -> SpecName:
+    return SpecName.parse(spec) if isinstance(spec, str) else spec
+
+
 def _open(
     name: SpecName, overrides: Overrides, is_strict: bool, files: Files | None = None
 ) -> tuple[Document, Overrides]:
     from convcalc.language.document_loader import load, parse
-    from convcalc.language.sources import File, Files
+    from convcalc.language.sources import CatalogueFiles, File, Files
 
     if name.reader:
         from importlib import import_module
@@ -132,28 +162,33 @@ def _open(
         path, variant = family(path)
     if variant is not None:
         overrides = overrides._replace(variant=variant)
+    if isinstance(name, CatalogueName):
+        files = files or CatalogueFiles()
     return load(path, files or Files(overrides.root), is_strict), overrides
 
 
 def _reader(spec: str) -> str:
     """The module that reads another tool's model: a file by its suffix, `module:attribute`; "" for a spec."""
-    if _is_code(spec):
-        return "convcalc.importers.torch"
-    suffix = splitext(spec)[1][1:].lower()
+    return _CODE_READER if _is_code(spec) else _model_reader(spec)
+
+
+def _model_reader(path: str) -> str:
+    """The module that reads another tool's model, by the file's suffix; "" for a spec."""
+    suffix = splitext(path)[1][1:].lower()
     if suffix in ("", "yaml", "yml") or suffix not in packages(__file__, "importers", "importer.py"):
         return ""
     return f"convcalc.importers.{suffix}.importer"
 
 
 def _is_code(spec: str) -> bool:
-    """Whether a spec names something in Python code.
+    """Whether a word of the command line names something in Python code: never where anything is called like it.
 
     >>> [_is_code(spec) for spec in ("torchvision.models:resnet50", "nets/mine.py:Net", "net.yaml", "a:1")]
     [True, True, False, False]
     """
     module, colon, name = spec.rpartition(":")
     names = name.split(".") if module.endswith(".py") else [*module.split("."), *name.split(".")]
-    return bool(colon) and all(part.isidentifier() for part in names) and not isfile(spec)
+    return bool(colon) and all(part.isidentifier() for part in names) and not lexists(spec)
 
 
 def _model(name: SpecName, overrides: Overrides) -> Graph:
@@ -168,7 +203,7 @@ def _model(name: SpecName, overrides: Overrides) -> Graph:
         raise SpecError(
             f"{quoted(name.text)} is a model and has no {what}", "convcalc import writes a spec of it to change"
         )
-    if not isfile(name.path) and not _is_code(name.path):
+    if name.reader != _CODE_READER and not isfile(name.path):
         raise SpecError(f"no file {quoted(name.text)}")
     inputs = (*overrides.inputs, *shapes)
     found: Graph = import_module(name.reader).load(name.path, inputs, overrides.batch, overrides.strict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from os.path import abspath, basename, dirname, join, relpath
+from os.path import abspath, basename, dirname, exists, join, relpath
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import Count
@@ -51,12 +51,12 @@ class Baseline:
             raise SpecError(error.message, "--update-baseline writes it" if is_missing else error.hint) from None
         self._read(read(data, path))
 
-    def key(self, spec: str) -> str:
+    def key(self, spec: SpecName) -> str:
         """The key of a spec in the file."""
-        name = SpecName.parse(spec)
-        if not name.exists:
-            return spec
-        return relpath(abspath(name.path), abspath(self.folder or ".")).replace(os.sep, "/") + spec[len(name.path) :]
+        if not spec.exists:
+            return spec.text
+        path = relpath(abspath(spec.path), abspath(self.folder or ".")).replace(os.sep, "/")
+        return path + spec.text[len(spec.path) :]
 
     def _read(self, node: Node) -> None:
         problems: list[Problem] = []
@@ -100,7 +100,7 @@ class Baseline:
             figures,
         )
 
-    def check(self, spec: str, counted: Count) -> list[CheckedLimit]:
+    def check(self, spec: SpecName, counted: Count) -> list[CheckedLimit]:
         """Check every recorded figure of a network. Raises SpecError for a network without a record."""
         key = self.key(spec)
         self.seen.add(key)
@@ -129,7 +129,7 @@ class Baseline:
         increases = [(row.path, row.figure(name) - entry.layers.get(row.path, nothing)[index]) for row in counted.rows]
         return [pair for pair in sorted(increases, key=lambda pair: -pair[1])[:3] if pair[1] > 0]
 
-    def update(self, spec: str, counted: Count, reason: str) -> list[str]:
+    def update(self, spec: SpecName, counted: Count, reason: str) -> list[str]:
         """Record a network's figures and return lines that say what changed.
 
         Without a reason, a network with any higher figure is not recorded at all.
@@ -164,8 +164,10 @@ class Baseline:
         return [f"{key}: gone, taken out" for key in gone]
 
     def _exists(self, key: str) -> bool:
-        name = SpecName.parse(join(self.folder, key))
-        return name.exists or ("/" not in key and not basename(key).endswith((".yaml", ".yml", ".onnx")))
+        path = join(self.folder, key)
+        if exists(path) or exists(path.rpartition("@")[0]):
+            return True
+        return "/" not in key and not basename(key).endswith((".yaml", ".yml", ".onnx"))
 
     def to_yaml(self) -> str:
         """The text of the file, sorted: the same figures give the same bytes."""

@@ -110,7 +110,7 @@ def check(
     """
     overrides = overrides_of(variables, variant, inputs, batch, deploy)
     project = None if settings is None else project_config(settings)
-    verdict = judge(str(spec), parse_limits(most, "{}="), project, base, overrides)
+    verdict = judge(SpecName.parse(str(spec)), parse_limits(most, "{}="), project, base, overrides)
     if not verdict.passed:
         raise OverBudget(verdict)
     return verdict
@@ -134,7 +134,7 @@ def parse_limits(most: Mapping[str, Any], option: str) -> list[Limit]:
 
 
 def judge(
-    spec: str,
+    spec: SpecName,
     outside: Sequence[Limit],
     project: ProjectConfig | None,
     base: str,
@@ -152,7 +152,7 @@ def judge(
     limits = _gather_limits(counted, spec, outside, project)
     expected = compare(counted)
     if not limits and not expected and baseline is None:
-        raise SpecError(f"{quoted(spec)} has no limits to check", "write a budget: in it, or give --max-params N")
+        raise SpecError(f"{quoted(spec.text)} has no limits to check", "write a budget: in it, or give --max-params N")
     if not base:
         _refuse_increases(limits)
     before, notes = _count_base(spec, base, overrides)
@@ -176,12 +176,12 @@ def _refuse_increases(limits: Sequence[Limit]) -> None:
             raise SpecError(Problem(text, limit.place, hint="give --base REV, the revision to compare with"))
 
 
-def _limit_result(checked: CheckedLimit, spec: str, name: str) -> tuple[list[Any], Finding]:
+def _limit_result(checked: CheckedLimit, spec: SpecName, name: str) -> tuple[list[Any], Finding]:
     """The row and the finding of a limit."""
     limit, place = checked.limit, checked.limit.place
     level = "ok" if checked.ok else limit.level
     numbers = (checked.value, checked.bound, checked.headroom)
-    location = (place.source.name, place.line, place.column) if place else (SpecName.parse(spec).path, 1, 1)
+    location = (place.source.name, place.line, place.column) if place else (spec.path, 1, 1)
     row = [checked.rule, *numbers, level, _heaviest(checked), limit.origin]
     return row, Finding(level, checked.rule, checked.message, *location, name)
 
@@ -196,13 +196,13 @@ def _expect_result(total: Expectation, name: str) -> tuple[list[Any], Finding]:
     return row, Finding(level, rule, text, place.source.name, place.line, place.column, name)
 
 
-def as_finding(problem: Problem, spec: str) -> Finding:
+def as_finding(problem: Problem, spec: SpecName) -> Finding:
     """Convert a problem of a spec that cannot be checked to a finding: a report without it would look like a pass."""
-    file, line, column = SpecName.parse(spec).path, 1, 1
+    file, line, column = spec.path, 1, 1
     if problem.place:
         file, line, column = problem.place.source.name, problem.place.line, problem.place.column
     message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
-    return Finding("error", "spec", message, file, line, column, printable(spec))
+    return Finding("error", "spec", message, file, line, column, printable(spec.text))
 
 
 def _finding_lines(findings: Sequence[Finding]) -> list[str]:
@@ -214,7 +214,9 @@ def _finding_lines(findings: Sequence[Finding]) -> list[str]:
     ]
 
 
-def _gather_limits(counted: Count, spec: str, outside: Sequence[Limit], project: ProjectConfig | None) -> list[Limit]:
+def _gather_limits(
+    counted: Count, spec: SpecName, outside: Sequence[Limit], project: ProjectConfig | None
+) -> list[Limit]:
     """The limits of all sources, the nearest last; bytes in the precision that each declares, else the spec's."""
     own = counted.graph.provenance.budget
     shared = project.budgets_of(spec) if project else []
@@ -248,7 +250,7 @@ def _heaviest(checked: CheckedLimit) -> str:
     return ", ".join(f"{path} {sign}{value:,}" for path, value in checked.heaviest)
 
 
-def _count_base(spec: str, base: str, overrides: Overrides) -> tuple[Count | None, list[str]]:
+def _count_base(spec: SpecName, base: str, overrides: Overrides) -> tuple[Count | None, list[str]]:
     """Count the same spec at the revision under the same options; None and a note where it does not exist there."""
     if not base:
         return None, []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from fnmatch import fnmatchcase
-from os.path import abspath, basename, dirname, isfile, join, relpath
+from os.path import abspath, basename, dirname, isfile, join, realpath, relpath
 from typing import NamedTuple
 
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
@@ -32,32 +32,19 @@ class ProjectConfig(NamedTuple):
     budget: Node | None
     budgets: dict[str, Node]
 
-    def files(self) -> list[str]:
-        """The specs it lists, sorted. Raises SpecError for a pattern that matches no file."""
-        from glob import glob, has_magic
+    def listed(self) -> list[SpecName]:
+        """The specs it lists, sorted. Raises SpecError for an entry that names none inside the repository."""
+        from convcalc.budgets.spec_list import list_specs
 
-        files: set[str] = set()
-        problems = []
-        for node in self.specs:
-            pattern = str(node.value)
-            paths = glob(join(self.folder, pattern), recursive=True)
-            files.update(relpath(path) for path in paths)
-            if not paths and not has_magic(pattern) and "/" not in pattern:
-                files.add(pattern)  # a name of the catalogue, or SPEC@VARIANT: opening it tells
-            elif not paths:
-                problems.append(node.problem(f"{quoted(pattern)} fits no file"))
-        if problems:
-            raise SpecError(problems)
-        return sorted(files)
+        return list_specs(self.specs, self.folder)
 
-    def budgets_of(self, spec: str) -> list[Node]:
+    def budgets_of(self, name: SpecName) -> list[Node]:
         """The limits of a spec: those for all specs, and those of every pattern that its path matches."""
-        name = SpecName.parse(spec)
         path = relpath(name.path, self.folder or ".").replace(os.sep, "/") if name.exists else name.path
         matching = [node for pattern, node in self.budgets.items() if fnmatchcase(path, pattern)]
         return [node for node in (self.budget, *matching) if node is not None]
 
-    def unused(self, specs: list[str]) -> list[Problem]:
+    def unused(self, specs: list[SpecName]) -> list[Problem]:
         """A problem for each pattern that matches no spec, because its limits would never apply."""
         used = {id(node) for spec in specs for node in self.budgets_of(spec)}
         return [
@@ -78,6 +65,9 @@ def project_config(path: str = "") -> ProjectConfig | None:
     folder = ""
     while True:
         paths = [join(folder, name) for name in NAMES if isfile(join(folder, name))]
+        for path in paths:
+            if not realpath(path).startswith(join(realpath(top or "."), "")):
+                raise SpecError(f"{quoted(path)} leads outside the repository", "--config names any file")
         configs = [config for config in map(_read, paths) if config is not None]
         if len(configs) > 1:
             raise SpecError(f"settings stand in two files: {configs[0].name} and {configs[1].name}", "keep one of them")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convcalc.budgets.baseline import Baseline
     from convcalc.budgets.check import Verdict
     from convcalc.budgets.config import ProjectConfig
+    from convcalc.loader import SpecName
     from convcalc.report import Finding
 
 FLAGS = {"params": "max_params", "macs": "max_macs", "flops": "max_flops", "weight_bytes": "max_weight_bytes"}
@@ -170,11 +171,13 @@ def command(
     return tolerance.exit_code(findings)
 
 
-def _specs(named: tuple[str, ...], settings: ProjectConfig | None, problems: list[Problem]) -> list[str]:
+def _specs(named: tuple[str, ...], settings: ProjectConfig | None, problems: list[Problem]) -> list[SpecName]:
     """The specs to check: those named, or those that the settings list; of these, every pattern must fit one."""
+    from convcalc.loader import SpecName
+
     if named:
-        return list(named)
-    found = settings.files() if settings else []
+        return [SpecName.parse(spec) for spec in named]
+    found = settings.listed() if settings else []
     if settings and found:
         problems += settings.unused(found)
         return found

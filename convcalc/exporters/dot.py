@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from convcalc.analysis.count import Count
+from convcalc.errors import printable
 from convcalc.exporters._drawing import draw
 
 FOLDS = True  # to --depth
@@ -25,4 +26,8 @@ def quote(*lines: str) -> str:
     >>> print(quote('a "b"', "c\\d"))
     "a \"b\"\nc\\d"
     """
-    return '"' + r"\n".join(line.replace("\\", "\\\\").replace('"', '\\"') for line in lines) + '"'
+    return '"' + r"\n".join(map(_escaped, lines)) + '"'
+
+
+def _escaped(line: str) -> str:
+    return printable(line).replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from convcalc.analysis.count import Count
+from convcalc.errors import printable
 from convcalc.exporters._drawing import draw
 
 FOLDS = True  # to --depth
@@ -27,4 +28,4 @@ def escape(text: str) -> str:
     >>> escape('a "b" <c>')
     'a #34;b#34; #60;c#62;'
     """
-    return re.sub(r"[^\w ,.:/()+=-]", lambda match: f"#{ord(match[0])};", text)
+    return re.sub(r"[^\w ,.:/()+=-]", lambda match: f"#{ord(match[0])};", printable(text))

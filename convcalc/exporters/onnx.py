@@ -6,11 +6,12 @@ Weights are as PyTorch draws them at first, from a fixed seed.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 from convcalc.analysis.count import Count
-from convcalc.errors import SpecError
+from convcalc.errors import SpecError, printable
+from convcalc.exporters.code.own_code import run
 from convcalc.exporters.code.units import is_of_tokens
+from convcalc.exporters.torch.vocabulary import VOCABULARY
 from convcalc.exporters.torch.writer import TorchWriter
 from convcalc.optional import need, quiet, said
 
@@ -29,16 +30,15 @@ def write(counted: Count, depth: int | None) -> bytes:
     torch = need("torch", "writing ONNX")
     graph = counted.graph
     writer = TorchWriter(graph)
-    scope: dict[str, Any] = {}
-    exec(compile(writer.file(counted), "<export>", "exec"), scope)
+    written = run(writer.file(counted), VOCABULARY)
     torch.manual_seed(0)
-    module = scope[writer.name]().eval()
+    module = written[writer.name]().eval()
     inputs = tuple(
         torch.zeros(graph.batch, *shape, dtype=torch.int64 if is_of_tokens(graph, name) else torch.float32)
         for name, shape in graph.inputs.items()
     )
     learned = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-    names = [layer.path for layer in graph.outputs for _ in layer.outputs]
+    names = [printable(layer.path) for layer in graph.outputs for _ in layer.outputs]
     if len(set(names)) < len(names):
         names = []
     try:
@@ -49,7 +49,7 @@ def write(counted: Count, depth: int | None) -> bytes:
                 dynamo=True,
                 optimize=False,
                 verbose=False,
-                input_names=[*graph.inputs],
+                input_names=[*map(printable, graph.inputs)],
                 output_names=names,
             )
             # what the exporter computes with sizes is worked out; norms and what is learned stay as they are
@@ -66,6 +66,6 @@ def write(counted: Count, depth: int | None) -> bytes:
     for value in list(found.model.graph.initializers.values()):
         if value.name not in learned and not value.name.startswith("val_") and "running_" not in value.name:
             value.name = f"lifted_{value.name}"  # what the exporter calls a constant that was never learned
-    found.model.graph.name = graph.name
+    found.model.graph.name = printable(graph.name)
     found.model.producer_name = "convcalc"
     return bytes(import_module("onnx_ir").to_proto(found.model).SerializeToString())

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from convcalc.amounts import human
+from convcalc.errors import printable
+from convcalc.formats._xml import xml
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 MOST = 1_000_000
@@ -56,21 +58,19 @@ def draw(chart: Chart, width: int = 80, height: int = 20) -> str:
         across = round((x - left) / (right - left) * (columns * 2 - 1))
         down = round((high - y) / (high - low) * (rows * 4 - 1))
         cells[down // 4][across // 2] |= _DOTS[down % 4][across % 2]
-    lines = [chart.title] if chart.title else []
-    lines.append(chart.up)
+    lines = [printable(chart.title)] if chart.title else []
+    lines.append(printable(chart.up))
     for number, row in enumerate(cells):
         tick = label(high) if number == 0 else label(low) if number == rows - 1 else ""
         dots = "".join(chr(0x2800 + cell) if cell else " " for cell in row)
         lines.append(f"{tick:>{margin - 2}} {'┤' if tick else '│'}{dots}".rstrip())
     lines.append(f"{'':>{margin - 2}} └{'─' * columns}")
     ends = f"{label(left)}{label(right):>{columns - len(label(left))}}"
-    return "\n".join([*lines, f"{'':>{margin}}{ends}", f"{chart.across:>{margin + columns}}"])
+    return "\n".join([*lines, f"{'':>{margin}}{ends}", f"{printable(chart.across):>{margin + columns}}"])
 
 
 def svg(chart: Chart, width: int = 720, height: int = 480) -> str:
     """The chart as an SVG document."""
-    from html import escape
-
     (left, right), (low, high) = chart.range(0), chart.range(1)
     area = (80, 40, width - 24, height - 56)
 
@@ -83,12 +83,12 @@ def svg(chart: Chart, width: int = 720, height: int = 480) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
         'font-size="12" role="img">',
-        f"<title>{escape(chart.title)}: {escape(chart.up)} over {escape(chart.across)}</title>",
+        f"<title>{xml(chart.title)}: {xml(chart.up)} over {xml(chart.across)}</title>",
         f'<rect width="{width}" height="{height}" fill="white"/>',
-        f'<text x="{width / 2}" y="20" text-anchor="middle" font-size="14">{escape(chart.title)}</text>',
-        f'<text x="{width / 2}" y="{height - 12}" text-anchor="middle">{escape(chart.across)}</text>',
+        f'<text x="{width / 2}" y="20" text-anchor="middle" font-size="14">{xml(chart.title)}</text>',
+        f'<text x="{width / 2}" y="{height - 12}" text-anchor="middle">{xml(chart.across)}</text>',
         f'<text x="16" y="{height / 2}" text-anchor="middle" transform="rotate(-90 16 {height / 2})">'
-        f"{escape(chart.up)}</text>",
+        f"{xml(chart.up)}</text>",
     ]
     for value in ticks(left, right):
         x = x_of(value)

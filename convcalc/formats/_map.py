@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from math import ceil, floor, log10
 
 from convcalc.amounts import human
+from convcalc.formats._xml import xml
 
 Point = tuple[int, int]
 Spot = tuple[float, float]  # on the page
@@ -42,7 +42,7 @@ def svg(title: str, families: Mapping[str, Sequence[Point]]) -> str:
     up = Scale([params for _, params in points], HEIGHT - BOTTOM, TOP)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
-        f'font-size="11" role="img"><title>{escape(title)}</title>',
+        f'font-size="11" role="img"><title>{xml(title)}</title>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         *_grid(across, up),
     ]
@@ -94,7 +94,7 @@ def _names(ends: Mapping[str, Spot], points: Sequence[Spot]) -> Iterator[str]:
             yield f'<line x1="{x:.1f}" y1="{y:.1f}" {ends_at} stroke="{color}" stroke-width="0.5"/>'
         yield (
             f'<text x="{left:.1f}" y="{middle + 4:.1f}" fill="{color}" stroke="white" stroke-width="3" '
-            f'paint-order="stroke">{escape(name)}</text>'
+            f'paint-order="stroke">{xml(name)}</text>'
         )
 
 

@@ -51,11 +51,15 @@ def equation(line: Mapping[str, Any]) -> str:
 
 
 def text(value: Any, holds: str, exact: bool = True) -> str:
-    """One cell as text; "" for None.
+    """One cell as text on one line; "" for None.
 
     >>> text(204800, "count"), text(204800, "count", exact=False), text(0.5, "share"), text(12.12, "ratio")
     ('204,800', '205 k', '50.0%', '12.1x')
     """
+    return printable(_text(value, holds, exact))
+
+
+def _text(value: Any, holds: str, exact: bool) -> str:
     if value is None:
         return ""
     if isinstance(value, int) and holds in ("count", "exact"):
@@ -74,4 +78,4 @@ def text(value: Any, holds: str, exact: bool = True) -> str:
         return shape_text(value)
     if holds == "equation":
         return equation(value)
-    return printable(str(value))
+    return str(value)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TextIO, TypeVar
 
+from convcalc.errors import printable
 from convcalc.formats.table import LEFT, cells, pad, width
 from convcalc.report import Column, Report, Table
 
@@ -55,7 +56,8 @@ def write(report: Report, stream: TextIO, exact: bool | None, has_color: bool) -
         lines = draw(fit(table, room, exact), room, paint)
         stream.writelines(f"{line}\n" for line in ([""] if number else []))
         stream.writelines(f"{line}\n" for line in lines)
-    stream.writelines(f"{paint(line, DIM)}\n" for note in report.notes for line in folded(note, room, "").split("\n"))
+    notes = (line for note in report.notes for line in folded(printable(note), room, "").split("\n"))
+    stream.writelines(f"{paint(line, DIM)}\n" for line in notes)
 
 
 class Paint(NamedTuple):
@@ -113,7 +115,7 @@ def _layouts(table: Table, room: int, exact: bool | None) -> Iterator[Layout]:
 
 def _lay(table: Table, exact: bool) -> Layout:
     rows, total = cells(table, exact)
-    headings = [column.heading for column in table.columns]
+    headings = [printable(column.heading) for column in table.columns]
     every = [headings, *rows, *([total] if total else [])]
     widths = [max(width(line[at]) for line in every) for at in range(len(headings))]
     return Layout(table.title, table.columns, headings, rows, total, widths, table.notes)
@@ -211,7 +213,7 @@ def folded(text: str, room: int, indent: str = " ") -> str:
 def draw(layout: Layout, room: int, paint: Paint) -> Iterator[str]:
     """The lines of a table."""
     if layout.title:
-        yield from (paint(line, BOLD) for line in folded(layout.title, room, "").split("\n"))
+        yield from (paint(line, BOLD) for line in folded(printable(layout.title), room, "").split("\n"))
     rule = "─" * layout.width
     styles = [STYLES.get(column.holds, "") for column in layout.columns]
     loud = [BOLD] * len(styles)
@@ -223,7 +225,7 @@ def draw(layout: Layout, room: int, paint: Paint) -> Iterator[str]:
         yield rule
         yield from _lines(layout, layout.total, loud, paint)
     for note in layout.notes:
-        yield from (paint(line, DIM) for line in folded(note, room, "").split("\n"))
+        yield from (paint(line, DIM) for line in folded(printable(note), room, "").split("\n"))
 
 
 def _lines(layout: Layout, row: list[str], styles: list[str], paint: Paint) -> Iterator[str]:

@@ -6,6 +6,7 @@ Several tables become one: a first column `table` says which a row belongs to.
 from __future__ import annotations
 
 import csv
+from decimal import Decimal
 from typing import Any, TextIO
 
 from convcalc.errors import printable
@@ -15,14 +16,14 @@ from convcalc.report import Column, Report
 
 STREAMS = True
 # how a spreadsheet recognises a formula
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = tuple("=+-@＝＋－＠")
 
 
 def write(report: Report, stream: TextIO) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     keys = list(dict.fromkeys(column.key for table in report.tables for column in table.columns))
     is_one = len(report.tables) == 1
-    writer.writerow(keys if is_one else ["table", *keys])
+    writer.writerow([safe(key) for key in (keys if is_one else ["table", *keys])])
     for table in report.tables:
         columns = table.columns
         lines = (
@@ -43,7 +44,7 @@ def _cell(value: Any, column: Column) -> Any:
         return shape_text(value)
     if column.holds == "equation":
         return safe(equation(value))
-    return safe(value) if isinstance(value, str) else value
+    return value if value is None or isinstance(value, (int, float, Decimal)) else safe(str(value))
 
 
 def safe(text: str) -> str:

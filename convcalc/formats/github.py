@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from convcalc.errors import printable
 from convcalc.formats._findings import path
 from convcalc.report import Report
 from convcalc.workflow_log import harmless
 
 OF_FINDINGS = True
 LEVELS = {"error": "error", "warn": "warning", "info": "notice"}
+_SIGNS = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 MOST = 9  # of each level, a tenth says how many more there are; GitHub drops the rest without a word
 
 
@@ -43,7 +45,7 @@ def append_summary(report: Report) -> None:
 
 def _text(text: str) -> str:
     """Text that ends neither the line nor the command, and holds none."""
-    return harmless(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"), before=".")
+    return harmless("".join(_SIGNS.get(sign) or printable(sign) for sign in text), before=".")
 
 
 def _property(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from convcalc.formats._findings import fingerprints, path
+from convcalc.formats.json import encode
 from convcalc.report import Report
 
 OF_FINDINGS = True
@@ -13,8 +14,6 @@ SEVERITIES = {"error": "major", "warn": "minor", "info": "info"}
 
 def write(report: Report, stream: TextIO) -> None:
     """Write a JSON list of issues."""
-    import json
-
     issues = [
         {
             "check_name": f"convcalc/{one.rule}",
@@ -25,4 +24,4 @@ def write(report: Report, stream: TextIO) -> None:
         }
         for one, fingerprint in zip(report.broken, fingerprints(report.broken), strict=True)
     ]
-    stream.write(json.dumps(issues, indent=1) + "\n")
+    stream.write(encode(issues, indent=1) + "\n")

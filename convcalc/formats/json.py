@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TextIO
 
 from convcalc import __version__
 from convcalc.report import SCHEMA_VERSION, Column, Report, Table
+
+_UNPRINTABLE = re.compile(r"[^\n -~]")
 
 
 def write(report: Report, stream: TextIO) -> None:
@@ -35,7 +38,26 @@ def _members(values: Mapping[str, Any], depth: int) -> str:
 
 
 def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=plain)
+    return encode(value)
+
+
+def encode(value: Any, indent: int | None = None) -> str:
+    r"""A value as JSON that is valid Unicode, each row on one line, whatever reads it.
+
+    What does not print is written as an escape; half of a surrogate pair, which no text can hold, as text.
+
+    >>> print(encode("a\u2028b\udce9"))
+    "a\u2028b\\udce9"
+    """
+    text = json.dumps(value, ensure_ascii=False, default=plain, indent=indent)
+    return text if text.isprintable() else _UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    sign = found[0]
+    if sign.isprintable():
+        return sign
+    return f"\\\\u{ord(sign):04x}" if "\ud800" <= sign <= "\udfff" else json.dumps(sign)[1:-1]
 
 
 def plain(value: Any) -> Any:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TextIO
 
-from convcalc.formats.json import plain, row
+from convcalc.formats.json import encode, row
 from convcalc.report import Report
 
 STREAMS = True
@@ -14,4 +13,4 @@ STREAMS = True
 def write(report: Report, stream: TextIO) -> None:
     for table in report.tables:
         for values in table.rows:
-            stream.write(json.dumps(row(table.columns, values), ensure_ascii=False, default=plain) + "\n")
+            stream.write(encode(row(table.columns, values)) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from convcalc.formats._findings import path
+from convcalc.formats._xml import xml
 from convcalc.report import Finding, Report
 
 OF_FINDINGS = True
@@ -18,23 +19,13 @@ def write(report: Report, stream: TextIO) -> None:
     stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="convcalc">\n')
     for name, found in suites.items():
         failures = sum(one.level == "error" for one in found)
-        stream.write(f' <testsuite name="{_escaped(name)}" tests="{len(found)}" failures="{failures}" errors="0">\n')
+        stream.write(f' <testsuite name="{xml(name)}" tests="{len(found)}" failures="{failures}" errors="0">\n')
         for one in found:
-            stream.write(f'  <testcase name="{_escaped(one.rule)}" classname="{_escaped(one.scope)}">')
+            stream.write(f'  <testcase name="{xml(one.rule)}" classname="{xml(one.scope)}">')
             if one.level == "error":
-                stream.write(
-                    f'<failure message="{_escaped(one.message)}">{_escaped(path(one.file))}:{one.line}</failure>'
-                )
+                stream.write(f'<failure message="{xml(one.message)}">{xml(path(one.file))}:{one.line}</failure>')
             elif one.message:
-                stream.write(f"<system-out>{_escaped(f'{one.level}: {one.message}')}</system-out>")
+                stream.write(f"<system-out>{xml(f'{one.level}: {one.message}')}</system-out>")
             stream.write("</testcase>\n")
         stream.write(" </testsuite>\n")
     stream.write("</testsuites>\n")
-
-
-def _escaped(text: str) -> str:
-    """Text for XML; what XML cannot hold at all is left out."""
-    legal = "".join(c for c in text if c.isprintable() or c in "\t\n")
-    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("\n", "&#10;")):
-        legal = legal.replace(sign, entity)
-    return legal

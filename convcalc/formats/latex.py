@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TextIO
 
+from convcalc.errors import printable
 from convcalc.formats.table import LEFT, cells
 from convcalc.report import Column, Report, Table
 
@@ -11,6 +13,9 @@ _SIGNS = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
+    "`": r"\textasciigrave{}",
+    "[": "{[}",  # after a line's end it begins an option
+    "*": "{*}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
@@ -53,7 +58,7 @@ def _line(row: list[str]) -> str:
 
 def _cell(text: str, value: Any, column: Column) -> str:
     if column.holds == "shape" and text:
-        return "$" + r" \times ".join(text.split("x")) + "$" if text.replace("x", "").isdigit() else escape(text)
+        return "$" + r" \times ".join(text.split("x")) + "$" if re.fullmatch("[0-9x]+", text) else escape(text)
     if column.holds == "bar" and value is not None:
         return f"\\rule{{{20 * value:.2f}mm}}{{1ex}}"
     return escape(text)
@@ -65,4 +70,4 @@ def escape(text: str) -> str:
     >>> print(escape("reduce_5x5 & 12.1%"), escape("a\\\\b"))
     reduce\\_5x5 \\& 12.1\\% a\\textbackslash{}b
     """
-    return text.translate(_ESCAPES)
+    return printable(text).translate(_ESCAPES)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TextIO
 
+from convcalc.errors import printable
 from convcalc.formats.table import LEFT, cells, pad
 from convcalc.report import Report, Table
 
-_SIGNS = re.compile(r"([\\`*\[\]<>|~#&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+_SIGNS = re.compile(r"([\\`*\[\]<>|~#&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+_START = re.compile(r"\A(\d*)([-+=.)])")  # what begins a list, a rule or a heading
 
 
 def write(report: Report, stream: TextIO) -> None:
@@ -39,4 +41,5 @@ def escape(text: str) -> str:
     >>> print(escape("a|b"), escape("_x_"), escape("reduce_5x5"), escape("<b>"), escape("@me"))
     a\\|b \\_x\\_ reduce_5x5 \\<b\\> @<!-- -->me
     """
-    return _SIGNS.sub(r"\\\1", text).replace("@", "@<!-- -->")
+    text = _SIGNS.sub(r"\\\1", printable(text.strip()))
+    return _START.sub(r"\1\\\2", text).replace("@", "@<!-- -->")

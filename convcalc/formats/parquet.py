@@ -32,7 +32,7 @@ def write(report: Report, stream: TextIO) -> None:
     groups = _groups(table.rows)
     first = next(groups, [])
     schema = pyarrow.schema(
-        [(column.key, _type(pyarrow, column, first, at)) for at, column in enumerate(table.columns)]
+        [(_text(column.key), _type(pyarrow, column, first, at)) for at, column in enumerate(table.columns)]
     )
     with parquet.ParquetWriter(stream.buffer, schema) as writer:
         for rows in chain([first] if first else [], groups):
@@ -61,4 +61,10 @@ def _cell(value: Any, column: Column) -> Any:
         return float(value)
     if isinstance(value, (tuple, list)):
         return shape_text(value)
-    return value if column.holds in ("count", "change") or value is None or isinstance(value, float) else str(value)
+    is_number = column.holds in ("count", "change") or isinstance(value, float)
+    return value if value is None or is_number else _text(str(value))
+
+
+def _text(text: str) -> str:
+    """Text as valid Unicode."""
+    return text.encode("utf-8", "backslashreplace").decode()

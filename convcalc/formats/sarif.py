@@ -7,6 +7,7 @@ from typing import TextIO
 
 from convcalc import __version__
 from convcalc.formats._findings import fingerprints, path
+from convcalc.formats.json import encode
 from convcalc.report import Report
 
 OF_FINDINGS = True
@@ -15,8 +16,6 @@ LEVELS = {"error": "error", "warn": "warning", "info": "note"}
 
 def write(report: Report, stream: TextIO) -> None:
     """Write one run with a result for each finding."""
-    import json
-
     rules = list(dict.fromkeys(one.rule for one in report.broken))
     results = [
         {
@@ -39,7 +38,7 @@ def write(report: Report, stream: TextIO) -> None:
     driver = {"name": "convcalc", "version": __version__, "rules": [{"id": rule} for rule in rules]}
     run = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
     log = {"version": "2.1.0", "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "runs": [run]}
-    stream.write(json.dumps(log, indent=1) + "\n")
+    stream.write(encode(log, indent=1) + "\n")
 
 
 def _uri(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
+from convcalc.errors import printable
 from convcalc.formats._numbers import text
 from convcalc.report import Report, Table
 
@@ -14,8 +15,7 @@ def write(report: Report, stream: TextIO) -> None:
     for number, table in enumerate(report.tables):
         stream.write("\n" if number else "")
         stream.write("\n".join(plain(table, report.exact)) + "\n")
-    if report.notes:
-        stream.write("\n".join(report.notes) + "\n")
+    stream.writelines(f"{printable(note)}\n" for note in report.notes)
 
 
 def cells(table: Table, exact: bool) -> tuple[list[list[str]], list[str] | None]:
@@ -31,7 +31,7 @@ def cells(table: Table, exact: bool) -> tuple[list[list[str]], list[str] | None]
 def plain(table: Table, exact: bool) -> list[str]:
     """The lines of a table as aligned text."""
     rows, total = cells(table, exact)
-    headings = [column.heading for column in table.columns]
+    headings = [printable(column.heading) for column in table.columns]
     every = [headings, *rows, *([total] if total else [])]
     widths = [max(width(line[at]) for line in every) for at in range(len(headings))]
     is_left = [column.holds in LEFT for column in table.columns]
@@ -40,7 +40,8 @@ def plain(table: Table, exact: bool) -> list[str]:
     lines.insert(1, rule)
     if total:
         lines.insert(-1, rule)
-    return [*([table.title] if table.title else []), *lines, *table.notes]
+    texts = [[printable(table.title)] if table.title else [], lines, map(printable, table.notes)]
+    return [line for part in texts for line in part]
 
 
 def pad(cell: str, size: int, is_left: bool) -> str:

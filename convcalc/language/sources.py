@@ -114,3 +114,10 @@ class Files:
             hint = "use repeat: for what repeats"
             raise UserError(f"{quoted(name)} is larger than {MOST_BYTES // 2**20} MiB", hint=hint)
         return data
+
+
+class CatalogueFiles(Files):
+    """Reads networks of the catalogue alone, whatever files there are of their names."""
+
+    def exists(self, path: str) -> bool:
+        return False

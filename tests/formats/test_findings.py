@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convcalc.cli import BAD, FINE, run
+from convcalc.errors import printable
 from convcalc.formats import write
 from convcalc.report import Finding, Report
 
@@ -106,6 +107,11 @@ FINDINGS = st.lists(
 )
 
 
+def shown(text):
+    """Text whose line ends stay and whose other control characters are written out."""
+    return "".join(sign if sign in "\r\n" else printable(sign) for sign in text)
+
+
 @given(FINDINGS)
 @settings(deadline=None)
 def test_no_name_can_forge_or_lose_an_annotation(findings):
@@ -115,8 +121,8 @@ def test_no_name_can_forge_or_lose_an_annotation(findings):
         {"error": "error", "warn": "warning", "info": "notice"}[one.level] for one in broken
     ] or found == [("debug", {}, "convcalc: nothing found")]
     for (_, properties, message), one in zip(found, broken, strict=False):
-        assert message == f"{one.scope}: {one.message}"
-        assert properties["title"] == f"convcalc ({one.rule})"
+        assert message == shown(f"{one.scope}: {one.message}")
+        assert properties["title"] == shown(f"convcalc ({one.rule})")
         assert properties["line"] == str(one.line)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from convcalc.errors import printable
 from convcalc.kinds import Shape
 
 Shapes = tuple[Shape, ...]
@@ -69,8 +70,33 @@ def literal(value: Any) -> str:
     if isinstance(value, Name):
         return str(value)
     if isinstance(value, str):
-        return f'"{value}"'
+        return f'"{_escaped(value)}"'
     return repr(value)
+
+
+def docstring(lines: Iterable[str]) -> str:
+    """Write lines of any text as a docstring.
+
+    >>> print(docstring(['net "a"', "b\\nc"]))
+    \"\"\"net \\"a\\"
+    b\\\\nc
+    \"\"\"
+    """
+    return '"""' + "\n".join(map(_escaped, lines)) + '\n"""'
+
+
+def comment(text: str) -> str:
+    """Write any text as the comment after a line; "" where there is none.
+
+    >>> comment("one\\ntwo")
+    '  # one\\\\ntwo'
+    """
+    return f"  # {printable(text)}" if text else ""
+
+
+def _escaped(text: str) -> str:
+    """Text as it is inside of double quotes: it ends neither its line nor its string."""
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def collapse(values: Iterable[int]) -> Any:

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import Count
-from convcalc.exporters.code.code import Code, Name
+from convcalc.exporters.code.code import Code, Name, docstring
 from convcalc.exporters.code.parts import Part, cut, identifier, variables
 from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds import shape_text
@@ -194,8 +194,7 @@ def header(counted: Count, more: str = "") -> str:
         f"{counted.figure('params'):,} parameters; {counted.figure('macs'):,} MACs for a batch of "
         f"{graph.batch}. Written by convcalc.",
     ]
-    title = graph.name.replace("\\", " ").replace('"', "'")
-    return '"""' + "\n".join([f"{title.rstrip('.')}.", "", *about]) + '\n"""\n'
+    return docstring([f"{graph.name.rstrip('.')}.", "", *about]) + "\n"
 
 
 def is_of_tokens(graph: Graph, name: str) -> bool:

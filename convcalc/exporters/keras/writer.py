@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from convcalc.analysis.count import Count
-from convcalc.exporters.code.code import PLAIN, Code, literal
+from convcalc.exporters.code.code import PLAIN, Code, comment, literal
 from convcalc.exporters.code.code import arguments as arguments_of
 from convcalc.exporters.code.layer_code import layer_codes, require_same_kind
+from convcalc.exporters.code.own_code import require_own_code
 from convcalc.exporters.code.parts import Part, identifier
 from convcalc.exporters.code.units import Draft, Line, Step, Writer, header, is_of_tokens, wrapped
 from convcalc.exporters.keras.table import CHANNELS_LAST, EITHER, TABLE, axis_order
+from convcalc.exporters.keras.vocabulary import VOCABULARY
 from convcalc.graph import Graph, Layer, Ref, stored
 
 # names that the file uses itself
@@ -49,13 +51,14 @@ class KerasWriter(Writer):
         super().__init__(graph, layer_codes(graph, self._code, TABLE.framework), name)
 
     def file(self, counted: Count) -> str:
-        """Write the whole file."""
+        """Write the whole file. Raises SpecError where it would hold what we never write."""
         helpers = sorted({code.helper for code in self.codes.values() if code.helper})
         body = [helper.strip("\n") for helper in helpers] + self.units
         channels_last = any(self.channels_last[ref] for ref in self.root.takes)
         head = header(counted, " In Keras the channels are last." if channels_last else "")
         imports = ["import keras", f"from keras import layers{', ops' if 'ops.' in ''.join(body) else ''}"]
-        return "\n\n\n".join(["\n".join([head, *imports]), *body]) + "\n"
+        text = "\n\n\n".join(["\n".join([head, *imports]), *body]) + "\n"
+        return require_own_code(text, VOCABULARY)
 
     def unit_name(self, label: str) -> str:
         return label
@@ -106,7 +109,7 @@ class KerasWriter(Writer):
 
     def _call(self, step: Step, code: Code, values: Sequence[str], kept: str, head: str, batch: str) -> list[str]:
         """Write the lines of one step: a layer made and called; `kept` is the variable of one made before."""
-        note = f"  # {code.note}" if code.note else ""
+        note = comment(code.note)
         if code.module in self.functions:
             return wrapped(f"{head}{code.module}(", [*step.reads, *values], f"){note}")
         call, reads, lines = code.call, step.reads, []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convcalc.exporters.code.code import Code, Shapes, expression, subscript
+from convcalc.exporters.code.code import Code, Shapes, expression, literal, subscript
 from convcalc.exporters.torch.helpers import pad_call
 from convcalc.exporters.torch.table import torch_code
 from convcalc.kinds import Shape
@@ -13,7 +13,7 @@ from convcalc.kinds.window import pairs
 
 @torch_code(Pad)
 def pad(layer: Pad, inputs: Shapes, output: Shape) -> Code:
-    mode = "" if layer.mode == "zeros" else f', mode="{layer.mode}"'
+    mode = "" if layer.mode == "zeros" else f", mode={literal(layer.mode)}"
     return expression(pad_call(pairs(layer.amount, len(output) - 1, "amount"), mode))
 
 

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import Count
+from convcalc.errors import SpecError
 from convcalc.exporters.code.code import Code
+from convcalc.exporters.code.own_code import evaluate, run
+from convcalc.exporters.torch.vocabulary import VOCABULARY
 from convcalc.exporters.torch.writer import TorchWriter, call, maker_and_arguments, torch_codes
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Shape
@@ -73,7 +76,9 @@ class _Builder:
             module = self._module(layer, code, scope)
             text = call(code, "module", list(names), str(self.graph.batch))
             with self._counting() as macs:
-                outputs = eval(text, {**scope, "module": module})
+                outputs = evaluate(text, VOCABULARY, {**scope, "module": module})
+        except SpecError:
+            raise
         except Exception as error:
             return Seen(error=said(error))
         return Seen(_shapes(outputs), self._params(module), macs())
@@ -83,9 +88,9 @@ class _Builder:
         if owner is not None and owner.kind.name == layer.kind.name:
             module = self.modules[owner.index]
         elif code.module:
-            exec(code.helper, scope)
+            scope = run(code.helper, VOCABULARY, scope)
             maker, values = maker_and_arguments(code)
-            module = eval(f"{maker}({', '.join(values)})", scope)
+            module = evaluate(f"{maker}({', '.join(values)})", VOCABULARY, scope)
             if hasattr(module, "eval"):
                 module.eval()
             if owner is not None:
@@ -98,13 +103,14 @@ class _Builder:
     def whole(self, counted: Count) -> Seen:
         """Run the whole file once."""
         writer = TorchWriter(self.graph)
-        scope: dict[str, Any] = {}
+        text = writer.file(counted)
         try:
-            exec(compile(writer.file(counted), "<export>", "exec"), scope)
-            module = scope[writer.name]().eval()
+            module = run(text, VOCABULARY)[writer.name]().eval()
             inputs = [self.torch.zeros(self.graph.batch, *shape) for shape in self.graph.inputs.values()]
             with self._counting() as macs:
                 outputs = module(*inputs)
+        except SpecError:
+            raise
         except Exception as error:
             return Seen(error=said(error))
         return Seen(_shapes(outputs), sum(tensor.numel() for tensor in module.parameters()), macs())

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convcalc.analysis.count import Count
-from convcalc.exporters.code.code import Code, arguments
+from convcalc.exporters.code.code import Code, arguments, comment, literal
 from convcalc.exporters.code.layer_code import layer_codes, require_same_kind
+from convcalc.exporters.code.own_code import require_own_code
 from convcalc.exporters.code.parts import identifier
 from convcalc.exporters.code.units import Draft, Line, Writer, header, wrapped
 from convcalc.exporters.torch.helpers import BUFFER, PARAMETER
 from convcalc.exporters.torch.table import TABLE
+from convcalc.exporters.torch.vocabulary import VOCABULARY
 from convcalc.graph import Graph, Layer
 
 # names that nn.Module uses itself
@@ -41,13 +43,14 @@ class TorchWriter(Writer):
         super().__init__(graph, torch_codes(graph), identifier(camel(graph.name, "Net"), "Net", {*self.reserved}))
 
     def file(self, counted: Count) -> str:
-        """Write the whole file."""
+        """Write the whole file. Raises SpecError where it would hold what we never write."""
         helpers = sorted({code.helper for code in self.codes.values() if code.helper})
         body = [helper.strip("\n") for helper in helpers] + self.units
         imports = ["import torch", "from torch import nn"]
         if "F." in "".join(body):
             imports.insert(1, "import torch.nn.functional as F")
-        return "\n\n\n".join(["\n".join([header(counted), *imports]), *body]) + "\n"
+        text = "\n\n\n".join(["\n".join([header(counted), *imports]), *body]) + "\n"
+        return require_own_code(text, VOCABULARY)
 
     def unit_name(self, label: str) -> str:
         return camel(label, "Block")
@@ -63,7 +66,7 @@ class TorchWriter(Writer):
             maker, values = maker_and_arguments(line.code)
             if line.code.module == BUFFER:
                 zeros = f"{maker}({', '.join(values)})"
-                body += wrapped("        self.register_buffer(", [f'"{line.name}"', zeros, "persistent=False"], ")")
+                body += wrapped("        self.register_buffer(", [literal(line.name), zeros, "persistent=False"], ")")
             else:
                 body += wrapped(f"        self.{line.name} = {maker}(", values, ")")
         if draft.part is self.root:
@@ -88,7 +91,7 @@ def _forward(draft: Draft) -> list[str]:
     body = [f"def forward({', '.join(['self', *draft.takes])}):"]
     for number, step in enumerate(draft.steps, 1):
         line = call(step.code, f"self.{step.line}", step.reads, f"{draft.takes[0]}.shape[0]")
-        note = f"  # {step.code.note}" if step.code.note else ""
+        note = comment(step.code.note)
         if number == len(draft.steps) and list(step.writes) == draft.gives:
             body.append(f"    return {line}{note}")
         else:

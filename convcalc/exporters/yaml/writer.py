@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from convcalc.analysis.count import Count, count
-from convcalc.errors import SpecError
+from convcalc.errors import SpecError, printable
 from convcalc.exporters.yaml.blocks import Body, Repeats, common_path
 from convcalc.exporters.yaml.nesting import ENTRY, Item, arrange
 from convcalc.graph import Graph, Layer, Ref
@@ -329,5 +329,5 @@ def scalar(value: Any) -> str:
             return value
         import json
 
-        return json.dumps(value, ensure_ascii=True)
+        return json.dumps(printable(value), ensure_ascii=False)
     return str(value)

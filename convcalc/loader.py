@@ -156,7 +156,7 @@ def _open(
 
         whole = Overrides(variant=overrides.variant, inputs=overrides.inputs)
         text = import_module("convcalc.exporters.yaml.writer").write_spec(_model(name, whole))
-        return parse(File(f"spec of {name.text}", text.encode(), None)), overrides._replace(variant="")
+        return parse(File(f"spec of {name.text}", text.encode(), None)), overrides._replace(variant="", inputs=())
     path, variant = name.path, name.variant
     if variant is None and not name.exists and not overrides.variant:
         path, variant = family(path)

@@ -164,7 +164,8 @@ def judge(
         *(_expect_result(total, name) for total in expected),
     ]
     findings = [finding for _, finding in results]
-    notes = [*_finding_lines(findings), *notes, *updated, *_without_effect(limits)]
+    about = counted.graph.provenance.note
+    notes = [*_finding_lines(findings), *notes, *updated, *_without_effect(limits), *([about] if about else [])]
     return Verdict(Table(name, COLUMNS, [row for row, _ in results], None, notes), findings)
 
 

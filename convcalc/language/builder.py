@@ -47,6 +47,7 @@ class Builder:
         self.names = Names(self.graph, self.problems)
         self.paths = self.names.paths
         self.chosen: Mapping[str, Any] = {}  # by the name of a choice
+        self.notes: list[str] = []
         self.expander = Expander(self.names, self.build_layers, self._report)
         self.layer_builder = LayerBuilder(self.names, self.build_layers, self._report)
 
@@ -105,7 +106,9 @@ class Builder:
     def _inputs(self, variant: Mapping[str, Node], variables: Variables) -> dict[str, tuple[int, ...]]:
         node = variant.get("input") or self.document.get("input")
         try:
-            return read_inputs(node, self.document.node, self.overrides.inputs, variables.value)
+            inputs = read_inputs(node, self.document.node, self.overrides.inputs, variables.value)
+            self.notes.extend(inputs.notes)
+            return inputs.shapes
         except SpecError as error:
             self.problems.extend(error.problems)
         except AlreadyReported:
@@ -119,6 +122,7 @@ class Builder:
         expect = variant.get("expect") if overrides.variant else document.get("expect")
         self.graph.provenance = Provenance(
             source=document.text("source"),
+            note="; ".join(self.notes),
             path=document.file.name,
             data=[file.data for file in document.sources],
             variant=overrides.variant,

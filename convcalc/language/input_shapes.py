@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from convcalc.errors import LocatedError, Problem, SpecError, UserError, did_you_mean, quoted
-from convcalc.kinds import Shape
+from convcalc.kinds import Shape, shape_text
 from convcalc.kinds.fields import LARGEST, is_whole, shown
 from convcalc.language.document import NAME
 from convcalc.language.variables import AlreadyReported, Lookup, evaluate, evaluate_text
@@ -18,6 +19,7 @@ MOST_AXES = 6
 _SIZE = r"\s*0*(?:[1-9][0-9]{0,8}|1000000000)\s*"
 PATTERN = rf"{_SIZE}(?:[xX×]{_SIZE}){{0,{MOST_AXES - 1}}}"
 _HINT = "a shape is channels x height x width, without the batch: 3x224x224 or [3, 224, 224]"
+DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64")
 _PARTS = re.compile(r"(?:\$\{[^{}]*\}|[^x\s])+", re.IGNORECASE)
 
 
@@ -79,8 +81,46 @@ def _check_each(sizes: Any) -> Any:
     return check_values(sizes, _is_size, "{found} is not a size", hint=_HINT)
 
 
-def read_inputs(node: Node | None, spec: Node, given: Sequence[Any], lookup: Lookup) -> dict[str, Shape]:
-    """Read the inputs of a network by name: those of the spec, changed by those given on the command line.
+class Given(NamedTuple):
+    """One `--input`: the input's name ("" for none), its sizes without an `N` for the batch, its dtype ("" for none)."""
+
+    name: str
+    sizes: Shape
+    dtype: str = ""
+    has_batch: bool = False  # whether `N` says that the first axis is the batch
+
+
+def parse_given(text: str) -> Given:
+    """Parse `[NAME=]SHAPE[:DTYPE]`. An N first is the batch; N alone is an input that is only a batch. Raises SpecError.
+
+    >>> parse_given("ids=12:int64")
+    Given(name='ids', sizes=(12,), dtype='int64', has_batch=False)
+    >>> parse_given("t=N").sizes, parse_given("Nx3x8x8").sizes
+    ((), (3, 8, 8))
+    """
+    name, _, rest = text.rpartition("=")
+    shape, colon, dtype = rest.partition(":")
+    batch, times, inner = shape.lower().replace("×", "x").partition("x")
+    has_batch = batch.strip() == "n"
+    try:
+        if colon and dtype not in DTYPES:
+            raise UserError(f"no dtype {quoted(dtype)}", did_you_mean(dtype, DTYPES))
+        if has_batch and not times:
+            return Given(name, (), dtype, True)
+        return Given(name, parse_shape(inner if has_batch else shape), dtype, has_batch)
+    except UserError as error:
+        raise SpecError(f"--input: {error.message}", error.hint) from None
+
+
+class Inputs(NamedTuple):
+    """The inputs of a network by name, and a sentence for each whose channels are not those of the spec."""
+
+    shapes: dict[str, Shape]
+    notes: Sequence[str] = ()
+
+
+def read_inputs(node: Node | None, spec: Node, given: Sequence[Any], lookup: Lookup) -> Inputs:
+    """Read the inputs of a network: those of the spec, changed by those given on the command line.
 
     Raises SpecError with every invalid input, AlreadyReported where a variable is invalid.
     """
@@ -102,11 +142,12 @@ def read_inputs(node: Node | None, spec: Node, given: Sequence[Any], lookup: Loo
         raise SpecError(problems)
     if is_reported:
         raise AlreadyReported
+    shapes = dict(stated)
     for change in given:
-        _apply_option(stated, *_parse_option(change) if isinstance(change, str) else change)
-    if not stated:
+        _apply_option(shapes, stated, parse_given(change) if isinstance(change, str) else Given(*change))
+    if not shapes:
         raise SpecError(Problem("the spec has no 'input:'", spec.place, (), "for example input: 3x224x224"))
-    return stated
+    return Inputs(shapes, _channel_notes(stated, shapes))
 
 
 def _nodes_by_name(node: Node | None) -> list[tuple[str, Node]]:
@@ -148,23 +189,77 @@ def _size_node(node: Node, part: str) -> Node:
     )
 
 
-def _parse_option(text: str) -> tuple[str, Shape]:
-    """Parse one `--input`: the name ("" for none) and the sizes."""
-    name, _, shape = text.rpartition("=")
-    try:
-        return name, parse_shape(shape)
-    except UserError as error:
-        raise SpecError(f"--input: {error.message}", error.hint) from None
-
-
-def _apply_option(stated: dict[str, Shape], name: str, sizes: Shape) -> None:
-    """Apply one `--input`: a shape, or one number for every spatial axis."""
-    if name and name not in stated:
-        raise SpecError(f"--input: no input {quoted(name)}", did_you_mean(name, stated))
-    if not name and len(stated) > 1:
+def _apply_option(shapes: dict[str, Shape], stated: Mapping[str, Shape], given: Given) -> None:
+    """Apply one `--input`: a shape, or one number for every spatial axis. Raises SpecError."""
+    if given.name and given.name not in stated:
+        raise SpecError(f"--input: no input {quoted(given.name)}", did_you_mean(given.name, stated))
+    if not given.name and len(stated) > 1:
         raise SpecError(
             "--input: the network has several inputs", f"write NAME=SHAPE, NAME one of: {', '.join(stated)}"
         )
-    name = name or next(iter(stated), "input")
-    old = stated.get(name, sizes)
-    stated[name] = (old[0], *(sizes * (len(old) - 1))) if len(sizes) == 1 and len(old) > 1 else sizes
+    if not given.sizes or given.dtype:
+        what = "a dtype" if given.dtype else "only a batch"
+        raise SpecError(f"--input: {what} means nothing to a spec", "its inputs are shapes: 3x224x224")
+    name = given.name or next(iter(stated), "input")
+    old = stated.get(name, given.sizes)
+    which = "the spec's input" if len(stated) == 1 else f"the spec's input {quoted(name)}"
+    shapes[name] = _changed(old, given.sizes, which, given.has_batch)
+
+
+def _changed(old: Shape, new: Shape, which: str, has_batch: bool = False) -> Shape:
+    """Return an input's new shape: `new`, or `old` with one size for every spatial axis. Raises SpecError."""
+    if len(new) == 1 and len(old) > 1 and not has_batch:
+        return (old[0], *(new * (len(old) - 1)))
+    if hint := _other_axes(old, new):
+        raise SpecError(f"--input: {which} is {shape_text(old)}, found {shape_text(new)}", hint)
+    return new
+
+
+def check_axes(node: Node | None, name: str, sizes: Shape) -> None:
+    """Raise SpecError for a shape with other axes than the spec's input `name`; with variables in it nothing is known.
+
+    `node` is the value of `input:`.
+    """
+    inner = dict(_nodes_by_name(node)).get(name)
+    if inner is not None:
+        with suppress(UserError):
+            _changed(shape_of(inner), sizes, "the spec's input")
+
+
+def _other_axes(old: Shape, new: Shape) -> str:
+    """Return what was meant by a shape that has other axes than the spec's, or has them in another order; "" if not."""
+    if len(new) == len(old):
+        return _channels_first_hint(new) if _is_channels_last(old, new) else ""
+    if len(new) == len(old) + 1:
+        inner = new[1:]
+        batch = "" if new[0] == 1 else f" --batch {new[0]}"
+        if _is_channels_last(old, inner):
+            inner = (inner[-1], *inner[:-1])
+            return f"leave the batch out, channels first: --input {shape_text(inner)}{batch}"
+        return f"leave the batch out: --input {shape_text(inner)}{batch}"
+    if len(new) == len(old) - 1 and new[0] == old[0]:
+        return f"give the size of every axis: --input {shape_text((*new, new[-1]))}"
+    if len(new) == len(old) - 1:
+        return f"give the channels as well: --input {shape_text((old[0], *new))}"
+    return f"give as many axes as the spec does: {len(old)}, found {len(new)}"
+
+
+def _is_channels_last(old: Shape, new: Shape) -> bool:
+    """Whether a shape has the spec's channels as its last axis. Equal last axes are a spatial size: 128x64x64."""
+    is_moved = len(new) > 1 and new[0] != old[0] and new[-1] == old[0] and new[0] > new[-1]
+    return bool(is_moved and (len(new) == 2 or new[-1] != new[-2]))
+
+
+def _channels_first_hint(new: Shape) -> str:
+    return f"channels come first: --input {shape_text((new[-1], *new[:-1]))}"
+
+
+def _channel_notes(stated: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> list[str]:
+    """Return a sentence for each input whose channels are not those of the spec."""
+    notes = []
+    for name, shape in shapes.items():
+        old, new = stated.get(name, shape)[0], shape[0]
+        if not hasattr(old, "dtype") and not hasattr(new, "dtype") and old != new:
+            which = f" of {quoted(name)}" if len(shapes) > 1 else ""
+            notes.append(f"{old:,} channels{which} in the spec, {new:,} given")
+    return notes

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.language.choices import choices
 from convcalc.language.document import Document
-from convcalc.language.input_shapes import parse_shape
+from convcalc.language.input_shapes import check_axes, parse_shape
 from convcalc.syntax.yaml import read
 
 MOST_POINTS = 10**9
@@ -91,6 +91,9 @@ def read_axis(name: str, text: str, document: Document) -> Axis:
     values: Sequence[Any] = _values(name, text)
     if kind == "input":
         values = [_shape(value, name) for value in _limited(name, values)]
+        if not any("input" in variant for variant in document.variants.values()):
+            for shape in values:
+                check_axes(node, name, shape)
     return Axis(name, kind, values)
 
 

@@ -280,7 +280,7 @@ class _PartBuilder(Builder):
             found = read_inputs(node, self.document.node, self.overrides.inputs, self.variables().value)
         except AlreadyReported:
             raise SpecError(self.problems) from None
-        return tuple(found.values())
+        return tuple(found.shapes.values())
 
     def part(self, items: Sequence[Node], shapes: tuple[Shape, ...]) -> tuple[tuple[Shape, ...], dict[str, int]]:
         scope = Scope("", self.variables(), explicit_names(list(items)))

@@ -37,6 +37,8 @@ def total_table(counts: Sequence[Count], names: Sequence[str]) -> Table:
     rows = [[HEADINGS.get(total.figure, total.figure), *total.values, *total.ratios[1:]] for total in compare(counts)]
     lines = [conditions(counted) for counted in counts]
     notes = lines[:1] if len(set(lines)) == 1 else [f"{name}: {line}" for name, line in zip(names, lines, strict=True)]
+    about = [counted.graph.provenance.note for counted in counts]
+    notes += [f"{name}: {note}" for name, note in zip(names, about, strict=True) if note]
     notes += [
         f"{name}: {lower_bound(counted)}" for name, counted in zip(names, counts, strict=True) if counted.uncounted
     ]

@@ -203,6 +203,7 @@ def facts(counted: Count) -> dict[str, Any]:
         "spec": spec_facts(graph),
         "input": {name: list(shape) for name, shape in graph.inputs.items()},
         "batch": graph.batch,
+        "note": graph.provenance.note,
         "totals": {
             **{
                 key: counted.figure(key)

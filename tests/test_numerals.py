@@ -37,7 +37,13 @@ OF_NUMBERS = {
         "found.layer.via != 'function'",
         "found.layer.via == 'function'",
     ),
-    "conventions/reconcile.py": ("self.figure - claim.value", "abs(self.figure - claim.value)", "unit", "0", "rules[layer.kind.name].evaluate(known)"),
+    "conventions/reconcile.py": (
+        "self.figure - claim.value",
+        "abs(self.figure - claim.value)",
+        "unit",
+        "0",
+        "rules[layer.kind.name].evaluate(known)",
+    ),
     "exporters/code/code.py": ("value",),
     "formats/json.py": ("value", "size"),
     "formats/parquet.py": ("value",),
@@ -97,7 +103,9 @@ def test_a_number_of_too_many_digits_says_how_many(text):
             convert(text)
 
 
-@pytest.mark.parametrize("text", ["1e31", "1e-31", "1e99999999999999999999", "-1e-99999999999", "0e99999", "1e00000000000009"])
+@pytest.mark.parametrize(
+    "text", ["1e31", "1e-31", "1e99999999999999999999", "-1e-99999999999", "0e99999", "1e00000000000009"]
+)
 def test_an_exponent_out_of_range_is_never_computed(text):
     with pytest.raises(UserError, match="is too large, too small or too long a number"):
         exact_number(text)

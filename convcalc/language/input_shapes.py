@@ -145,7 +145,12 @@ def _size_node(node: Node, part: str) -> Node:
     """The node of one size in a shape written with `${...}`."""
     column = node.column + node.value.index(part)
     return Node(
-        whole_number(part) if _is_digits(part) else part, node.source, node.line, column, column + len(part), node.is_quoted
+        whole_number(part) if _is_digits(part) else part,
+        node.source,
+        node.line,
+        column,
+        column + len(part),
+        node.is_quoted,
     )
 
 

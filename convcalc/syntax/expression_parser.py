@@ -142,9 +142,13 @@ class _Parser:
         return tree
 
     def _unary(self) -> Expression:
-        if token := self._accept("-"):
-            return Expression(operator.neg, (self._level(len(_LEVELS)),), token.offset)
-        return self._atom()
+        signs = []
+        while token := self._accept("-"):
+            signs.append(token)
+        tree = self._atom()
+        for token in reversed(signs):
+            tree = Expression(operator.neg, (tree,), token.offset)
+        return tree
 
     def _atom(self) -> Expression:
         token = self.tokens[self.position]

@@ -67,7 +67,11 @@ def _refuse_depth(source: Source) -> None:
 def _syntax_problem(message: str, source: Source) -> Problem:
     located = _MESSAGE.match(message)
     lines = source.text.split("\n")
-    line, column = (whole_number(located[2]), whole_number(located[3])) if located and located[2] else (len(lines), len(lines[-1]) + 1)
+    line, column = (
+        (whole_number(located[2]), whole_number(located[3]))
+        if located and located[2]
+        else (len(lines), len(lines[-1]) + 1)
+    )
     return Problem(f"not TOML: {located[1] if located else message}", Place(source, line, column, column + 1))
 
 

@@ -22,7 +22,7 @@ COMMANDS = (
     ["params", "--columns", "all", "-f", "json"],
     ["explain"],
     ["check", "--max-params", "1k", "--max-activation", "5"],
-    ["export", "--to", "yaml"],
+    ["export", "--to", "onnx"],
     ["export", "--to", "dot"],
     ["export", "--to", "mermaid"],
     ["export", "--to", "torch"],

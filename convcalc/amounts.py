@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 
 from convcalc.errors import UserError, quoted
+from convcalc.numerals import EXACT, exact_number, without_separators
 
 NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*)"
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _AMOUNT = re.compile(rf"({NUMBER}(?:\.[0-9]+)?) ?([kMGTP]?)")
-_INSIDE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([kMGTP])(?!\w)")
+_INSIDE = re.compile(r"(?<![\w.])([0-9]+(?:\.[0-9]+)?)([kMGTP])(?!\w)")
 
 
 def amount(text: str) -> int:
@@ -21,7 +21,7 @@ def amount(text: str) -> int:
     (5000000, 4100000000, 25000000)
     """
     match = _AMOUNT.fullmatch(text.strip())
-    value = Decimal(re.sub("[_,]", "", match[1])) * UNITS.get(match[2], 1) if match else None
+    value = EXACT.multiply(exact_number(without_separators(match[1])), UNITS.get(match[2], 1)) if match else None
     if value is None or value != int(value):
         hint = "units are k, M, G, T and P" if text[-1:] in "mgtpK" else "for example 5M or 25_000_000"
         raise UserError(f"a whole number was expected, found {quoted(text)}", hint=hint)

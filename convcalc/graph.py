@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.errors import Place, Problem, TooLarge, UserError
 from convcalc.kinds import Input, Kind, Shape, require, tallied, total
-from convcalc.kinds.sizes import STORED
+from convcalc.kinds.primitives import Opaque
+from convcalc.kinds.sizes import STORED, is_known
 
 if TYPE_CHECKING:
     from convcalc.syntax.node import Node
@@ -135,11 +136,16 @@ class Graph:
     def add(
         self, path: str, kind: Kind, inputs: Sequence[Ref], shares: int | None = None, place: Place | None = None
     ) -> Ref:
-        """Put a layer behind its inputs and work out its shapes. Raises UserError where they do not fit."""
+        """Put a layer behind its inputs and work out its shapes. Raises UserError where they do not fit.
+
+        A layer that reads an unknown shape becomes opaque: so no kind computes with one, and totals are lower bounds.
+        """
         if len(self.all) >= MOST_LAYERS:
             raise TooLarge(f"the network has more than {MOST_LAYERS:,} layers")
         _require_inputs(kind, len(inputs))
         shapes = tuple(self.shape(ref) for ref in inputs)
+        if kind.reads_shapes and not all(map(is_known, shapes)):
+            kind = Opaque(operator=kind.name, unknown_input=True, ports=kind.output_count)
         outputs = kind.outputs(*shapes)
         for output in outputs:
             for size in output:
@@ -173,7 +179,10 @@ def same_weights(one: Layer, other: Layer) -> bool:
     """Whether two layers can be one in what they store.
 
     They must store the same sizes; layers of different kinds (an embedding and a linear layer) as much in all.
+    What is not known may be the same.
     """
+    if not one.kind.is_counted or not other.kind.is_counted:
+        return True
     ours, theirs = stored(one), stored(other)
     if one.kind.name == other.kind.name:
         return ours == theirs

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Shape, tallied, total
-from convcalc.kinds.sizes import MACS, MIXING, OPERATIONS, STORED, Product
+from convcalc.kinds.sizes import MACS, MIXING, OPERATIONS, STORED, Product, is_known
 
 Tallies = Mapping[str, int]
 
@@ -125,7 +125,7 @@ def count(graph: Graph) -> Count:
 def _row(layer: Layer, graph: Graph) -> Row:
     products = layer_products(layer, graph.batch)
     tallies = {name: total(terms) for name, terms in products.items()}
-    tallies["output_elements"] = graph.batch * sum(prod(shape) for shape in layer.outputs)
+    tallies["output_elements"] = graph.batch * sum(prod(shape) for shape in layer.outputs if is_known(shape))
     shares = "" if layer.shares is None else graph.all[layer.shares].path
     kind = layer.kind
     mixing = kind.mixes(layer.shapes)

@@ -11,6 +11,7 @@ from convcalc.analysis.count import FIGURES, Count
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import shape_of
+from convcalc.numerals import exact_number, without_separators
 from convcalc.syntax.node import Node, describe
 
 DEPTHS = ("depth", "nonlinearities")
@@ -74,7 +75,7 @@ def _compare(key: str, node: Node, counted: Count) -> Expectation:
 def rounds_to(value: int, text: str) -> bool:
     """Whether `value` is `text` when rounded to as many digits; a half may go either way.
 
-    Raises ValueError where `text` is no amount.
+    Raises ValueError where `text` is no amount, and UserError for one of too many digits.
 
     >>> rounds_to(4_231_976, "4.2M"), rounds_to(568_740_352, "569M"), rounds_to(568_740_352, "568M")
     (True, True, False)
@@ -82,7 +83,7 @@ def rounds_to(value: int, text: str) -> bool:
     match = re.fullmatch(ROUNDED, text.strip())
     if match is None:
         raise ValueError(text)
-    stated, unit = Decimal(re.sub("[_,]", "", match[1])), match[2]
+    stated, unit = exact_number(without_separators(match[1])), match[2]
     exact = Decimal(value) / UNITS.get(unit, 1)
     place = Decimal(1).scaleb(int(stated.as_tuple().exponent))
     return stated in (exact.quantize(place, ROUND_HALF_UP), exact.quantize(place, ROUND_HALF_EVEN))

@@ -11,6 +11,7 @@ from convcalc.amounts import NUMBER, UNITS, amount, pattern
 from convcalc.errors import Place, Problem, SpecError, UserError, did_you_mean, printable, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import shape_of
+from convcalc.numerals import EXACT, exact_number, without_separators
 from convcalc.syntax.node import Node, describe
 
 BITS = {"fp64": 64, "fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "int4": 4}
@@ -92,7 +93,7 @@ def parse_bytes(text: str) -> int:
         similar = [unit for unit in BYTES if unit.lower() == match[2].lower()]
         hint = f"did you mean {' or '.join(similar)}?" if similar else f"units are {', '.join(BYTES)}"
         raise UserError(f"no unit {quoted(match[2])}", hint=hint)
-    value = Decimal(re.sub("[_,]", "", match[1])) * BYTES[match[2]]
+    value = EXACT.multiply(exact_number(without_separators(match[1])), BYTES[match[2]])
     if value != int(value):
         raise UserError(f"{quoted(text)} is not a whole number of bytes")
     return int(value)
@@ -137,7 +138,7 @@ def parse_increase(figure: str, text: str) -> tuple[Decimal | None, int | None]:
     for part in parts:
         match = re.fullmatch(PERCENT, part)
         if match and percent is None:
-            percent = Decimal(part.rstrip("% "))
+            percent = exact_number(part.rstrip("% "))
         elif not match and absolute is None:
             absolute = parse_limit(figure, part)
         else:

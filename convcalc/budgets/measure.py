@@ -12,12 +12,13 @@ from convcalc.analysis.count import Count, Row, figure
 from convcalc.budgets.limits import SHAPES, Limit
 from convcalc.errors import Problem, SpecError, did_you_mean, quoted
 from convcalc.kinds import shape_text
+from convcalc.kinds.sizes import is_known
 
 
 def _largest(row: Row) -> int:
     """The elements of the largest output of a row."""
     shapes = row.layer.outputs if row.layer else (row.output,)
-    return max((prod(shape) for shape in shapes), default=0)
+    return max((prod(shape) for shape in shapes if is_known(shape)), default=0)
 
 
 def _sum(name: str) -> Callable[[Row, int], int]:

@@ -14,6 +14,7 @@ from convcalc.conventions.convention import Convention, Quantities, difference, 
 from convcalc.errors import UserError, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds.sizes import STORED
+from convcalc.numerals import EXACT, exact_number, without_separators
 
 SIZES = (
     32,
@@ -43,7 +44,7 @@ SIZES = (
     640,
 )
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_CLAIM = re.compile(r"(?:(macs|flops|params) *= *)?(\d[\d_,]*(?:\.\d+)?) ?([kKMGTPB]?) *([A-Za-z-]*)")
+_CLAIM = re.compile(r"(?:(macs|flops|params) *= *)?([0-9][0-9_,]*(?:\.[0-9]+)?) ?([kKMGTPB]?) *([A-Za-z-]*)")
 _WORDS = ("", "mac", "macs", "flop", "flops", "mult-adds", "madd", "madds")
 
 
@@ -104,10 +105,10 @@ def read_claim(text: str) -> Claim:
         raise UserError(
             f"a number was expected, found {quoted(text)}", hint="for example 4.14G, 'params=25.6M' or 4089184256"
         )
-    digits = match[2].replace("_", "").replace(",", "")
+    digits = without_separators(match[2])
     letter = match[3]
     unit = {"": 1, "K": 1000, "B": 10**9}.get(letter) or UNITS[letter]
-    value = Decimal(digits) * unit
+    value = EXACT.multiply(exact_number(digits), unit)
     if not value:
         raise UserError("a claim of 0 has nothing to explain")
     places = len(digits.partition(".")[2])

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar, overload
 
 from convcalc.errors import UserError, nearest, quoted
+from convcalc.numerals import whole_number
 
 T = TypeVar("T")
 LARGEST = 10**9
@@ -323,8 +324,10 @@ class ShapeField(Field[tuple[int, ...]]):
         sizes = [value] if is_whole(value) else value
         if isinstance(sizes, str):
             parts = sizes.split("x")
-            fits = all(part.isdecimal() and len(part) < 20 for part in parts)
-            sizes = [int(part) for part in parts] if fits else None
+            try:
+                sizes = list(map(whole_number, parts))
+            except UserError:
+                return None
         if not isinstance(sizes, (list, tuple)) or not 1 <= len(sizes) <= 8:
             return None
         sizes = [self._each(size, self._fits) if hasattr(size, "dtype") else size for size in sizes]

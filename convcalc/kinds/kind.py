@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from convcalc.errors import UnknownField, UserError, did_you_mean
 from convcalc.kinds.fields import Field, shown
 from convcalc.kinds.sizes import Product, Shape, Size, Tally, formula, shape_text, total
+from convcalc.numerals import whole_number
 
 KINDS: dict[str, type[Kind]] = {}
 # sizes that other tools ask for and that follow from the input here
@@ -23,6 +24,7 @@ class Kind:
     - `depth`: weighted layers it adds to the depth of a path.
     - `nonlinearities`: how many it holds.
     - `is_counted`: False where its work is not known, so that totals are lower bounds.
+    - `reads_shapes`: False where neither the output nor the costs depend on the input's shape.
     - `example`: input shapes and fields; the doctest, `convcalc kinds` and the law tests use it.
     - `torch`, `keras`, `onnx`: the names other tools give it: for exchange, and for "did you mean".
     """
@@ -36,6 +38,7 @@ class Kind:
     depth: ClassVar[int] = 0
     nonlinearities: ClassVar[int] = 0
     is_counted: ClassVar[bool] = True
+    reads_shapes: ClassVar[bool] = True
     example: ClassVar[tuple[str, dict[str, Any]]]
     torch: ClassVar[str] = ""
     keras: ClassVar[str] = ""
@@ -107,6 +110,11 @@ class Kind:
         return self.mixing
 
     @property
+    def output_count(self) -> int:
+        """How many outputs the layer has, whatever the shape of its input."""
+        return 1
+
+    @property
     def weighted(self) -> int:
         """How many weighted layers this one is."""
         return self.depth
@@ -156,7 +164,7 @@ def tallied(layer: Kind, inputs: tuple[Shape, ...], output: Shape) -> dict[str, 
 
 def print_cost(layer: Kind, *inputs: str) -> None:
     """Print what a layer costs, each formula with its numbers, for doctests that a reader can check by hand."""
-    shapes = tuple(tuple(int(size) for size in text.split("x")) for text in inputs)
+    shapes = tuple(tuple(map(whole_number, text.split("x"))) for text in inputs)
     outputs = layer.outputs(*shapes)
     print(" and ".join(map(shape_text, outputs)))
     for name, products in tallied(layer, shapes, outputs[0]).items():

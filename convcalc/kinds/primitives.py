@@ -11,7 +11,7 @@ from typing import Any
 
 from convcalc.kinds.fields import Choice, Flag, Integer, ShapeField, Sizes, Text
 from convcalc.kinds.kind import Kind
-from convcalc.kinds.sizes import Shape, Tally, axis_of, broadcast, elements
+from convcalc.kinds.sizes import UNKNOWN, Shape, Tally, axis_of, broadcast, elements
 
 _WORK = ("comparisons", "additions", "multiplications", "divisions", "exponentials")
 
@@ -79,6 +79,7 @@ class Gather(Kind, name="gather"):
 
     shape = ShapeField(bare=True, doc="shape of the output")
     inputs = (1, None)
+    reads_shapes = False
     example = ("169x3", {"shape": [3, 49, 49]})
     torch = "gather expand repeat roll index_put"
     onnx = "GatherElements GatherND ScatterND ScatterElements Tile Expand"
@@ -105,7 +106,7 @@ class Constant(Kind, name="constant"):
 class Opaque(Kind, name="opaque"):
     """An operator without a rule. Its work is not known: every total that holds it is a lower bound.
 
-    Shapes: as stated; what reads a layer without one is opaque too. `params` are the learned values it holds.
+    Shapes: as stated; a layer that reads one without a shape becomes opaque too. `params` are the learned values it holds.
 
     >>> print_cost(Opaque(operator="NonMaxSuppression", shape=[100, 3]), "1000x4")
     100x3
@@ -117,12 +118,21 @@ class Opaque(Kind, name="opaque"):
     params = Integer[int](0, at_least=0, at_most=10**18, doc="learned values that it holds")
     unknown_input = Flag(False, also="behind", doc="true where only the shape of its input is not known")
     reason = Text("", doc="why its work is not known, where other forms of the operator have a rule")
+    ports = Integer[int](1, at_most=1024, doc="outputs that it has")
     inputs = (0, None)
     is_counted = False
+    reads_shapes = False
     example = ("1000x4", {"operator": "NonMaxSuppression", "shape": [100, 3]})
 
+    @property
+    def output_count(self) -> int:
+        return self.ports
+
     def output(self, *inputs: Shape) -> Shape:
-        return tuple(self.shape)
+        return tuple(self.shape) or UNKNOWN
+
+    def outputs(self, *inputs: Shape) -> tuple[Shape, ...]:
+        return (self.output(*inputs),) * self.ports
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "other_params", {"n": self.params}

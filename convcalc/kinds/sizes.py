@@ -17,6 +17,32 @@ Shape = tuple[Size, ...]
 Product = Mapping[str, Size]
 Tally = tuple[str, Product]
 
+
+class Unknown(tuple[int, ...]):
+    """The shape of an output that is not known. It equals no other shape, and has no sizes to compute with."""
+
+    __slots__ = ()
+    __hash__ = tuple.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unknown)
+
+    def __ne__(self, other: object) -> bool:
+        return not isinstance(other, Unknown)
+
+
+UNKNOWN = Unknown()
+
+
+def is_known(shape: Shape) -> bool:
+    """Return whether a shape is known: that of an opaque layer may not be.
+
+    >>> is_known((3, 8, 8)), is_known(UNKNOWN)
+    (True, False)
+    """
+    return not isinstance(shape, Unknown)
+
+
 # Every tally is an exact whole number. The first four are stored sizes, independent of the batch; the rest is work.
 TALLIES: dict[str, str] = {
     "weights": "learned multipliers of convolution, linear, attention, recurrence and embedding",
@@ -129,10 +155,10 @@ def elements(shape: Shape, letters: str = "") -> dict[str, Size]:
 def shape_text(shape: Iterable[Any]) -> str:
     """Write a shape as people do.
 
-    >>> shape_text((256, 28, 28))
-    '256x28x28'
+    >>> shape_text((256, 28, 28)), shape_text(UNKNOWN)
+    ('256x28x28', 'unknown')
     """
-    return "x".join(str(size) for size in shape)
+    return "unknown" if isinstance(shape, Unknown) else "x".join(str(size) for size in shape)
 
 
 def axis_of(axis: int | str, shape: Shape) -> int:

@@ -10,6 +10,7 @@ from convcalc.kinds.sizes import Shape, axis_of, rank, require, spread
 from convcalc.kinds.window import pairs, split
 
 _AXIS = ("channels", "last")
+_MOST_PARTS = 1024
 
 
 class Pad(Kind, name="pad"):
@@ -132,6 +133,10 @@ class Split(Kind, name="split"):
     torch = "chunk split tensor_split"
     onnx = "Split"
 
+    @property
+    def output_count(self) -> int:
+        return len(self.parts) if isinstance(self.parts, tuple) else int(min(self.parts, _MOST_PARTS))
+
     def outputs(self, *inputs: Shape) -> tuple[Shape, ...]:
         shape = inputs[0]
         axis = axis_of(self.axis, shape)
@@ -141,7 +146,7 @@ class Split(Kind, name="split"):
             sizes = self.parts
         else:
             require(shape[axis] % self.parts == 0, "{size} cannot be cut into {parts} parts", "parts", **facts)
-            require(self.parts <= 1024, "more than 1024 parts", "parts")
+            require(self.parts <= _MOST_PARTS, "more than {most} parts", "parts", most=_MOST_PARTS)
             sizes = (shape[axis] // self.parts,) * self.parts
         return tuple((*shape[:axis], size, *shape[axis + 1 :]) for size in sizes)
 

@@ -28,6 +28,8 @@ from convcalc.language.unused import check_names, unknown_kind
 from convcalc.language.variables import AlreadyReported, Variables
 from convcalc.syntax.node import Node
 
+MOST_NESTED = 64
+
 
 def build(document: Document, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008  (immutable)
     """Build the graph of a document. Raises SpecError with every error in it."""
@@ -46,6 +48,7 @@ class Builder:
         self.graph.batch = overrides.batch
         self.names = Names(self.graph, self.problems)
         self.paths = self.names.paths
+        self.depth = 0  # of the lists of layers that are being built
         self.chosen: Mapping[str, Any] = {}  # by the name of a choice
         self.notes: list[str] = []
         self.expander = Expander(self.names, self.build_layers, self._report)
@@ -140,7 +143,19 @@ class Builder:
     # -- lists of layers -----------------------------------------------------------------------------------------
 
     def build_layers(self, items: list[Node], scope: Scope, inputs: Refs) -> Refs:
-        """Build a list of layers, the first on `inputs`, and return the outputs of the last."""
+        """Build a list of layers, the first on `inputs`, and return the outputs of the last.
+
+        Raises UserError where lists nest too deep, which no stack of Python's decides.
+        """
+        if self.depth >= MOST_NESTED:
+            raise UserError(f"lists of layers are nested deeper than {MOST_NESTED}, those of the blocks included")
+        self.depth += 1
+        try:
+            return self._build_list(items, scope, inputs)
+        finally:
+            self.depth -= 1
+
+    def _build_list(self, items: list[Node], scope: Scope, inputs: Refs) -> Refs:
         for item in items:
             if self.expander.is_over():
                 break

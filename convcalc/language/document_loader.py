@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
@@ -118,14 +119,18 @@ class _Loader:
         return True
 
     def _read_variants(self, document: Document) -> None:
+        choices: set[object] | None = None
         for name, node in self._entries(document.get("variants")):
             if not isinstance(node.value, dict):
                 self.report(node, f"the variant {quoted(name)} must be a mapping of variables, found {describe(node)}")
                 continue
             document.variants[name] = node.value
             for key, value in node.items():
-                is_known = key in document.variables or key in ("expect", "input", "source", "notes")
-                if not is_known and not _has_choice(document.node, key):
+                if key in document.variables or key in ("expect", "input", "source", "notes"):
+                    continue
+                if choices is None:
+                    choices = set(_choice_names(document.node))
+                if key not in choices:
                     hint = did_you_mean(key, document.variables) or "name it in vars: first"
                     self.report(
                         value, f"the variant {quoted(name)} sets {quoted(key)}, which is no variable", hint, at_key=True
@@ -234,15 +239,15 @@ class _Loader:
         return arguments
 
 
-def _has_choice(node: Node, name: str) -> bool:
-    """Whether a choice anywhere below a node has this name."""
-    if isinstance(node.value, list):
-        return any(_has_choice(item, name) for item in node.value)
+def _choice_names(node: Node) -> Iterator[object]:
+    """Yield what the choices below a node are called."""
+    for item in node.value if isinstance(node.value, list) else ():
+        yield from _choice_names(item)
     for key, inner in node.items():
-        own_name = inner.value.get("name") if key == "choice" and isinstance(inner.value, dict) else None
-        if (own_name is not None and own_name.value == name) or _has_choice(inner, name):
-            return True
-    return False
+        name = inner.value.get("name") if key == "choice" and isinstance(inner.value, dict) else None
+        if name is not None:
+            yield name.value if isinstance(name.value, str | int) else None
+        yield from _choice_names(inner)
 
 
 def _top_hint(key: str) -> str:

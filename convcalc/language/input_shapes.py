@@ -12,6 +12,7 @@ from convcalc.kinds import Shape, shape_text
 from convcalc.kinds.fields import LARGEST, is_whole, shown
 from convcalc.language.document import NAME
 from convcalc.language.variables import AlreadyReported, Lookup, evaluate, evaluate_text
+from convcalc.numerals import whole_number
 from convcalc.syntax.node import Node, describe
 
 MOST_AXES = 6
@@ -32,7 +33,7 @@ def parse_shape(text: str) -> Shape:
     parts = text.lower().replace("×", "x").split("x")
     if len(parts) > MOST_AXES or not all(map(_is_digits, parts)):
         raise UserError(f"{quoted(text)} is not a shape", hint=_HINT)
-    return _check([int(part) for part in parts])
+    return _check([whole_number(part.strip()) for part in parts])
 
 
 def shape_of(node: Node) -> Shape:
@@ -185,7 +186,12 @@ def _size_node(node: Node, part: str) -> Node:
     """The node of one size in a shape written with `${...}`."""
     column = node.column + node.value.index(part)
     return Node(
-        int(part) if _is_digits(part) else part, node.source, node.line, column, column + len(part), node.is_quoted
+        whole_number(part) if _is_digits(part) else part,
+        node.source,
+        node.line,
+        column,
+        column + len(part),
+        node.is_quoted,
     )
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from convcalc.errors import LocatedError, Problem, UserError, did_you_mean, quoted
 from convcalc.graph import Graph, Ref
 from convcalc.kinds.fields import is_whole, shown
+from convcalc.kinds.sizes import is_known
 from convcalc.language.document import NAME, Document
 from convcalc.language.layer_entry import Entry
 from convcalc.language.variables import AlreadyReported, Variables, evaluate, unknown_name
+from convcalc.numerals import whole_number
 from convcalc.syntax.node import Node, describe
 
 Refs = tuple[Ref, ...] | None  # None: unknown, because of an error that has been recorded
@@ -118,8 +120,15 @@ class Names:
         if name == "channels":
             if not inputs:
                 raise AlreadyReported
-            return self.graph.shape(inputs[0])[0]
+            return self._channels(inputs[0])
         raise unknown_name(name, [*arguments, *home.names(), "channels"])
+
+    def _channels(self, ref: Ref) -> Any:
+        shape = self.graph.shape(ref)
+        if not is_known(shape):
+            above = self.graph.all[ref.layer].path
+            raise UserError(f"the channels of {quoted(above)} are not known", hint="give the opaque layer its 'shape'")
+        return shape[0]
 
     # -- layers --------------------------------------------------------------------------------------------------
 
@@ -176,10 +185,15 @@ class Names:
         if path is not None:
             return self.paths[path]
         base, _, port = name.rpartition(".")
-        path = self._nearest(base, use.scope) if port.isdecimal() else None
+        path = self._nearest(base, use.scope) if port.isdecimal() and port.isascii() else None
         if path is None:
             raise self._no_layer(name, use.scope, node)
-        return self._output(path, int(port), node)
+        try:
+            return self._output(path, whole_number(port), node)
+        except LocatedError:
+            raise
+        except UserError as error:
+            raise LocatedError(error.message, node.place, error.hint) from None
 
     def _nearest(self, name: str, scope: Scope) -> str | None:
         """The path of a name in this scope, or in the nearest around it that has it."""

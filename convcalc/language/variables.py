@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from convcalc.errors import ChangesGraph, LocatedError, Place, Problem, UserError, did_you_mean, quoted
 from convcalc.syntax.expression import WORDS
-from convcalc.syntax.expression_parser import parse
+from convcalc.syntax.expression_parser import names_in, parse
 from convcalc.syntax.node import Node
 
+MOST_NAMED = 100  # variables that name each other
 _TEMPLATE = re.compile(r"\$\{([^{}]*)\}")
 Lookup = Callable[[str], Any]
 
@@ -89,7 +90,7 @@ class Variables:
         self.nodes = nodes
         self.known: dict[str, Any] = dict(given)
         self.problems = problems
-        self.chain: list[str] = []
+        self.depths: dict[str, int] = {}
         self.used: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
@@ -101,33 +102,57 @@ class Variables:
     def value(self, name: str) -> Any:
         """Evaluate a variable. Raises UserError for an unknown name, AlreadyReported for an invalid variable."""
         self.used.add(name)
-        if name in self.known:
-            value = self.known[name]
-            if value is AlreadyReported:
-                raise AlreadyReported
-            return value
-        if name not in self.nodes:
-            raise unknown_name(name, self.names())
-        node = self.nodes[name]
-        if name in self.chain:
-            circle = [*self.chain[self.chain.index(name) :], name]
-            self.known.update(dict.fromkeys(circle, AlreadyReported))
-            self.problems.append(node.problem(f"variables go round in a circle: {' -> '.join(circle)}"))
-            raise AlreadyReported
-        self.chain.append(name)
-        try:
-            value = evaluate(node, self.value)
-        except LocatedError as error:
-            self.problems.append(error.problem())
-            value = AlreadyReported
-        except AlreadyReported:
-            value = AlreadyReported
-        finally:
-            self.chain.pop()
-        self.known[name] = value
+        if name not in self.known:
+            if name not in self.nodes:
+                raise unknown_name(name, self.names())
+            self._evaluate(name)
+        value = self.known[name]
         if value is AlreadyReported:
             raise AlreadyReported
         return value
+
+    def _evaluate(self, name: str) -> None:
+        """Evaluate a variable after those that it names: on a stack of its own, as chains of names may be long."""
+        chain = {name: self._named_by(name)}
+        while chain:
+            name = next(reversed(chain))
+            other = next(chain[name], None)
+            if other is None:
+                chain.popitem()
+                if name not in self.known:
+                    self.known[name] = self._own_value(name)
+            elif other in chain:
+                names = list(chain)
+                circle = [*names[names.index(other) :], other]
+                self.known.update(dict.fromkeys(circle, AlreadyReported))
+                message = f"variables go round in a circle: {_shortened(circle)}"
+                self.problems.append(self.nodes[other].problem(message))
+            elif other not in self.known and other in self.nodes:
+                chain[other] = self._named_by(other)
+
+    def _named_by(self, name: str) -> Iterator[str]:
+        names = sorted(names_in(self.nodes[name].plain()))
+        self.depths[name] = 0
+        for other in names:
+            yield other
+            self.depths[name] = max(self.depths[name], 1 + self.depths.get(other, 0))
+
+    def _own_value(self, name: str) -> Any:
+        """Evaluate a variable whose names are evaluated; AlreadyReported where it is invalid."""
+        node = self.nodes[name]
+        if self.depths[name] > MOST_NAMED + 1:  # it names, in the end, one that has been reported
+            return AlreadyReported
+        if self.depths[name] > MOST_NAMED:
+            hint = "use ${index} in a repeat, or fewer steps"
+            self.problems.append(node.problem(f"variables name each other more than {MOST_NAMED} deep", hint))
+            return AlreadyReported
+        try:
+            return evaluate(node, self.value)
+        except LocatedError as error:
+            self.problems.append(error.problem())
+        except AlreadyReported:
+            pass
+        return AlreadyReported
 
     def all(self) -> dict[str, Any]:
         """Evaluate every variable; invalid ones are recorded and left out."""
@@ -138,6 +163,10 @@ class Variables:
             except AlreadyReported:
                 continue
         return values
+
+
+def _shortened(circle: list[str]) -> str:
+    return " -> ".join([*circle[:10], "...", circle[-1]] if len(circle) > 12 else circle)
 
 
 def unknown_name(name: str, names: list[str]) -> UserError:

@@ -244,7 +244,7 @@ def sites(document: Document, layers: Sequence[Layer], blocks: Collection[str] |
             for at, item in enumerate(items):
                 key = next((inner.key for _, inner in item.items()), None) or item
                 used = uses.get((key.line, key.column))
-                if used:
+                if used and all(layer.kind.is_counted for layer in used):
                     found.append(Site(text, items, at, used, join))
     habit = next((site.following() for site in found if site.tag == "conv" and site.following()), [])
     for site in found:

@@ -13,11 +13,12 @@ from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.language.choices import choices
 from convcalc.language.document import Document
 from convcalc.language.input_shapes import check_axes, parse_shape
+from convcalc.numerals import exact_number
 from convcalc.syntax.yaml import read
 
 MOST_POINTS = 10**9
 MOST_VALUES = 10**6
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 _RANGE = re.compile(rf"({_NUMBER}):({_NUMBER})(?::({_NUMBER}|log2))?\Z")
 
 
@@ -124,10 +125,13 @@ def _part(name: str, text: str) -> Sequence[Any]:
             hint = "a range is FROM:TO:STEP or FROM:TO:log2"
             raise SpecError(f"--set {name}: {quoted(text)} is not a range", hint)
         return [read(text, f"--set {name}").plain()]
-    start, stop = Decimal(match[1]), Decimal(match[2])
-    if match[3] == "log2":
+    is_doubling = match[3] == "log2"
+    try:
+        start, stop, step = map(exact_number, (match[1], match[2], "1" if is_doubling else match[3] or "1"))
+    except UserError as error:
+        raise SpecError(f"--set {name}: {error.message}", error.hint) from None
+    if is_doubling:
         return _doubling(name, text, start, stop)
-    step = Decimal(match[3] or 1)
     if step == 0 or (stop - start) * step < 0:
         which = "a step of 0" if step == 0 else f"a step of {step} does not lead from {start} to {stop}"
         raise SpecError(f"--set {name}: the range {text} never ends: {which}", "a range is FROM:TO:STEP")
@@ -152,7 +156,8 @@ def _doubling(name: str, text: str, start: Decimal, stop: Decimal) -> list[Any]:
 
 def _plain(value: Decimal) -> int | Decimal:
     """A number written without a point is whole."""
-    whole = value == value.to_integral_value() and int(str(value.as_tuple().exponent)) >= 0
+    exponent = value.as_tuple().exponent
+    whole = isinstance(exponent, int) and exponent >= 0
     return int(value) if whole else value
 
 

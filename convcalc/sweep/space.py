@@ -8,12 +8,13 @@ each choice that comes again further down): a dynamic programme over the parts. 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import count
 from convcalc.errors import SpecError, UserError
 from convcalc.kinds import Shape
-from convcalc.language.builder import Builder
+from convcalc.language.builder import MOST_NESTED, Builder
 from convcalc.language.choices import Choice, choices, read_choice
 from convcalc.language.document import Document
 from convcalc.language.input_shapes import read_inputs
@@ -176,6 +177,8 @@ class _Walk:
     ) -> None:
         self.document, self.overrides, self.known, self.fixed = document, overrides, known, fixed
         self.reason = ""
+        self.depth = 0  # of the lists of layers whose choices are looked at
+        self.of_blocks: dict[str, list[Picks]] = {}
         self.costs: dict[Any, Any] = {}
         node = document.get("layers")
         self.items = node.value if node is not None and isinstance(node.value, list) else []
@@ -190,40 +193,46 @@ class _Walk:
             own = explicit_names([item])
             if any(name not in own for name in _references(item)):
                 reach[at] = 0  # it may read anything above
+        lowest = [*accumulate(reversed(reach), min)][::-1]  # of this layer and all below
         start = 0
         while start < len(self.items):
             stop = start + 1
-            while any(reach[at] < stop for at in range(stop, len(self.items))):
+            while stop < len(self.items) and lowest[stop] < stop:
                 stop += 1
-            has_choice = any(True for _ in self._named((self.items[start],), ()))
-            while (
-                not has_choice
-                and stop < len(self.items)
-                and not any(True for _ in self._named((self.items[stop],), ()))
-            ):
+            has_choice = any(True for _ in self._named((self.items[start],)))
+            while not has_choice and stop < len(self.items) and not any(True for _ in self._named((self.items[stop],))):
                 stop += 1
             yield tuple(self.items[start:stop])
             start = stop
 
-    def _named(self, items: Sequence[Node], blocks: tuple[str, ...]) -> Iterator[str]:
-        for picks in self._picks(items, blocks):
+    def _named(self, items: Sequence[Node]) -> Iterator[str]:
+        for picks in self._picks(items):
             if picks:
                 yield picks[0][0]
                 return
 
-    def _picks(self, items: Sequence[Node], blocks: tuple[str, ...] = ()) -> Iterator[Picks]:
+    def _picks(self, items: Sequence[Node]) -> Iterator[Picks]:
         """Every way to choose in a list of layers."""
         ways: dict[Picks, None] = {(): None}
         for item in items:
-            inside = self._inside(item, blocks)
+            inside = self._inside(item)
             ways = {agreed: None for way in ways for more in inside if (agreed := _agreed(way, more)) is not None}
             if len(ways) > MOST_PICKS:
                 what = f"more than {MOST_PICKS:,} combinations in layers that cannot be told apart"
                 raise SpecError(item.problem(what, "sweep --sample N draws some"))
         yield from ways
 
-    def _inside(self, item: Node, blocks: tuple[str, ...]) -> list[Picks]:
+    def _inside(self, item: Node) -> list[Picks]:
         """Every way to choose in one entry: a choice, or the lists that it holds."""
+        if self.depth >= MOST_NESTED:  # more is an error, which building the network reports
+            return [()]
+        self.depth += 1
+        try:
+            return self._ways(item)
+        finally:
+            self.depth -= 1
+
+    def _ways(self, item: Node) -> list[Picks]:
         try:
             entry = parse_layer_entry(item)
             if entry.tag == "choice":
@@ -231,7 +240,7 @@ class _Walk:
                 found: dict[Picks, None] = {}
                 for name, layers in choice.alternatives.items():
                     if self.fixed.get(choice.name, name) == name:
-                        for picks in self._picks(layers, blocks):
+                        for picks in self._picks(layers):
                             agreed = _agreed(((choice.name, name),), picks)
                             found.update({agreed: None} if agreed is not None else {})
                 return list(found)
@@ -239,10 +248,13 @@ class _Walk:
             return [()]
         block = self.document.blocks.get(entry.tag)
         if block is not None:
-            return list(self._picks(block.layers.value, (*blocks, entry.tag))) if entry.tag not in blocks else [()]
+            if entry.tag not in self.of_blocks:
+                self.of_blocks[entry.tag] = [()]  # where it is inside itself
+                self.of_blocks[entry.tag] = list(self._picks(block.layers.value))
+            return self.of_blocks[entry.tag]
         ways: dict[Picks, None] = {(): None}
         for layers in _lists(entry.fields.get("branches") or entry.fields.get("layers") or entry.bare):
-            more = list(self._picks(layers, blocks))
+            more = list(self._picks(layers))
             ways = {agreed: None for way in ways for one in more if (agreed := _agreed(way, one)) is not None}
         return list(ways)
 

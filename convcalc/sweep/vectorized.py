@@ -18,6 +18,7 @@ from convcalc.arrays import LARGEST, at, collectors, escape_braces, largest
 from convcalc.errors import ChangesGraph, SpecError
 from convcalc.graph import Graph
 from convcalc.kinds import shape_text
+from convcalc.kinds.sizes import is_known
 from convcalc.language.builder import Builder
 from convcalc.language.document import Document
 from convcalc.language.overrides import Overrides
@@ -87,7 +88,9 @@ class Model:
         """Each tally's products, every one as a whole number and one array for each set of axes it spans."""
         for layer in graph.layers:
             tallies: dict[str, list[Any]] = dict(layer_products(layer, graph.batch))
-            tallies["output_elements"] = [{"N": graph.batch, **dict(enumerate(shape))} for shape in layer.outputs]
+            tallies["output_elements"] = [
+                {"N": graph.batch, **dict(enumerate(shape))} for shape in layer.outputs if is_known(shape)
+            ]
             for name, products in tallies.items():
                 self.terms.setdefault(name, []).extend(_factors(product.values()) for product in products)
 

@@ -17,13 +17,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from convcalc.errors import UserError, did_you_mean, quoted
+from convcalc.numerals import exact_number, whole_number
 from convcalc.syntax.expression import BINARY, COMPARISONS, FUNCTIONS, Expression
 
 MOST_LONG = 200
 MOST_DEEP = 32
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d*)?|\.\d+)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<sign>//|==|!=|<=|>=|[-+*%(),<>]))"
+    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<sign>//|==|!=|<=|>=|[-+*%(),<>]))"
 )
 _LEVELS: tuple[tuple[str, ...], ...] = (("or",), ("and",), tuple(COMPARISONS), ("+", "-"), ("*", "//", "%"))
 _COMPARISON_LEVEL = 2
@@ -141,15 +142,19 @@ class _Parser:
         return tree
 
     def _unary(self) -> Expression:
-        if token := self._accept("-"):
-            return Expression(operator.neg, (self._level(len(_LEVELS)),), token.offset)
-        return self._atom()
+        signs = []
+        while token := self._accept("-"):
+            signs.append(token)
+        tree = self._atom()
+        for token in reversed(signs):
+            tree = Expression(operator.neg, (tree,), token.offset)
+        return tree
 
     def _atom(self) -> Expression:
         token = self.tokens[self.position]
         if token.kind == "number":
             self.position += 1
-            return Expression(None, (Decimal(token.text) if "." in token.text else int(token.text),), token.offset)
+            return Expression(None, (self._number(token),), token.offset)
         if token.kind == "name" and token.text not in ("and", "or", "not"):
             self.position += 1
             if self._accept("("):
@@ -160,6 +165,12 @@ class _Parser:
             self._expect_closing()
             return tree
         raise self._unexpected()
+
+    def _number(self, token: Token) -> Decimal | int:
+        try:
+            return exact_number(token.text) if "." in token.text else whole_number(token.text)
+        except UserError as error:
+            raise UserError(error.message, "", error.hint, token.offset, len(token.text)) from None
 
     def _call(self, token: Token) -> Expression:
         function = FUNCTIONS.get(token.text)

@@ -7,9 +7,11 @@ import sys
 from decimal import Decimal
 from typing import Any
 
-from convcalc.errors import Place, Problem, Source, SpecError
+from convcalc.errors import Place, Problem, Source, SpecError, UserError, quoted
+from convcalc.numerals import exact_number, whole_number
 from convcalc.syntax.encoding import decode
 from convcalc.syntax.node import Node
+from convcalc.syntax.yaml_errors import MOST_DEEP
 
 _TOKEN = re.compile(
     r'#[^\n]*|"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\''
@@ -33,19 +35,43 @@ def read(data: bytes, name: str, *path: str) -> Node | None:
         import tomli as tomllib
     text = decode(data, name).replace("\r\n", "\n")
     source = Source(name, text)
+    _refuse_depth(source)
     try:
-        value: Any = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+        value: Any = tomllib.loads(text, parse_float=_decimal)
+    except UserError as error:
+        raise SpecError(f"{quoted(name)}: {error.message}", error.hint) from None
+    except ValueError as error:  # a number of thousands of digits is one too
         raise SpecError(_syntax_problem(str(error), source)) from None
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return None if value is None else _Nodes(source).node(value, path, None)
 
 
+def _decimal(text: str) -> Decimal | float:
+    return float(text) if text.strip("+-") in ("inf", "nan") else exact_number(text.replace("_", ""))
+
+
+def _refuse_depth(source: Source) -> None:
+    """Raise SpecError for brackets or dotted keys that nest deeper than MOST_DEEP: readers of TOML recurse."""
+    depth = dots = 0
+    for word in _TOKEN.finditer(source.text):
+        sign = word[0]
+        depth += (sign in "[{") - (sign in "]}")
+        dots = dots + 1 if sign == "." else 0 if sign in "\n=," else dots
+        if depth > MOST_DEEP or dots > MOST_DEEP:
+            line = source.text.count("\n", 0, word.start()) + 1
+            column = word.start() - source.text.rfind("\n", 0, word.start())
+            raise SpecError(Problem(f"nested deeper than {MOST_DEEP} levels", Place(source, line, column, column + 1)))
+
+
 def _syntax_problem(message: str, source: Source) -> Problem:
     located = _MESSAGE.match(message)
     lines = source.text.split("\n")
-    line, column = (int(located[2]), int(located[3])) if located and located[2] else (len(lines), len(lines[-1]) + 1)
+    line, column = (
+        (whole_number(located[2]), whole_number(located[3]))
+        if located and located[2]
+        else (len(lines), len(lines[-1]) + 1)
+    )
     return Problem(f"not TOML: {located[1] if located else message}", Place(source, line, column, column + 1))
 
 

@@ -10,18 +10,17 @@ Scalars follow the YAML 1.2 core schema, not PyYAML's 1.1: `no` and `on` are wor
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Any, NoReturn
 
 import yaml
 
-from convcalc.errors import Place, Problem, Source, SpecError, printable, quoted
+from convcalc.errors import Place, Problem, Source, SpecError, UserError, printable, quoted
+from convcalc.numerals import exact_number, whole_number, without_separators
 from convcalc.syntax.encoding import decode, refuse_characters
 from convcalc.syntax.node import Node
 from convcalc.syntax.yaml_errors import MOST_DEEP, syntax_problem
 
 MOST_NODES = 4_000_000
-MOST_DIGITS = 30
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*\Z")
@@ -237,23 +236,18 @@ class _Reader:
         return node
 
     def _number(self, node: Node, text: str) -> None:
-        if _INTEGER.match(text):
-            if len(text) > MOST_DIGITS:
-                self.problems.append(node.problem(f"a number of {len(text)} digits", f"at most {MOST_DIGITS} are read"))
-            else:
-                node.value = int(text)
-        elif _NOT_FINITE.match(text):
-            self.problems.append(node.problem(f"{quoted(text)} is not a finite number"))
-        elif _DECIMAL.match(text):
-            node.value = self._decimal(node, text)
-
-    def _decimal(self, node: Node, text: str) -> int | Decimal:
         """`0.5` is an exact decimal, `1e6` and `1.5e6` are whole numbers, `3.0` stays a decimal."""
-        value = Decimal(text)
-        if len(text) > MOST_DIGITS or (value and abs(value.adjusted()) > MOST_DIGITS):
-            self.problems.append(node.problem(f"{quoted(text)} is too large, too small or too long a number"))
-            return 0
-        return int(value) if "e" in text.lower() and value == int(value) else value
+        try:
+            if _INTEGER.match(text):
+                node.value = whole_number(without_separators(text))
+            elif _NOT_FINITE.match(text):
+                self.problems.append(node.problem(f"{quoted(text)} is not a finite number"))
+            elif _DECIMAL.match(text):
+                value = exact_number(text)
+                node.value = int(value) if "e" in text.lower() and value == int(value) else value
+        except UserError as error:
+            self.problems.append(node.problem(error.message, error.hint))
+            node.value = 0
 
     def _refuse_tag(self, node: Node, tag: str) -> None:
         self.problems.append(node.problem(f"the tag {quoted(tag)} is not allowed in a spec", "remove it"))

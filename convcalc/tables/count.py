@@ -218,7 +218,7 @@ def facts(counted: Count) -> dict[str, Any]:
         "uncounted": [layer.path for layer in uncounted],
         "uncounted_reasons": _reasons(uncounted),
         "tallies": dict(counted.tallies),
-        "outputs": {layer.path: [list(shape) for shape in layer.outputs] for layer in graph.outputs},
+        "outputs": {layer.path: [list(shape) or None for shape in layer.outputs] for layer in graph.outputs},
     }
 
 

@@ -28,7 +28,7 @@ BYTES = {
         "nested deeper than 40 levels",
     ),
     "a value inside itself": ("a: &a {b: *a}", "stands inside its own anchor"),
-    "digits": (HEAD + "  - linear: " + "9" * 5_000, "a number of 5000 digits"),
+    "digits": (HEAD + "  - linear: " + "9" * 5_000, "a number of 5,000 digits"),
     "an exponent": (HEAD + "  - linear: 1e999999999", "too large, too small or too long a number"),
     "empty": ("", "the file is empty"),
     "only blanks": ("\n\n  \n", "the file is empty"),

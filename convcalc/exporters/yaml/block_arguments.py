@@ -9,6 +9,7 @@ from typing import Any
 from convcalc.exporters.yaml.nesting import Fields, Item, every
 from convcalc.kinds import KINDS
 from convcalc.kinds.fields import is_whole
+from convcalc.numerals import whole_number
 
 
 class _Arguments:
@@ -63,7 +64,7 @@ def _scaled(value: Any, factor: int) -> Any:
     found = _FORMULA.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return None
-    factor *= int(found[1] or 1)
+    factor *= whole_number(found[1] or "1")
     return f"${{{factor} * {found[2]}}}" if factor > 1 else f"${{{found[2]}}}"
 
 

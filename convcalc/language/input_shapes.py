@@ -83,7 +83,7 @@ def _check_each(sizes: Any) -> Any:
 
 
 class Given(NamedTuple):
-    """One `--input`: the input's name ("" for none), its sizes without an `N` for the batch, its dtype ("" for none)."""
+    """One `--input`: the input's name ("" for none), its sizes without an `N` for the batch, its dtype, or ""."""
 
     name: str
     sizes: Shape
@@ -92,7 +92,9 @@ class Given(NamedTuple):
 
 
 def parse_given(text: str) -> Given:
-    """Parse `[NAME=]SHAPE[:DTYPE]`. An N first is the batch; N alone is an input that is only a batch. Raises SpecError.
+    """Parse `[NAME=]SHAPE[:DTYPE]`, where N is the batch: first, or alone where there are no other axes.
+
+    Raises SpecError.
 
     >>> parse_given("ids=12:int64")
     Given(name='ids', sizes=(12,), dtype='int64', has_batch=False)

@@ -17,7 +17,7 @@ from convcalc.commands._options import (
     report_option,
     spec_options,
 )
-from convcalc.errors import Problem, SpecError, quoted
+from convcalc.errors import Problem, SpecError
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def command(
         except SpecError as error:
             problems += error.problems
             unusable += [as_finding(problem, spec) for problem in error.problems]
-    changes = _write(baseline) if baseline is not None and recording.is_updated else []
+    changes = baseline.save() if baseline is not None and recording.is_updated else []
     findings = [finding for verdict in verdicts for finding in verdict.findings]
     facts = {"error": SpecError(problems).plain()} if problems else {}
     tables = [verdict.table for verdict in verdicts]
@@ -204,17 +204,3 @@ def _baseline(recording: Recording, overrides: Overrides) -> Baseline | None:
     if used:
         raise SpecError(f"--baseline records specs as they are, not with {used[0]}", "SPEC@VARIANT names a variant")
     return Baseline(recording.path, must_exist=not recording.is_updated)
-
-
-def _write(baseline: Baseline) -> list[str]:
-    """Write the baseline's file anew, where anything in it is different; what became of old entries."""
-    from pathlib import Path
-
-    said = baseline.forget()
-    path, text = Path(baseline.path), baseline.to_yaml()
-    try:
-        if not path.exists() or path.read_text("utf-8") != text:
-            path.write_text(text, "utf-8", newline="")
-    except OSError as error:
-        raise SpecError(f"{quoted(baseline.path)} cannot be written: {error.strerror}") from None
-    return said

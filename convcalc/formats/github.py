@@ -30,15 +30,17 @@ def write(report: Report, stream: TextIO) -> None:
 
 def append_summary(report: Report) -> None:
     """Append the tables to the summary of a workflow's step, where there is one."""
+    import io
     import os
-    from pathlib import Path
 
     from convcalc.formats import write as write_as
+    from convcalc.storage import append_text
 
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
-        with Path(path).open("a", encoding="utf-8") as stream:
-            write_as(report._replace(exact=True), "markdown", stream)
+        stream = io.StringIO()
+        write_as(report._replace(exact=True), "markdown", stream)
+        append_text(path, stream.getvalue())
 
 
 def _text(text: str) -> str:

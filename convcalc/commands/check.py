@@ -22,7 +22,7 @@ from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.budgets.baseline import Baseline
-    from convcalc.budgets.check import Verdict
+    from convcalc.budgets.check import Base, Verdict
     from convcalc.budgets.config import ProjectConfig
     from convcalc.report import Finding
 
@@ -94,6 +94,20 @@ config_options = grouped(
         ),
     },
 )
+base_options = grouped(
+    "base",
+    lambda base, new: _base(base, new or ""),
+    {
+        "base": click.option(
+            "--base", default="", metavar="REV", help="Limits on growth: against where the branch left this revision."
+        ),
+        "new": click.option(
+            "--new",
+            type=click.Choice(["error", "warn", "ok"]),
+            help="What a network with limits on growth is that REV does not have [warn].",
+        ),
+    },
+)
 tolerance_options = grouped(
     "tolerance",
     Tolerance,
@@ -110,9 +124,7 @@ tolerance_options = grouped(
 @click.argument("specs", nargs=-1, type=SPEC, metavar="[SPEC...]")
 @spec_options
 @limit_options
-@click.option(
-    "--base", default="", metavar="REV", help="Limits on growth: against where the branch left this revision."
-)
+@base_options
 @recording_options
 @config_options
 @tolerance_options
@@ -122,7 +134,7 @@ def command(
     specs: tuple[str, ...],
     overrides: Overrides,
     most: dict[str, str],
-    base: str,
+    base: Base,
     recording: Recording,
     settings: str | None,
     tolerance: Tolerance,
@@ -138,9 +150,9 @@ def command(
     convcalc check net.yaml --max-params 5M --max-macs 600M
     convcalc check net.yaml --base origin/main -f github
     """
-    from convcalc.budgets.check import as_finding, judge, parse_limits, summary
+    from convcalc.budgets.check import facts_of, judge, parse_limits
     from convcalc.budgets.config import project_config
-    from convcalc.formats import is_of_findings
+    from convcalc.budgets.findings import as_finding
     from convcalc.report import Report
 
     limits = parse_limits(most, "--max-{}")
@@ -151,7 +163,9 @@ def command(
     verdicts: list[Verdict] = []
     problems: list[Problem] = []
     unusable: list[Finding] = []
-    for spec in _specs(specs, project, problems):
+    named = _specs(specs, project, problems)
+    unused = [as_finding(problem, project.name) for problem in problems] if project else []
+    for spec in named:
         try:
             verdicts.append(judge(spec, limits, project, base, overrides, baseline, update))
         except SpecError as error:
@@ -159,13 +173,12 @@ def command(
             unusable += [as_finding(problem, spec) for problem in error.problems]
     changes = baseline.save() if baseline is not None and recording.is_updated else []
     findings = [finding for verdict in verdicts for finding in verdict.findings]
-    facts = {"error": SpecError(problems).plain()} if problems else {}
-    tables = [verdict.table for verdict in verdicts]
-    report = Report("check", tables, (summary(verdicts), *changes), facts, findings=[*findings, *unusable])
-    emit_all(report, [one for one in outputs if verdicts or is_of_findings(one.form)])
+    told = facts_of(verdicts, len(named) - len(verdicts), len(unused))
+    facts = {"verdict": told, **({"error": SpecError(problems).plain()} if problems else {})}
+    notes, tables = (told["text"], *changes), [verdict.table for verdict in verdicts]
+    emit_all(Report("check", tables, notes, facts, False, [*findings, *unusable, *unused], told["text"]), outputs)
     if problems:
-        if verdicts:
-            click.get_current_context().meta.pop("convcalc.format")  # where JSON was asked for, stdout has it already
+        click.get_current_context().meta.pop("convcalc.format")  # where JSON was asked for, stdout has it already
         raise SpecError(problems)
     return tolerance.exit_code(findings)
 
@@ -180,6 +193,12 @@ def _specs(named: tuple[str, ...], settings: ProjectConfig | None, problems: lis
         return found
     hint = "name one, or list them under specs: in convcalc.yaml"
     raise SpecError(f"{settings.name} lists no specs" if settings else "no SPEC is named", hint)
+
+
+def _base(revision: str, new: str) -> Base:
+    from convcalc.budgets.check import Base
+
+    return Base(revision, new)
 
 
 def _baseline(recording: Recording, overrides: Overrides) -> Baseline | None:

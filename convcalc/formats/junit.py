@@ -29,6 +29,9 @@ def write(report: Report, stream: TextIO) -> None:
                 stream.write(f"<system-out>{_escaped(f'{one.level}: {one.message}')}</system-out>")
             stream.write("</testcase>\n")
         stream.write(" </testsuite>\n")
+    if report.verdict:
+        stream.write(' <testsuite name="verdict" tests="0" failures="0" errors="0">\n')
+        stream.write(f"  <system-out>{_escaped(report.verdict)}</system-out>\n </testsuite>\n")
     stream.write("</testsuites>\n")
 
 

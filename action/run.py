@@ -259,8 +259,11 @@ def body(report: dict[str, Any], page: str, base: str) -> str:
     broken = [(title, row) for title, row in rows if row["level"] == "error"]
     warned = [(title, row) for title, row in rows if row["level"] == "warn"]
     verdict = f"{len(broken)} of {len(rows)} broken" if broken else f"all {len(rows)} hold"
+    told = report.get("verdict", {})
     if "error" in report:
-        verdict = "a spec cannot be checked, see the log"
+        verdict = f"{told.get('text', 'a spec cannot be checked')}, see the log"
+    elif told.get("new"):
+        verdict = told["text"]
     parts = [f"<!-- convcalc:{os.environ['KEY']} -->", f"### Architecture budgets: {verdict}"]
     if broken or warned:
         parts.append(markdown([[title, *cells(row)] for title, row in [*broken, *warned]]))

@@ -20,10 +20,10 @@ Line(name='weights', formula='C/g*K*R*S', numbers='16*32*5*5', value=12800)
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers know it; importing typing is time in which Ctrl-C would show a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from convcalc.analysis.compare import compare
     from convcalc.analysis.count import Count, count
     from convcalc.analysis.explain import explain_layer as explain
@@ -67,5 +67,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'convcalc' has no attribute {name!r}")
+    from importlib import import_module
+
     module, _, own = _HOMES[name].partition(":")
     return getattr(import_module(f"convcalc.{module}"), own)

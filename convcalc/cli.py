@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
 from importlib import import_module
 from typing import Any
@@ -18,6 +20,7 @@ import click
 from convcalc import __version__
 from convcalc.discovery import modules
 from convcalc.errors import SpecError
+from convcalc.storage import forget_what_was_read
 
 FINE, BROKEN, BAD, BUG, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 3, 130, 141
 
@@ -43,19 +46,32 @@ class Commands(click.Group):
             return command
         return None
 
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        """Parse the words of a command line, which prints where they ask for help or for the version."""
+        with _endings():
+            return super().make_context(*arguments, **more)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; with JSON as the format, print a spec's errors as JSON too, besides their text on stderr."""
         try:
-            return super().invoke(ctx)
-        except BrokenPipeError:  # these two must not reach click, which makes both of them exit code 1
-            raise Ended(CLOSED_PIPE) from None
-        except KeyboardInterrupt:
-            raise Ended(INTERRUPTED) from None
+            with _endings():
+                return super().invoke(ctx)
         except SpecError as error:
             chosen = ctx.meta.get("convcalc.format")
             if chosen is not None and chosen.params.get("form") == "json" and not chosen.params.get("output"):
                 _print_json(error)
             raise
+
+
+@contextmanager
+def _endings() -> Iterator[None]:
+    """Keep what ends a command from click, which makes exit code 1 of it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise Ended(CLOSED_PIPE) from None
+    except KeyboardInterrupt:
+        raise Ended(INTERRUPTED) from None
 
 
 def _print_json(error: SpecError) -> None:
@@ -89,6 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    forget_what_was_read()
     if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (to the end)
     if os.environ.get("GITHUB_ACTIONS") != "true":
@@ -107,8 +124,7 @@ def _run(arguments: list[str] | None) -> int:
     except SpecError as error:
         return _print_error(f"{error}", BAD)
     except click.ClickException as error:
-        error.show(sys.stderr)
-        return BAD
+        return _print_usage(error)
     except (click.Abort, KeyboardInterrupt):
         return _print_error("interrupted", INTERRUPTED)
     except BrokenPipeError:
@@ -128,8 +144,19 @@ def _run(arguments: list[str] | None) -> int:
         return _bug(error)
 
 
+def _print_usage(error: click.ClickException) -> int:
+    try:
+        error.show(sys.stderr)
+        sys.stderr.flush()
+    except (OSError, AttributeError):  # it is full, or closed
+        _discard(sys.stderr)
+    return BAD
+
+
 def _discard(stream: Any) -> None:
     """Point the stream at devnull so that the flush at exit cannot raise (reader gone, or disk full)."""
+    if stream is None:
+        return
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -112,10 +112,17 @@ def graph(spec: str | SpecName, overrides: Overrides = Overrides()) -> Graph:  #
     return build(*_open(name, overrides, is_strict=False))
 
 
-def graph_at(revision: str, spec: str | SpecName, overrides: Overrides) -> Graph | None:
+class Before(NamedTuple):
+    """A network as it was at a revision, and where its spec was then, "" where it is still there."""
+
+    graph: Graph
+    moved_from: str
+
+
+def graph_at(revision: str, spec: str | SpecName, overrides: Overrides) -> Before | None:
     """The network of a spec as it was at a git revision, under the same overrides; None where there was none yet.
 
-    Raises SpecError.
+    A spec that was moved since is found where git finds it. Raises SpecError.
     """
     from convcalc.errors import SpecError, UserError, quoted
     from convcalc.language.builder import build
@@ -124,13 +131,18 @@ def graph_at(revision: str, spec: str | SpecName, overrides: Overrides) -> Graph
     name = _named(spec)
     if name.text == "-" or name.reader:
         raise SpecError(f"--base: {quoted(name.text)} is no spec with a history", "name a file of the repository")
+    moved_from = ""
     try:
         files = Revision(revision, name.text, overrides.root)
         if name.exists and not files.exists(name.path):
-            return None
+            moved_from = files.path_before(name.path) or ""
+            if not moved_from:
+                return None
     except UserError as error:
         raise SpecError(error.message, error.hint) from None
-    return build(*_open(name, overrides, is_strict=False, files=files))
+    if moved_from:
+        name = name._replace(path=moved_from)
+    return Before(build(*_open(name, overrides, is_strict=False, files=files)), moved_from)
 
 
 def open_document(spec: str, overrides: Overrides, is_strict: bool = True) -> tuple[Document, Overrides]:

@@ -53,7 +53,10 @@ class Finding(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a command found: tables, findings, and the conventions that hold for all of them."""
+    """What a command found: tables, findings, and the conventions that hold for all of them.
+
+    `verdict` is one line on all findings, also on what could not be checked; for the formats of findings.
+    """
 
     command: str
     tables: Sequence[Table]
@@ -61,6 +64,7 @@ class Report(NamedTuple):
     facts: Mapping[str, Any] = {}
     exact: bool = False
     findings: Sequence[Finding] = ()
+    verdict: str = ""
 
     @property
     def broken(self) -> list[Finding]:

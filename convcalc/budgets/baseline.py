@@ -17,6 +17,7 @@ from convcalc.budgets.measure import CheckedLimit, measure
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.language.sources import Files
 from convcalc.loader import SpecName
+from convcalc.storage import lock, replacement
 from convcalc.syntax.node import Node, describe
 from convcalc.syntax.yaml import read
 
@@ -35,6 +36,15 @@ class Entry(NamedTuple):
     nodes: Mapping[str, Node]
 
 
+class Record(NamedTuple):
+    """What is to be recorded of one network, and the reason for higher figures ("": they are refused)."""
+
+    key: str
+    figures: Mapping[str, int]
+    layers: Mapping[str, Sequence[int]]
+    reason: str
+
+
 class Baseline:
     """The entries of a file by the path of their spec, relative to the file's folder; SPEC@VARIANT for a variant."""
 
@@ -42,14 +52,16 @@ class Baseline:
         self.path, self.folder = path, dirname(path)
         self.entries: dict[str, Entry] = {}
         self.seen: set[str] = set()
+        self.records: list[Record] = []
+        self.data: bytes | None = None  # of the file as it was read
         if not must_exist and not Files().exists(path):
             return
         try:
-            data = Files().load(path)
+            self.data = Files().load(path)
         except UserError as error:
             is_missing = not Files().exists(path)
             raise SpecError(error.message, "--update-baseline writes it" if is_missing else error.hint) from None
-        self._read(read(data, path))
+        self._read(read(self.data, path))
 
     def key(self, spec: SpecName) -> str:
         """The key of a spec in the file."""
@@ -134,27 +146,56 @@ class Baseline:
 
         Without a reason, a network with any higher figure is not recorded at all.
         """
-        key = self.key(spec)
-        self.seen.add(key)
         now = {name: measure(counted, name, counted.rows) for name in RECORDED}
+        layers = {row.path: [row.figure(name) for name in LAYERS] for row in counted.rows}
+        layers = {path: figures for path, figures in layers.items() if any(figures)}
+        record = Record(self.key(spec), now, layers, reason)
+        self.records.append(record)
+        return self._apply(record)
+
+    def _apply(self, record: Record) -> list[str]:
+        """Record a network's figures where they may be, and return lines that say what changed."""
+        key, now = record.key, record.figures
+        self.seen.add(key)
         old = self.entries.get(key)
         before = old.figures if old else {}
         risen = {name: before[name] for name in RECORDED if now[name] > before.get(name, now[name])}
-        if risen and not reason:
+        if risen and not record.reason:
             return []
-        layers = {row.path: [row.figure(name) for name in LAYERS] for row in counted.rows}
-        layers = {path: figures for path, figures in layers.items() if any(figures)}
         allowed = list(old.allowed) if old else []
         grown = [f"{name} {was:,} -> {now[name]:,}" for name, was in risen.items()]
         if grown:
-            allowed.append(f"{', '.join(grown)}: {' '.join(reason.split())}")
-        self.entries[key] = Entry(now, layers, allowed, {})
+            allowed.append(f"{', '.join(grown)}: {' '.join(record.reason.split())}")
+        self.entries[key] = Entry(now, record.layers, allowed, {})
         if old is None:
             return [f"{key}: recorded"]
         fallen = [f"{name} {was:,} -> {now[name]:,}" for name, was in before.items() if now[name] < was]
         changes = [f"lowered {', '.join(fallen)}"] if fallen else []
         changes += [f"raised {', '.join(grown)}"] if grown else []
         return [f"{key}: {'; '.join(changes)}"] if changes else []
+
+    def save(self) -> list[str]:
+        """Write what was recorded into the file and return lines on networks that are gone. Raises SpecError.
+
+        Others may have written it since it was read. So it is read again, under its lock, and the records are applied.
+        """
+        try:
+            with lock(self.path):
+                now = Baseline(self.path, must_exist=False)
+                for record in self.records:
+                    now._apply(record)
+                changes = now.forget()
+                now._replace_file()
+        except OSError as error:
+            raise SpecError(f"{quoted(self.path)} cannot be written: {error.strerror or error}") from None
+        return changes
+
+    def _replace_file(self) -> None:
+        """Write the file anew, where anything in it is different. Raises OSError."""
+        text = self.to_yaml().encode()
+        if text != self.data:
+            with replacement(self.path, also_if_read=True) as stream:
+                stream.buffer.write(text)
 
     def forget(self) -> list[str]:
         """Remove the networks whose file no longer exists and return lines that say so."""

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import Count, count
-from convcalc.analysis.expect import Expectation, compare
+from convcalc.analysis.expect import compare
 from convcalc.budgets.baseline import Baseline
-from convcalc.budgets.config import ProjectConfig, project_config
+from convcalc.budgets.config import NEW, ProjectConfig, project_config
+from convcalc.budgets.findings import NEW_RULE, expect_result, finding_lines, limit_result, new_result
 from convcalc.budgets.limits import (
     FIGURES,
     LEVELS,
@@ -22,7 +23,7 @@ from convcalc.budgets.limits import (
     parse_limit,
     read_limits,
 )
-from convcalc.budgets.measure import CheckedLimit, check_limits
+from convcalc.budgets.measure import check_limits
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, printable, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import parse_shape
@@ -49,6 +50,7 @@ class Verdict(NamedTuple):
 
     table: Table
     findings: Sequence[Finding]
+    unchecked: int = 0  # limits on growth of a network that is not at the base
 
     @property
     def passed(self) -> bool:
@@ -67,16 +69,66 @@ class Verdict(NamedTuple):
         return "\n".join(plain(self.table, exact=True))
 
 
-def summary(verdicts: Sequence[Verdict]) -> str:
-    """Summarize verdicts in one line.
+class Base(NamedTuple):
+    """The git revision that limits on growth compare with ("": none), and the level of a network that is not in it.
+
+    `new` is error, warn or ok; "" is that of the project's configuration, else warn.
+    """
+
+    revision: str = ""
+    new: str = ""
+
+
+def summary(verdicts: Sequence[Verdict], unreadable: int = 0, unused: int = 0) -> str:
+    """Summarize verdicts in one line: also what could not be checked, networks and patterns of the configuration.
 
     >>> summary([check("reduce-5x5-2-bottleneck", params=17_000)])
     '3 limits, 1 network: all hold'
     """
-    levels = [finding.level for verdict in verdicts for finding in verdict.findings]
+    levels = [finding.level for verdict in verdicts for finding in verdict.findings if finding.rule != NEW_RULE]
     parts = [f"{levels.count(level)} {word}" for level, word in _LEVEL_WORDS.items() if level in levels]
     total = f"{len(levels)} limit{'s'[: len(levels) != 1]}, {len(verdicts)} network{'s'[: len(verdicts) != 1]}"
-    return f"{total}: {', '.join(parts) or 'all hold'}"
+    gaps = _gaps(verdicts, unreadable, unused)
+    if not gaps:
+        return f"{total}: {', '.join(parts) or 'all hold'}"
+    total = f"{_number(len(levels), 'limit')} in {_number(len(verdicts), 'network')}"
+    checked = [f"{total}: {', '.join(parts)}" if parts else f"{total} hold"] if levels else []
+    return "; ".join([*checked, *gaps])
+
+
+def _gaps(verdicts: Sequence[Verdict], unreadable: int, unused: int) -> list[str]:
+    """What could not be checked, in words."""
+    gaps = []
+    new = sum(verdict.unchecked > 0 for verdict in verdicts)
+    if new:
+        growth = sum(verdict.unchecked for verdict in verdicts)
+        gaps.append(f"{_number(growth, 'limit')} on growth not checked in {_number(new, 'new network')}")
+    if unreadable:
+        gaps.append(f"{unreadable} of {_number(len(verdicts) + unreadable, 'network')} cannot be checked")
+    if unused:
+        gaps.append(f"{_number(unused, 'pattern')} of the configuration without a network")
+    return gaps
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s'[: number != 1]}"
+
+
+def facts_of(verdicts: Sequence[Verdict], unreadable: int, unused: int) -> dict[str, Any]:
+    """The verdict on all networks for a program: its text and its numbers."""
+    levels = [finding.level for verdict in verdicts for finding in verdict.findings if finding.rule != NEW_RULE]
+    return {
+        "text": summary(verdicts, unreadable, unused),
+        "networks": len(verdicts) + unreadable,
+        "checked": len(verdicts),
+        "unreadable": unreadable,
+        "new": sum(verdict.unchecked > 0 for verdict in verdicts),
+        "limits": len(levels),
+        "failed": levels.count("error"),
+        "warnings": levels.count("warn"),
+        "unchecked_limits": sum(verdict.unchecked for verdict in verdicts),
+        "unused_patterns": unused,
+    }
 
 
 class OverBudget(AssertionError):
@@ -96,12 +148,14 @@ def check(
     deploy: bool = False,
     base: str = "",
     settings: str | None = "",
+    new: str = "",
     **most: Any,
 ) -> Verdict:
     """Hold a network to its budget, for test suites: `convcalc.check("net.yaml", params="5M")`.
 
     Limits come from the spec, the project's configuration (`settings`: its file, "" the nearest, None none), and
-    `most`: a figure and the most it may be, or `output` and its shape. `base`: the git revision for increases.
+    `most`: a figure and the most it may be, or `output` and its shape. `base`: the git revision for increases; `new`:
+    error, warn or ok where the network is not in it.
     Raises OverBudget, an AssertionError, where a limit is exceeded; SpecError where there is none or one is invalid.
 
     >>> verdict = check("reduce-5x5-2-bottleneck", params=17_000)
@@ -110,7 +164,9 @@ def check(
     """
     overrides = overrides_of(variables, variant, inputs, batch, deploy)
     project = None if settings is None else project_config(settings)
-    verdict = judge(SpecName.parse(str(spec)), parse_limits(most, "{}="), project, base, overrides)
+    if new not in ("", *NEW):
+        raise SpecError(f"new={quoted(new)}", did_you_mean(new, NEW))
+    verdict = judge(SpecName.parse(str(spec)), parse_limits(most, "{}="), project, Base(base, new), overrides)
     if not verdict.passed:
         raise OverBudget(verdict)
     return verdict
@@ -137,7 +193,7 @@ def judge(
     spec: SpecName,
     outside: Sequence[Limit],
     project: ProjectConfig | None,
-    base: str,
+    base: Base,
     overrides: Overrides,
     baseline: Baseline | None = None,
     update: str | None = None,
@@ -153,20 +209,25 @@ def judge(
     expected = compare(counted)
     if not limits and not expected and baseline is None:
         raise SpecError(f"{quoted(spec.text)} has no limits to check", "write a budget: in it, or give --max-params N")
-    if not base:
+    if not base.revision:
         _refuse_increases(limits)
-    before, notes = _count_base(spec, base, overrides)
+    before, notes = _count_base(spec, base.revision, overrides)
     name = title(counted.graph)
     recorded = baseline.check(spec, counted) if baseline is not None else []
     checked = [*check_limits(counted, limits, before), *recorded]
     results = [
-        *(_limit_result(limit, spec, name) for limit in checked),
-        *(_expect_result(total, name) for total in expected),
+        *(limit_result(limit, spec, name) for limit in checked),
+        *(expect_result(total, name) for total in expected),
     ]
+    growth = [limit for limit in limits if limit.needs_base] if before is None else []
+    if growth:
+        level = base.new or (project.new if project else "") or "warn"
+        results.append(new_result(growth, level, spec, base.revision, name))
+        notes = []
     findings = [finding for _, finding in results]
     about = counted.graph.provenance.note
-    notes = [*_finding_lines(findings), *notes, *updated, *_without_effect(limits), *([about] if about else [])]
-    return Verdict(Table(name, COLUMNS, [row for row, _ in results], None, notes), findings)
+    notes = [*finding_lines(findings), *notes, *updated, *_without_effect(limits), *([about] if about else [])]
+    return Verdict(Table(name, COLUMNS, [row for row, _ in results], None, notes), findings, len(growth))
 
 
 def _refuse_increases(limits: Sequence[Limit]) -> None:
@@ -175,44 +236,6 @@ def _refuse_increases(limits: Sequence[Limit]) -> None:
         if limit.needs_base:
             text = "a limit on growth needs to know what it was"
             raise SpecError(Problem(text, limit.place, hint="give --base REV, the revision to compare with"))
-
-
-def _limit_result(checked: CheckedLimit, spec: SpecName, name: str) -> tuple[list[Any], Finding]:
-    """The row and the finding of a limit."""
-    limit, place = checked.limit, checked.limit.place
-    level = "ok" if checked.ok else limit.level
-    numbers = (checked.value, checked.bound, checked.headroom)
-    location = (place.source.name, place.line, place.column) if place else (spec.path, 1, 1)
-    row = [checked.rule, *numbers, level, _heaviest(checked), limit.origin]
-    return row, Finding(level, checked.rule, checked.message, *location, name)
-
-
-def _expect_result(total: Expectation, name: str) -> tuple[list[Any], Finding]:
-    """The row and the finding of a published total."""
-    level = "ok" if total.ok else "error"
-    place = total.node.place
-    rule = f"expect/{total.key}"
-    text = "" if total.ok else f"{total.key} is {total.actual}, expect: says {total.stated}"
-    row = [rule, total.actual, total.stated, None, level, "", str(place).rpartition(":")[0]]
-    return row, Finding(level, rule, text, place.source.name, place.line, place.column, name)
-
-
-def as_finding(problem: Problem, spec: SpecName) -> Finding:
-    """Convert a problem of a spec that cannot be checked to a finding: a report without it would look like a pass."""
-    file, line, column = spec.path, 1, 1
-    if problem.place:
-        file, line, column = problem.place.source.name, problem.place.line, problem.place.column
-    message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message
-    return Finding("error", "spec", message, file, line, column, printable(spec.text))
-
-
-def _finding_lines(findings: Sequence[Finding]) -> list[str]:
-    """A line for each finding with a message, in the form that editors read: location, level, message."""
-    return [
-        f"{printable(finding.file)}:{finding.line}:{finding.column}: {finding.level}: {finding.message}"
-        for finding in findings
-        if finding.message
-    ]
 
 
 def _gather_limits(
@@ -246,11 +269,6 @@ def _is_looser(limit: Limit, other: Limit) -> bool:
     return is_same and limit.at_most > other.at_most and LEVELS.index(limit.level) >= LEVELS.index(other.level)
 
 
-def _heaviest(checked: CheckedLimit) -> str:
-    sign = "+" if checked.rule.endswith(("increase", "ratchet", "baseline")) else ""
-    return ", ".join(f"{path} {sign}{value:,}" for path, value in checked.heaviest)
-
-
 def _count_base(spec: SpecName, base: str, overrides: Overrides) -> tuple[Count | None, list[str]]:
     """Count the same spec at the revision under the same options; None and a note where it does not exist there."""
     if not base:
@@ -258,4 +276,5 @@ def _count_base(spec: SpecName, base: str, overrides: Overrides) -> tuple[Count 
     before = graph_at(base, spec, overrides)
     if before is None:
         return None, [f"new: there is none at {base}; limits on growth do not apply"]
-    return count(before), []
+    moved = [f"moved: compared with {printable(before.moved_from)} at {printable(base)}"] if before.moved_from else []
+    return count(before.graph), moved

@@ -18,7 +18,8 @@ from convcalc.loader import SpecName
 from convcalc.syntax.node import Node, describe
 from convcalc.syntax.yaml import read
 
-KEYS = ("specs", "budget", "budgets")
+KEYS = ("specs", "budget", "budgets", "new")
+NEW = ("error", "warn", "ok")  # what becomes of a network with limits on growth that is not at the base
 NAMES = ("convcalc.yaml", "pyproject.toml")
 _MAY_HOLD = re.compile(rb"""tool["']?\s*(?:\.\s*["']?convcalc|\]|=)""")
 
@@ -31,6 +32,7 @@ class ProjectConfig(NamedTuple):
     specs: list[Node]
     budget: Node | None
     budgets: dict[str, Node]
+    new: str = ""
 
     def listed(self) -> list[SpecName]:
         """The specs it lists, sorted. Raises SpecError for an entry that names none inside the repository."""
@@ -108,7 +110,7 @@ def _check(node: Node, path: str) -> ProjectConfig:
             is_spec = key in ("layers", "input") and basename(path) in NAMES
             hint = f"{basename(path)} holds settings; call the spec otherwise" if is_spec else did_you_mean(key, KEYS)
             problems.append(Problem(f"the settings have no key {quoted(key)}", value.key_place, (), hint))
-    specs, budget, budgets = (node.value.get(key) for key in KEYS)
+    specs, budget, budgets, new = (node.value.get(key) for key in KEYS)
     items = [] if specs is None else specs.value if isinstance(specs.value, list) else [specs]
     for item in items:
         if not isinstance(item.value, str) or not item.value:
@@ -117,6 +119,9 @@ def _check(node: Node, path: str) -> ProjectConfig:
     for key, limits in [("budgets", budgets), ("budget", budget), *by_pattern]:
         if limits is not None and not isinstance(limits.value, dict):
             problems.append(limits.problem(f"{quoted(key)} must be a mapping, found {describe(limits)}"))
+    if new is not None and new.value not in NEW:
+        problems.append(new.problem(f"'new' cannot be {describe(new)}", did_you_mean(str(new.value), NEW)))
     if problems:
         raise SpecError(problems)
-    return ProjectConfig(path, dirname(path), items, budget, dict(by_pattern))
+    level = "" if new is None else str(new.value)
+    return ProjectConfig(path, dirname(path), items, budget, dict(by_pattern), level)

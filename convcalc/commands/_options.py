@@ -179,7 +179,7 @@ def emit(report: Report, output: Output) -> None:
         try:
             write_file(whole, output.form, output.path)
         except OSError as error:
-            raise SpecError(f"{quoted(output.path)} cannot be written: {error.strerror}") from None
+            raise SpecError(f"{quoted(output.path)} cannot be written: {error.strerror or error}") from None
         return
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
@@ -198,10 +198,12 @@ def write_text(text: str | bytes, output: Path | None = None) -> None:
     from convcalc.errors import SpecError, quoted
 
     if output is not None and str(output) != "-":
+        from convcalc.storage import write_text as write_file
+
         try:
-            output.write_bytes(text.encode() if isinstance(text, str) else text)
+            write_file(output, text)
         except OSError as error:
-            raise SpecError(f"{quoted(output)} cannot be written: {error.strerror}") from None
+            raise SpecError(f"{quoted(output)} cannot be written: {error.strerror or error}") from None
         return
     if isinstance(text, bytes):
         if sys.stdout.isatty():

@@ -137,14 +137,11 @@ def chunks_of(sweep: Sweep, where: Cluster) -> Iterator[Iterable[Chunk]]:
 
 def write_chart(chart: Chart, path: Path | None, form: str) -> None:
     """Write a chart as SVG where a path is given, and draw it on the terminal. Raises SpecError."""
-    from convcalc.errors import SpecError
+    from convcalc.commands._options import write_text
     from convcalc.formats._chart import draw, svg
 
     if path is not None:
-        try:
-            path.write_text(svg(chart), encoding="utf-8")
-        except OSError as error:
-            raise SpecError(f"'{path}' cannot be written: {error.strerror}") from None
+        write_text(svg(chart), path)
     if form == "table":
         click.echo(draw(chart, *_terminal_size()))
 

@@ -17,12 +17,12 @@ from convcalc.commands._options import (
     report_option,
     spec_options,
 )
-from convcalc.errors import Problem, SpecError, quoted
+from convcalc.errors import Problem, SpecError
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.budgets.baseline import Baseline
-    from convcalc.budgets.check import Verdict
+    from convcalc.budgets.check import Base, Verdict
     from convcalc.budgets.config import ProjectConfig
     from convcalc.loader import SpecName
     from convcalc.report import Finding
@@ -95,6 +95,20 @@ config_options = grouped(
         ),
     },
 )
+base_options = grouped(
+    "base",
+    lambda base, new: _base(base, new or ""),
+    {
+        "base": click.option(
+            "--base", default="", metavar="REV", help="Limits on growth: against where the branch left this revision."
+        ),
+        "new": click.option(
+            "--new",
+            type=click.Choice(["error", "warn", "ok"]),
+            help="What a network with limits on growth is that REV does not have [warn].",
+        ),
+    },
+)
 tolerance_options = grouped(
     "tolerance",
     Tolerance,
@@ -111,9 +125,7 @@ tolerance_options = grouped(
 @click.argument("specs", nargs=-1, type=SPEC, metavar="[SPEC...]")
 @spec_options
 @limit_options
-@click.option(
-    "--base", default="", metavar="REV", help="Limits on growth: against where the branch left this revision."
-)
+@base_options
 @recording_options
 @config_options
 @tolerance_options
@@ -123,7 +135,7 @@ def command(
     specs: tuple[str, ...],
     overrides: Overrides,
     most: dict[str, str],
-    base: str,
+    base: Base,
     recording: Recording,
     settings: str | None,
     tolerance: Tolerance,
@@ -139,9 +151,9 @@ def command(
     convcalc check net.yaml --max-params 5M --max-macs 600M
     convcalc check net.yaml --base origin/main -f github
     """
-    from convcalc.budgets.check import as_finding, judge, parse_limits, summary
+    from convcalc.budgets.check import facts_of, judge, parse_limits
     from convcalc.budgets.config import project_config
-    from convcalc.formats import is_of_findings
+    from convcalc.budgets.findings import as_finding
     from convcalc.report import Report
 
     limits = parse_limits(most, "--max-{}")
@@ -152,21 +164,22 @@ def command(
     verdicts: list[Verdict] = []
     problems: list[Problem] = []
     unusable: list[Finding] = []
-    for spec in _specs(specs, project, problems):
+    named = _specs(specs, project, problems)
+    unused = [as_finding(problem, project.name, project.name) for problem in problems] if project else []
+    for spec in named:
         try:
             verdicts.append(judge(spec, limits, project, base, overrides, baseline, update))
         except SpecError as error:
             problems += error.problems
-            unusable += [as_finding(problem, spec) for problem in error.problems]
-    changes = _write(baseline) if baseline is not None and recording.is_updated else []
+            unusable += [as_finding(problem, spec.path, spec.text) for problem in error.problems]
+    changes = baseline.save() if baseline is not None and recording.is_updated else []
     findings = [finding for verdict in verdicts for finding in verdict.findings]
-    facts = {"error": SpecError(problems).plain()} if problems else {}
-    tables = [verdict.table for verdict in verdicts]
-    report = Report("check", tables, (summary(verdicts), *changes), facts, findings=[*findings, *unusable])
-    emit_all(report, [one for one in outputs if verdicts or is_of_findings(one.form)])
+    told = facts_of(verdicts, len(named) - len(verdicts), len(unused))
+    facts = {"verdict": told, **({"error": SpecError(problems).plain()} if problems else {})}
+    notes, tables = (told["text"], *changes), [verdict.table for verdict in verdicts]
+    emit_all(Report("check", tables, notes, facts, False, [*findings, *unusable, *unused], told["text"]), outputs)
     if problems:
-        if verdicts:
-            click.get_current_context().meta.pop("convcalc.format")  # where JSON was asked for, stdout has it already
+        click.get_current_context().meta.pop("convcalc.format")  # where JSON was asked for, stdout has it already
         raise SpecError(problems)
     return tolerance.exit_code(findings)
 
@@ -183,6 +196,12 @@ def _specs(named: tuple[str, ...], settings: ProjectConfig | None, problems: lis
         return found
     hint = "name one, or list them under specs: in convcalc.yaml"
     raise SpecError(f"{settings.name} lists no specs" if settings else "no SPEC is named", hint)
+
+
+def _base(revision: str, new: str) -> Base:
+    from convcalc.budgets.check import Base
+
+    return Base(revision, new)
 
 
 def _baseline(recording: Recording, overrides: Overrides) -> Baseline | None:
@@ -207,17 +226,3 @@ def _baseline(recording: Recording, overrides: Overrides) -> Baseline | None:
     if used:
         raise SpecError(f"--baseline records specs as they are, not with {used[0]}", "SPEC@VARIANT names a variant")
     return Baseline(recording.path, must_exist=not recording.is_updated)
-
-
-def _write(baseline: Baseline) -> list[str]:
-    """Write the baseline's file anew, where anything in it is different; what became of old entries."""
-    from pathlib import Path
-
-    said = baseline.forget()
-    path, text = Path(baseline.path), baseline.to_yaml()
-    try:
-        if not path.exists() or path.read_text("utf-8") != text:
-            path.write_text(text, "utf-8", newline="")
-    except OSError as error:
-        raise SpecError(f"{quoted(baseline.path)} cannot be written: {error.strerror}") from None
-    return said

@@ -86,6 +86,6 @@ def _counts(specs: tuple[str, ...], base: str, overrides: Overrides) -> tuple[Co
         if before is None:
             raise SpecError(f"there is no {quoted(specs[0])} at {quoted(base)}", "it is new: all of it is the change")
         (after,) = graphs(specs, overrides)
-        return count(before), count(after)
+        return count(before.graph), count(after)
     old, new = graphs(specs, overrides)
     return count(old), count(new)

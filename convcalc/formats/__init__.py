@@ -41,5 +41,7 @@ def write(report: Report, form: str, stream: TextIO) -> None:
 
 def write_file(report: Report, form: str, path: Path) -> None:
     """Write a report into a file, UTF-8, line ends as they are."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    from convcalc.storage import replacement
+
+    with replacement(path) as stream:
         write(report, form, stream)

@@ -24,4 +24,15 @@ def write(report: Report, stream: TextIO) -> None:
         }
         for one, fingerprint in zip(report.broken, fingerprints(report.broken), strict=True)
     ]
+    if report.verdict and issues:
+        first = report.broken[0]
+        issues.append(
+            {
+                "check_name": "convcalc/verdict",
+                "description": report.verdict,
+                "fingerprint": fingerprints([first._replace(rule="verdict", scope="")])[0],
+                "location": {"path": path(first.file), "lines": {"begin": 1}},
+                "severity": "info",
+            }
+        )
     stream.write(encode(issues, indent=1) + "\n")

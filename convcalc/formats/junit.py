@@ -28,4 +28,7 @@ def write(report: Report, stream: TextIO) -> None:
                 stream.write(f"<system-out>{xml(f'{one.level}: {one.message}')}</system-out>")
             stream.write("</testcase>\n")
         stream.write(" </testsuite>\n")
+    if report.verdict:
+        stream.write(' <testsuite name="verdict" tests="0" failures="0" errors="0">\n')
+        stream.write(f"  <system-out>{xml(report.verdict)}</system-out>\n </testsuite>\n")
     stream.write("</testsuites>\n")

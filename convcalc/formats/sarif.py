@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TextIO
+from typing import Any, TextIO
 
 from convcalc import __version__
 from convcalc.formats._findings import fingerprints, path
@@ -36,7 +36,12 @@ def write(report: Report, stream: TextIO) -> None:
         for one, fingerprint in zip(report.broken, fingerprints(report.broken), strict=True)
     ]
     driver = {"name": "convcalc", "version": __version__, "rules": [{"id": rule} for rule in rules]}
-    run = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
+    run: dict[str, Any] = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
+    if report.verdict:
+        is_whole = "error" not in report.facts
+        note = {"message": {"text": _text(report.verdict)}, "level": "note" if is_whole else "error"}
+        run["invocations"] = [{"executionSuccessful": is_whole, "toolExecutionNotifications": [note]}]
+        run["properties"] = {"verdict": report.facts.get("verdict", {})}
     log = {"version": "2.1.0", "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "runs": [run]}
     stream.write(encode(log, indent=1) + "\n")
 

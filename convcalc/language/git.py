@@ -133,6 +133,17 @@ class Repository(NamedTuple):
         mode, _, object_id = found.output.partition(b"\t")[0].decode().split()
         return Entry(mode, object_id)
 
+    def path_before(self, commit: str, path: str) -> str | None:
+        """The path at a commit of a file that was moved since, as git tells by its content; None where it was not.
+
+        Compares with what is staged: to read the working tree, git would run the filters of its configuration.
+        """
+        words = ["--cached", "-z", "-M", "--name-status", "--diff-filter=R", "--no-ext-diff", "--no-textconv"]
+        found = self.run("diff-index", *words, "--ignore-submodules=all", commit, "--")
+        fields = found.output.split(b"\0")[:-1] if found.code == 0 else []
+        moves = {os.fsdecode(new): os.fsdecode(old) for old, new in zip(fields[1::3], fields[2::3], strict=True)}
+        return moves.get(path)
+
     def blob(self, object_id: str, most: int) -> bytes | None:
         """The bytes of a file; None where there are more than `most`. Raises UserError."""
         size = self.run("cat-file", "-s", object_id)

@@ -33,6 +33,12 @@ class Revision(Files):
     def exists(self, path: str) -> bool:
         return self._entry(path) is not None
 
+    def path_before(self, path: str) -> str | None:
+        """The path of a file before it was moved, where the revision has that; None where it is new."""
+        place = self._place(path)
+        before = None if place is None else self.repository.path_before(self.commit, place)
+        return None if before is None else relpath(join(self.repository.root, before))
+
     def load(self, path: str, name: str = "") -> bytes:
         entry = self._entry(path)
         if entry is None and path.startswith(catalogue_folder()):
@@ -50,8 +56,11 @@ class Revision(Files):
         return data
 
     def _entry(self, path: str) -> Entry | None:
-        """What the commit holds under a path. The folder's links are resolved as they are now, a link itself is not."""
+        """What the commit holds under a path."""
+        place = self._place(path)
+        return None if place is None else self.repository.entry(self.commit, place)
+
+    def _place(self, path: str) -> str | None:
+        """A path from the root, None outside. The folder's links are resolved as they are now, a link itself is not."""
         place = relpath(join(realpath(dirname(path)), basename(path)), self.repository.root)
-        if place.startswith(".."):
-            return None
-        return self.repository.entry(self.commit, place.replace(os.sep, "/"))
+        return None if place.startswith("..") else place.replace(os.sep, "/")

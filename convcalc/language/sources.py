@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from convcalc.catalogue import catalogue_paths
 from convcalc.errors import UserError, nearest, printable, quoted
+from convcalc.storage import note_as_read
 from convcalc.syntax.encoding import MOST_BYTES
 
 SUFFIXES = (".yaml", ".yml")
@@ -53,7 +54,8 @@ class Files:
         """The spec a user named: a path, `-` for standard input, or a name of the catalogue. Raises UserError."""
         if spec == "-":
             if sys.stdin is None or sys.stdin.isatty():
-                raise UserError("standard input is a terminal", hint="pipe a spec into it, or name a file")
+                what = "is a terminal" if sys.stdin is not None else "is closed"
+                raise UserError(f"standard input {what}", hint="pipe a spec into it, or name a file")
             try:
                 data = sys.stdin.buffer.read(MOST_BYTES + 1)
             except OSError as error:
@@ -99,11 +101,13 @@ class Files:
         """The bytes of a regular file of at most MOST_BYTES; `name` is what to call it. Raises UserError."""
         name = name or path
         try:
-            mode = os.stat(path).st_mode
+            found = os.stat(path)
+            mode = found.st_mode
             if S_ISDIR(mode):
                 raise UserError(f"{quoted(name)} is a folder", hint="name the file, for example net.yaml")
             if not S_ISREG(mode):
                 raise UserError(f"{quoted(name)} is not a regular file", hint="use - to read standard input")
+            note_as_read(found)
             with open(path, "rb") as stream:
                 return self._limit(stream.read(MOST_BYTES + 1), name)
         except OSError as error:

@@ -188,7 +188,7 @@ def test_deploy_folds_the_base_as_well(repository):
 def test_a_new_spec_and_a_base_that_is_not_there(repository, capsys):
     write(repository.parent / "new.yaml", "  params: {ratchet: true}\n")
     assert run(["check", "new.yaml", "--base", "main"]) == FINE
-    assert "there is none at main" in capsys.readouterr().out
+    assert "new: it does not exist at main; 1 limit on growth not checked" in capsys.readouterr().out
     assert run(["check", "n.yaml", "--base", "origin/dev"]) == BAD
     assert "git fetch --depth=1 origin dev" in capsys.readouterr().err
     assert run(["check", "n.yaml", "--base=--all"]) == BAD

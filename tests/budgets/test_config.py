@@ -108,7 +108,7 @@ MISTAKES = [
     ("convcalc.yaml", "specs: [3]", "1:9: error: 'specs' is a list of paths or patterns, found 3", ""),
     ("convcalc.yaml", "specs: {a: b}", "1:8: error: 'specs' is a list of paths or patterns, found a mapping", ""),
     ("convcalc.yaml", "budget: 5M", "1:9: error: 'budget' must be a mapping", ""),
-    ("convcalc.yaml", "- a", "1:1: error: settings are a mapping of specs, budget, budgets, found a list", ""),
+    ("convcalc.yaml", "- a", "1:1: error: settings are a mapping of specs, budget, budgets, new, found a list", ""),
     ("convcalc.yaml", SPEC, "1:1: error: the settings have no key 'input'", "call the spec otherwise"),
     ("convcalc.yaml", "", "'convcalc.yaml' is empty", ""),
     (

@@ -290,7 +290,7 @@ def test_a_spec_that_is_wrong_is_unusable(checkout, github):
     assert code == 2
     assert "::error title=convcalc (spec),file=net.yaml,line=2" in log
     assert checkout.output()["status"] == "unusable"
-    assert "a spec cannot be checked" in github.comments[0]["body"]
+    assert "1 of 1 network cannot be checked, see the log" in github.comments[0]["body"]
 
 
 def test_a_long_report_is_cut_to_what_github_takes(checkout, github):

@@ -12,7 +12,7 @@ from helpers.sources import FILES, PACKAGE, imports, relative
 # A line may import from the lines above it and from itself. `__init__` names the library's functions, loaded lazily.
 ORDER = (
     # the catalogue is a folder of names and paths
-    "errors __init__ discovery optional numerals amounts arrays catalogue workflow_log",
+    "errors __init__ discovery optional numerals amounts arrays catalogue workflow_log storage",
     "syntax",
     "kinds",
     "graph deploy",
@@ -28,7 +28,8 @@ ORDER = (
     "budgets",
     "schema",
     "commands",
-    "cli __main__",
+    "cli",
+    "entry __main__",
 )
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names.split()}
 

@@ -6,6 +6,7 @@ Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.prot
 from __future__ import annotations
 
 import mmap
+import os
 from array import array
 from math import prod
 from pathlib import Path
@@ -36,6 +37,7 @@ from convcalc.importers.onnx.protobuf import (
     signed,
     text,
 )
+from convcalc.storage import note_as_read
 
 MOST_NODES = 250_000
 MOST_ELEMENTS = 2**40  # of a tensor; the largest real ones have some 2**33
@@ -62,6 +64,7 @@ def read_model(path: Path, shown: str = "") -> Model:
     name = shown or str(path)
     try:
         with path.open("rb") as stream:
+            note_as_read(os.fstat(stream.fileno()))
             head = stream.read(64)
             if not head:
                 raise SpecError(f"{quoted(name)} is empty")

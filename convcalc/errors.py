@@ -50,12 +50,13 @@ class Problem(NamedTuple):
     hint: str = ""
 
     def __str__(self) -> str:
-        lines = [f"{self.place}: error: {self.message}" if self.place else f"error: {self.message}"]
+        message = printable(self.message)
+        lines = [f"{self.place}: error: {message}" if self.place else f"error: {message}"]
         if self.place and (shown := self.place.source.line(self.place.line)).strip():
             lines += _snippet(self.place, shown)
-        lines += [f"   note: {note}" for note in self.notes]
+        lines += [f"   note: {printable(note)}" for note in self.notes]
         if self.hint:
-            lines.append(f"   hint: {self.hint}")
+            lines.append(f"   hint: {printable(self.hint)}")
         return "\n".join(lines)
 
 

@@ -38,9 +38,10 @@ def write(counted: Count, depth: int | None) -> bytes:
         for name, shape in graph.inputs.items()
     )
     learned = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-    names = [printable(layer.path) for layer in graph.outputs for _ in layer.outputs]
-    if len(set(names)) < len(names):
-        names = []
+    used: set[str] = set()
+    inputs_named = [_name(path, used) for path in graph.inputs]
+    paths = [layer.path for layer in graph.outputs for _ in layer.outputs]
+    outputs_named = [_name(path, used) for path in paths] if len(set(paths)) == len(paths) else []
     try:
         with quiet(), torch.no_grad():
             found = torch.onnx.export(
@@ -49,8 +50,8 @@ def write(counted: Count, depth: int | None) -> bytes:
                 dynamo=True,
                 optimize=False,
                 verbose=False,
-                input_names=[*map(printable, graph.inputs)],
-                output_names=names,
+                input_names=inputs_named,
+                output_names=outputs_named,
             )
             # what the exporter computes with sizes is worked out; norms and what is learned stay as they are
             optimizer = import_module("onnxscript.optimizer")
@@ -69,3 +70,12 @@ def write(counted: Count, depth: int | None) -> bytes:
     found.model.graph.name = printable(graph.name)
     found.model.producer_name = "convcalc"
     return bytes(import_module("onnx_ir").to_proto(found.model).SerializeToString())
+
+
+def _name(text: str, used: set[str]) -> str:
+    """The name of a value: it can be printed, is not empty, and is not in `used`, to which it is added."""
+    name = printable(text) or "x"
+    while name in used:
+        name += "_"
+    used.add(name)
+    return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from os.path import lexists
 from pathlib import Path
 
 from convcalc.language.sources import repository
@@ -15,7 +16,7 @@ def path(file: str) -> str:
     root = repository(".")
     here = Path.cwd() / file
     found = Path(file)
-    if root and here.exists() and here.resolve().is_relative_to(Path(root).resolve()):
+    if root and lexists(here) and here.resolve().is_relative_to(Path(root).resolve()):
         found = here.resolve().relative_to(Path(root).resolve())
     return found.as_posix().encode("utf-8", "backslashreplace").decode()
 

@@ -10,13 +10,14 @@ from convcalc.formats.table import LEFT, cells, pad
 from convcalc.report import Report, Table
 
 _SIGNS = re.compile(r"([\\`*\[\]<>|~#&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
-_START = re.compile(r"\A(\d*)([-+=.)])")  # what begins a list, a rule or a heading
+_START = re.compile(r"\A(\d+(?=[.)])|(?=[-+=]))(.)")  # what begins a list, a rule or a heading
+_BACKSLASH = r"\1\\\2"
 
 
 def write(report: Report, stream: TextIO) -> None:
     parts = [_table(table, report.exact) for table in report.tables]
     if report.notes:
-        parts.append("\n".join(f"- {escape(note)}" for note in report.notes) + "\n")
+        parts.append("\n".join(_item(note) for note in report.notes) + "\n")
     stream.write("\n".join(parts))
 
 
@@ -31,7 +32,7 @@ def _table(table: Table, exact: bool) -> str:
     padded = [[pad(*cell) for cell in zip(line, widths, is_left, strict=True)] for line in lines]
     drawn = "".join(f"| {' | '.join(line)} |\n" for line in [padded[0], rule, *padded[1:]])
     title = f"**{escape(table.title)}**\n\n" if table.title else ""
-    notes = "".join(f"- {escape(note)}\n" for note in table.notes)
+    notes = "".join(f"{_item(note)}\n" for note in table.notes)
     return title + drawn + ("\n" + notes if notes else "")
 
 
@@ -41,5 +42,9 @@ def escape(text: str) -> str:
     >>> print(escape("a|b"), escape("_x_"), escape("reduce_5x5"), escape("<b>"), escape("@me"))
     a\\|b \\_x\\_ reduce_5x5 \\<b\\> @<!-- -->me
     """
-    text = _SIGNS.sub(r"\\\1", printable(text.strip()))
-    return _START.sub(r"\1\\\2", text).replace("@", "@<!-- -->")
+    return _SIGNS.sub(r"\\\1", printable(text)).replace("@", "@<!-- -->")
+
+
+def _item(note: str) -> str:
+    """A note as an item of a list, whatever it begins with."""
+    return f"- {_START.sub(_BACKSLASH, escape(note.strip()))}"

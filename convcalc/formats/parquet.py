@@ -53,7 +53,7 @@ def _groups(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
 def _type(pyarrow: Any, column: Column, rows: Sequence[Sequence[Any]], at: int) -> Any:
     if column.holds in ("count", "change"):
         return pyarrow.float64() if any(isinstance(row[at], Decimal) for row in rows) else pyarrow.int64()
-    return pyarrow.float64() if column.holds in ("share", "ratio", "bar") else pyarrow.string()
+    return pyarrow.float64() if column.holds in ("share", "ratio", "times", "bar") else pyarrow.string()
 
 
 def _cell(value: Any, column: Column) -> Any:

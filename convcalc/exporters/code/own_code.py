@@ -92,6 +92,8 @@ def _foreign(tree: ast.AST, vocabulary: Vocabulary) -> Iterator[ast.AST]:
                 yield node
         elif isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
             yield from _statements(node)
+        elif isinstance(node, ast.arg):
+            yield from filter(None, [node.annotation])
         elif isinstance(node, ast.Call):
             if not isinstance(node.func, (ast.Name, ast.Attribute, ast.Call)):
                 yield node
@@ -114,6 +116,7 @@ def _statements(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> Iterator[a
         allowed = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
     else:
         yield from node.decorator_list
+        yield from filter(None, [getattr(node, "returns", None)])
         if isinstance(node, ast.ClassDef):
             allowed = (ast.FunctionDef,)
             yield from node.keywords

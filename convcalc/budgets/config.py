@@ -40,6 +40,9 @@ class ProjectConfig(NamedTuple):
         problems = []
         for node in self.specs:
             pattern = str(node.value)
+            if "\0" in pattern:
+                problems.append(node.problem(f"{quoted(pattern)} cannot name a file"))
+                continue
             paths = glob(join(self.folder, pattern), recursive=True)
             files.update(relpath(path) for path in paths)
             if not paths and not has_magic(pattern) and "/" not in pattern:

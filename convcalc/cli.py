@@ -19,7 +19,7 @@ import click
 
 from convcalc import __version__
 from convcalc.discovery import modules
-from convcalc.errors import SpecError
+from convcalc.errors import SpecError, quoted
 from convcalc.storage import forget_what_was_read
 
 FINE, BROKEN, BAD, BUG, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 3, 130, 141
@@ -117,6 +117,9 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
+    for word in arguments or ():
+        if "\0" in word:  # only a program can hand one over, and no file, option or name may hold it
+            return _print_error(f"error: {quoted(word)} contains the character U+0000", BAD)
     try:
         code = cli.main(arguments, prog_name="convcalc", standalone_mode=False)
         sys.stdout.flush()

@@ -100,7 +100,7 @@ def explain_output(kind: Kind, shapes: tuple[Shape, ...]) -> list[Line]:
     named = tuple(
         tuple(
             Traced.named(f"{letter}{number if len(shapes) > 1 else ''}", size)
-            for letter, size in zip(axes.get(len(shape), "abcdefgh"), shape, strict=False)
+            for letter, size in zip(_letters_for(axes.get(len(shape), "abcdefgh"), len(shape)), shape, strict=True)
         )
         for number, shape in enumerate(shapes, 1)
     )
@@ -115,11 +115,20 @@ def explain_output(kind: Kind, shapes: tuple[Shape, ...]) -> list[Line]:
     return lines
 
 
+def _letters_for(letters: str, count: int) -> list[str]:
+    """A letter for each of `count` axes; those that have none are numbered.
+
+    >>> _letters_for("uvw", 5)
+    ['u', 'v', 'w', 'w4', 'w5']
+    """
+    return [*letters[:count], *(f"{letters[-1]}{number}" for number in range(len(letters) + 1, count + 1))]
+
+
 def _letters(output: Shape) -> list[str]:
     """A letter for each axis: its own where it has one, else that of an output axis."""
     own = {1: "K", 2: "KQ", 3: "KPQ", 4: "KZPQ"}.get(len(output), "uvwxyz")
     found: list[str] = []
-    for letter, size in zip(own, output, strict=False):
+    for letter, size in zip(_letters_for(own, len(output)), output, strict=True):
         named = size.letters if isinstance(size, Traced) and size.is_named else letter
         found.append(named if isinstance(size, Traced) else f"{size:,}")
     return found

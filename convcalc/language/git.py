@@ -14,6 +14,7 @@ from os.path import isabs, isdir, isfile, join, realpath
 from typing import NamedTuple
 
 from convcalc.errors import UserError, printable, quoted
+from convcalc.language.sources import file_name
 
 SECONDS = 60
 MOST_NAME = 1_000
@@ -194,7 +195,7 @@ def find(folder: str) -> Repository | None:
 
     A folder of files that only looks like a repository is none: what counts is a `.git` on the way up.
     """
-    at = realpath(folder or ".")
+    at = realpath(file_name(folder or "."))
     while True:
         git_dir = _git_dir(at)
         if git_dir is not None:

@@ -20,6 +20,18 @@ from convcalc.syntax.encoding import MOST_BYTES
 SUFFIXES = (".yaml", ".yml")
 
 
+def file_name(text: str) -> str:
+    """Return a text that may name a file. Raises UserError for one with a NUL, which no system takes.
+
+    >>> file_name("a\0b.yaml")
+    Traceback (most recent call last):
+    convcalc.errors.UserError: 'a\\x00b.yaml' cannot name a file
+    """
+    if "\0" in text:
+        raise UserError(f"{quoted(text)} cannot name a file", hint="it contains the character U+0000")
+    return text
+
+
 class File(NamedTuple):
     """The name to show in messages, the bytes, and the folder that includes start from (None for the catalogue)."""
 
@@ -61,7 +73,7 @@ class Files:
             except OSError as error:
                 raise UserError(f"standard input cannot be read: {error.strerror or error}") from None
             return File("<stdin>", self._limit(data, "<stdin>"), "")
-        if spec and self.exists(spec):
+        if spec and self.exists(file_name(spec)):
             return File(spec, self.load(spec), dirname(spec))
         known = catalogue_paths()
         if spec in known:
@@ -80,8 +92,8 @@ class Files:
             raise UserError(f"no catalogue block {quoted(target)}", hint=_near(target, known, "a file ends in .yaml"))
         if origin.folder is None:
             raise UserError("a catalogue block includes by name only")
-        path = normpath(join(origin.folder, target))
-        root, resolved = realpath(self.root or top.folder or "."), realpath(path)
+        path = normpath(join(origin.folder, file_name(target)))
+        root, resolved = realpath(file_name(str(self.root or top.folder or "."))), realpath(path)
         if not resolved.startswith(join(root, "")):
             where = "the folder of the spec" if self.root is None else quoted(self.root)
             raise UserError(f"{quoted(target)} is outside {where}", hint="name a wider folder with --root")
@@ -100,6 +112,7 @@ class Files:
     def load(self, path: str, name: str = "") -> bytes:
         """The bytes of a regular file of at most MOST_BYTES; `name` is what to call it. Raises UserError."""
         name = name or path
+        file_name(path)
         try:
             found = os.stat(path)
             mode = found.st_mode

@@ -97,3 +97,13 @@ def test_a_layer_is_found_by_path_end_and_pattern():
         find(counted, "wide")
     with pytest.raises(SpecError, match="did you mean 'narrow'"):
         find(counted, "narow")
+
+
+@pytest.mark.parametrize("axes", range(1, 9))
+@pytest.mark.parametrize("kind", ["gather", "constant", "parameter"])
+def test_a_letter_for_every_axis_there_may_be(kind, axes):
+    graph = graph_of(f"input: 3x8x8\nlayers: [{{{kind}: {{shape: {list(range(2, 2 + axes))}}}}}, relu]")
+    for layer in graph.layers:
+        line = explain_layer(layer)[0]
+        assert line.value == tuple(range(2, 2 + axes))
+        assert len(set(line.formula.split(" x "))) == axes

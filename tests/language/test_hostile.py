@@ -9,6 +9,10 @@ import socket
 import pytest
 from helpers.process import params, refused
 
+import convcalc
+from convcalc.cli import BAD, run
+from convcalc.errors import SpecError
+
 HEAD = "input: 3x8x8\nlayers:\n"
 GROWTH = {
     "a long repeat": (HEAD + "  - repeat: {times: 1000000000, layers: [relu]}", "from 0 to 250,000"),
@@ -105,3 +109,63 @@ def test_a_long_file_of_plain_layers_is_no_mistake(tmp_path):
     path.write_text(HEAD + "  - conv: {filters: 8, kernel: 3, padding: same}\n" * 10_000)
     result = params(path, "--by", "kind")
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+NUL = "a\0b.yaml"
+
+
+@pytest.mark.parametrize(
+    "text", ['include: "a\\0b.yaml"', 'include: ["a\\0b"]', 'include: ["../a\\0.yaml", "/\\0.yaml"]']
+)
+def test_an_include_with_a_nul_is_an_error(text, tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_text(f"{text}\ninput: 3x8x8\nlayers: [relu]\n")
+    refused(params(path), "U+0000")
+
+
+WITH_NUL = [
+    *(["params", NUL], ["params", "a\0.onnx"], ["params", "a\0b.py:Net"], ["params", "net.yaml", "--root", NUL]),
+    *(["params", "net.yaml", "-o", NUL], ["export", "net.yaml", "--to", "dot", "-o", NUL], ["schema", "-o", NUL]),
+    *(
+        ["check", "net.yaml", "--config", NUL],
+        ["check", "net.yaml", "--baseline", NUL],
+        ["check", "net.yaml", "--base", NUL],
+    ),
+    *(["check", "net.yaml", "--report", f"json={NUL}"], ["list", "--svg", NUL], ["diff", NUL, "net.yaml"]),
+]
+
+
+@pytest.mark.parametrize("words", WITH_NUL, ids=range(len(WITH_NUL)))
+def test_a_file_name_with_a_nul_is_an_error(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.yaml").write_text("input: 3x8x8\nlayers: [relu]")
+    assert run(words) == BAD
+    assert "U+0000" in capsys.readouterr().err
+
+
+def test_the_library_refuses_a_name_with_a_nul(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.yaml").write_text("input: 3x8x8\nlayers: [relu]")
+    (tmp_path / "convcalc.toml").write_text("")
+    for call in (
+        lambda: convcalc.load(NUL),
+        lambda: convcalc.load("a\0.onnx"),
+        lambda: convcalc.check(NUL, params="1M"),
+        lambda: convcalc.check("net.yaml", params="1M", base=NUL),
+        lambda: convcalc.check(NUL, params="1M", base="HEAD"),
+        lambda: convcalc.check("net.yaml", params="1M", settings=NUL),
+    ):
+        with pytest.raises(SpecError):
+            call()
+
+
+def test_settings_with_a_nul_are_an_error(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, text in (
+        ("convcalc.yaml", 'specs: ["a\\0b"]'),
+        ("pyproject.toml", '[tool.convcalc]\nspecs = ["a\\u0000b"]'),
+    ):
+        (tmp_path / name).write_text(text)
+        assert run(["check"]) == BAD
+        assert "U+0000" in capsys.readouterr().err or name == "pyproject.toml"
+        (tmp_path / name).unlink()

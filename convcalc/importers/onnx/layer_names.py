@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ _SUFFIX = re.compile(
 )
 _ROLE = re.compile(r"(/ReadVariableOp.*|/resource|/merged_input.*|:\d+)\Z")
 _AUTO = re.compile(r"(node_)?[A-Za-z]*_?\d*\Z|onnx::.*|val_\d+.*|.*__\d+(:\d+)?\Z")
+_SCOPE = re.compile(r"'([^']*)'|\"([^\"]*)\"")  # of the list that PyTorch writes
 _OPENED_SCOPES = ("batchnorm", "moments", "Tensordot", "convolution")  # scopes that TensorFlow opens within a layer
 
 
@@ -130,12 +130,9 @@ def module_of_node(node: Node) -> str:
     'net_1.00/bn_1'
     """
     if node.module:
-        try:
-            scopes = ast.literal_eval(node.module)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            scopes = []
-        if isinstance(scopes, list) and len(scopes) > 1:
-            return "/".join(clean(part) for part in str(scopes[-2]).split(".") if part)
+        scopes = [single or double for single, double in _SCOPE.findall(node.module)]
+        if len(scopes) > 1 and node.module[0] == "[" and node.module[-1] == "]":
+            return "/".join(clean(part) for part in scopes[-2].split(".") if part)
     name = node.name or next((name for name in node.outputs[:8] if "/" in name[1:]), "")
     parts = [part for part in name.split("/") if part]
     if len(parts) > 1 and not name.startswith("/"):

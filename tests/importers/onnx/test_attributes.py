@@ -4,7 +4,9 @@ Nodes get attributes of any type, inputs that are missing, of any rank, empty or
 """
 
 import random
+import resource
 from math import inf, nan, prod
+from pathlib import Path
 
 import pytest
 from helpers.paths import ROOT
@@ -302,6 +304,47 @@ def test_a_rule_gives_values_or_says_what_it_does_not_support(operator):
             continue
         for value in outputs:
             assert_sound(ctx, value)
+
+
+HUGE = 10**9
+HUGE_SHAPES = ((HUGE,), (1, HUGE), (HUGE, 1), (HUGE, 3), (2, 3, HUGE), (1, HUGE, 8, 8), (1, 3, HUGE, 1), (0, HUGE))
+
+
+def huge_value(chance, ctx):
+    """An activation or a constant with an axis of 10^9, or numbers as large."""
+    pick = chance.random()
+    if pick < 0.4:
+        return activation(chance, ctx, chance.choice([shape for shape in HUGE_SHAPES if 0 not in shape]), (None, 0))
+    if pick < 0.7:
+        return Value(chance.choice(HUGE_SHAPES), source_weights=("w",) if pick < 0.5 else ())
+    numbers = [chance.choice((HUGE, HUGE, HUGE - 1, 1, 0, 3, -1)) for _ in range(chance.choice((1, 1, 1, 2, 3, 4)))]
+    return Value((len(numbers),) if pick < 0.85 else (), numbers if pick < 0.85 else numbers[:1], dtype=7)
+
+
+def test_no_rule_makes_a_list_as_long_as_an_axis():
+    """Whatever stands in a file of 100 bytes, no rule takes memory for it: 10^9 numbers are 8 GB and more."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, limits[1]))
+    try:
+        for operator in OPERATORS:
+            chance = random.Random(operator)
+            for _ in range(ROUNDS):
+                ctx = any_context(chance)
+                inputs = [huge_value(chance, ctx) for _ in range(chance.choice((1, 1, 2, 2, 3, 4)))]
+                names = [f"i{at}" for at in range(len(inputs))]
+                node = Node(operator, names, ["y", "z"][: chance.choice((1, 1, 2))])
+                right = EXAMPLES.get(operator, ({},))[-1]
+                with_any_attributes(chance, node, 2, right, chance.choice((0.0, 0.1, 0.4)))
+                ctx.values.update(zip(names, inputs, strict=True))
+                try:
+                    RULES[operator](ctx, node, inputs)
+                except (Unsupported, UserError, SpecError):
+                    continue
+                except MemoryError:
+                    raise AssertionError(f"{operator} with {inputs} takes all memory") from None
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def test_patterns_take_any_node():

@@ -235,3 +235,13 @@ def test_a_file_whose_name_holds_what_a_spec_may_not(tmp_path):
     path = tmp_path / "a\x12b.onnx"
     path.write_bytes(model([relu("x", "y")]).SerializeToString())
     assert "\x12" not in write_spec(graph(str(path)))
+
+
+@pytest.mark.parametrize(
+    "scopes", ["{[]: 1}", "[]", "[" * 4_000, "['', 'a', 'b']" * 200, "-" * 3_999 + "1", "[1, 2]", "['a.b', x]", "\0"]
+)
+def test_the_scopes_of_a_node_may_be_any_text(scopes, tmp_path):
+    made = model([relu("x", "y")])
+    made.graph.node[0].metadata_props.add(key="pkg.torch.onnx.name_scopes", value=scopes)
+    (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+    assert len(graph(str(tmp_path / "m.onnx")).layers) == 1

@@ -37,11 +37,11 @@ COLUMNS = (
     Column("limit", "limit", "exact"),
     Column("headroom", "headroom", "exact", optional=True),
     Column("level", "", "text"),
-    Column("heaviest", "most of it", "text"),
+    Column("heaviest", "largest layers", "text"),
     Column("source", "from", "text", optional=True),
 )
 
-_LEVEL_WORDS = {"error": "broken", "warn": "to warn of", "info": "to know of"}
+_LEVEL_WORDS = {"error": ("failed", "failed"), "warn": ("warning", "warnings"), "info": ("note", "notes")}
 
 
 class Verdict(NamedTuple):
@@ -71,12 +71,13 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     """Summarize verdicts in one line.
 
     >>> summary([check("reduce-5x5-2-bottleneck", params=17_000)])
-    '3 limits, 1 network: all hold'
+    '3 limits in 1 network: all passed'
     """
     levels = [finding.level for verdict in verdicts for finding in verdict.findings]
-    parts = [f"{levels.count(level)} {word}" for level, word in _LEVEL_WORDS.items() if level in levels]
-    total = f"{len(levels)} limit{'s'[: len(levels) != 1]}, {len(verdicts)} network{'s'[: len(verdicts) != 1]}"
-    return f"{total}: {', '.join(parts) or 'all hold'}"
+    numbers = [(levels.count(level), words) for level, words in _LEVEL_WORDS.items() if level in levels]
+    parts = [f"{number} {words[number != 1]}" for number, words in numbers]
+    total = f"{len(levels)} limit{'s'[: len(levels) != 1]} in {len(verdicts)} network{'s'[: len(verdicts) != 1]}"
+    return f"{total}: {', '.join(parts) or 'all passed'}"
 
 
 class OverBudget(AssertionError):
@@ -122,7 +123,7 @@ def parse_limits(most: Mapping[str, Any], option: str) -> list[Limit]:
     for figure, value in most.items():
         name = option.format(figure.replace("_", "-") if "-" in option else figure)
         if figure not in FIGURES and figure not in SHAPES:
-            raise SpecError(f"{name}: no metric {quoted(figure)}", did_you_mean(figure, [*FIGURES, *SHAPES]))
+            raise SpecError(f"{name}: no figure {quoted(figure)}", did_you_mean(figure, [*FIGURES, *SHAPES]))
         try:
             if figure in SHAPES:
                 limits.append(Limit(figure, value=shape_text(parse_shape(str(value))), option=name))
@@ -172,8 +173,8 @@ def _refuse_increases(limits: Sequence[Limit]) -> None:
     """Raise SpecError at the first limit on an increase, which cannot be checked without a base."""
     for limit in limits:
         if limit.needs_base:
-            text = "a limit on growth needs to know what it was"
-            raise SpecError(Problem(text, limit.place, hint="give --base REV, the revision to compare with"))
+            text = "a limit on growth needs a revision to compare with"
+            raise SpecError(Problem(text, limit.place, hint="give --base REV"))
 
 
 def _limit_result(checked: CheckedLimit, spec: str, name: str) -> tuple[list[Any], Finding]:
@@ -231,8 +232,8 @@ def _without_effect(limits: Sequence[Limit]) -> list[str]:
         if stricter:
             other = min(stricter, key=lambda limit: limit.at_most or 0)
             subject = " of ".join(filter(None, (limit.figure, limit.scope.partition(" ")[2])))
-            text = f"{subject}: {limit.at_most:,} ({limit.origin}) loosens nothing"
-            lines.append(f"{text}, {other.at_most:,} ({other.origin}) holds as well")
+            text = f"{subject}: {limit.at_most:,} ({limit.origin}) has no effect"
+            lines.append(f"{text}: {other.at_most:,} ({other.origin}) is stricter")
     return lines
 
 
@@ -254,5 +255,5 @@ def _count_base(spec: str, base: str, overrides: Overrides) -> tuple[Count | Non
         return None, []
     before = graph_at(base, spec, overrides)
     if before is None:
-        return None, [f"new: there is none at {base}; limits on growth do not apply"]
+        return None, [f"new: it does not exist at {base}; limits on growth do not apply"]
     return count(before), []

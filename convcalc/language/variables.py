@@ -112,7 +112,7 @@ class Variables:
         if name in self.chain:
             circle = [*self.chain[self.chain.index(name) :], name]
             self.known.update(dict.fromkeys(circle, AlreadyReported))
-            self.problems.append(node.problem(f"variables go round in a circle: {' -> '.join(circle)}"))
+            self.problems.append(node.problem(f"circular reference: {' -> '.join(circle)}"))
             raise AlreadyReported
         self.chain.append(name)
         try:

@@ -159,7 +159,7 @@ class _Reader:
             self._stop(node, f"nested deeper than {MOST_DEEP} levels")
         frame = self.stack[-1] if self.stack else None
         if frame and isinstance(frame.node.value, dict) and frame.key is None:
-            self._stop(node, "a key must be plain text", "quote the text if it holds [ ] { or }")
+            self._stop(node, "a key must be plain text", "quote the text if it contains [ ] { or }")
         if event.anchor in self.anchors:
             self._refuse_anchor(node, event.anchor)
         self.stack.append(_Frame(node, event.anchor))
@@ -169,7 +169,7 @@ class _Reader:
         if event.anchor not in self.anchors:
             inside = any(frame.anchor == event.anchor for frame in self.stack)
             if inside:
-                self._stop(node, f"'*{event.anchor}' stands inside its own anchor", "a value cannot contain itself")
+                self._stop(node, f"'*{event.anchor}' is used inside its own anchor", "a value cannot contain itself")
             self._stop(node, f"no anchor '&{event.anchor}' above", "quote the value if you meant an expression")
         target, size, height = self.anchors[event.anchor]
         node.value, node.is_quoted = target.value, target.is_quoted
@@ -239,7 +239,9 @@ class _Reader:
     def _number(self, node: Node, text: str) -> None:
         if _INTEGER.match(text):
             if len(text) > MOST_DIGITS:
-                self.problems.append(node.problem(f"a number of {len(text)} digits", f"at most {MOST_DIGITS} are read"))
+                self.problems.append(
+                    node.problem(f"the number has {len(text)} digits", f"at most {MOST_DIGITS} are allowed")
+                )
             else:
                 node.value = int(text)
         elif _NOT_FINITE.match(text):
@@ -251,7 +253,7 @@ class _Reader:
         """`0.5` is an exact decimal, `1e6` and `1.5e6` are whole numbers, `3.0` stays a decimal."""
         value = Decimal(text)
         if len(text) > MOST_DIGITS or (value and abs(value.adjusted()) > MOST_DIGITS):
-            self.problems.append(node.problem(f"{quoted(text)} is too large, too small or too long a number"))
+            self.problems.append(node.problem(f"the number {quoted(text)} is too large, too small or too long"))
             return 0
         return int(value) if "e" in text.lower() and value == int(value) else value
 

@@ -98,7 +98,7 @@ def test_every_metric_in_every_scope_by_every_rule_fires(metric, scope, rule, co
         ("weight_bytes: 5kb", "did you mean kB?"),
         ("parms: 5M", "did you mean 'params'?"),
         ("params: {at_least: 5M}", "a limit has no 'at_least'"),
-        ("params: {level: error}", "nothing is limited here"),
+        ("params: {level: error}", "this entry limits nothing"),
         ("params: {at_most: 5M, level: fatal}", "'level' cannot be 'fatal'"),
         ("macs: {max_increase: 2% and 3%}", "one percentage and one amount"),
         ("layers: {haed: {params: 5M}}", "did you mean 'head'?"),
@@ -188,7 +188,7 @@ def test_deploy_folds_the_base_as_well(repository):
 def test_a_new_spec_and_a_base_that_is_not_there(repository, capsys):
     write(repository.parent / "new.yaml", "  params: {ratchet: true}\n")
     assert run(["check", "new.yaml", "--base", "main"]) == FINE
-    assert "there is none at main" in capsys.readouterr().out
+    assert "it does not exist at main" in capsys.readouterr().out
     assert run(["check", "n.yaml", "--base", "origin/dev"]) == BAD
     assert "git fetch --depth=1 origin dev" in capsys.readouterr().err
     assert run(["check", "n.yaml", "--base=--all"]) == BAD

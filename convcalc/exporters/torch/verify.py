@@ -15,7 +15,7 @@ from convcalc.exporters.code.code import Code
 from convcalc.exporters.torch.writer import TorchWriter, call, maker_and_arguments, torch_codes
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Shape
-from convcalc.optional import need, quiet, said
+from convcalc.optional import first_line_of, need, quiet
 
 
 class Seen(NamedTuple):
@@ -75,7 +75,7 @@ class _Builder:
             with self._counting() as macs:
                 outputs = eval(text, {**scope, "module": module})
         except Exception as error:
-            return Seen(error=said(error))
+            return Seen(error=first_line_of(error))
         return Seen(_shapes(outputs), self._params(module), macs())
 
     def _module(self, layer: Layer, code: Code, scope: dict[str, Any]) -> Any:
@@ -106,7 +106,7 @@ class _Builder:
             with self._counting() as macs:
                 outputs = module(*inputs)
         except Exception as error:
-            return Seen(error=said(error))
+            return Seen(error=first_line_of(error))
         return Seen(_shapes(outputs), sum(tensor.numel() for tensor in module.parameters()), macs())
 
     def _params(self, module: Any) -> int:

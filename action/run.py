@@ -31,7 +31,7 @@ from convcalc.workflow_log import harmless
 STATUS = {0: "kept", 1: "broken"}
 MOST = 60_000  # GitHub takes 65,536 characters
 SECONDS, PAGES, BYTES = 60.0, 30, 2**25  # for all that is asked of GitHub, of comments, of each answer
-COLUMNS = ("network", "limit on", "value", "limit", "headroom", "most of it")
+COLUMNS = ("network", "limit on", "value", "limit", "headroom", "largest layers")
 FILES = ("*.yaml", "*.yml", "*.toml", "*.onnx")  # networks and settings
 ANNOTATIONS = ("::error title=convcalc", "::warning title=convcalc", "::notice title=convcalc", "::debug::convcalc")
 INPUTS = ("SPECS", "BASE", "CONFIG", "COMMENT", "KEY", "AUTHOR")
@@ -258,7 +258,8 @@ def body(report: dict[str, Any], page: str, base: str) -> str:
     rows = [(table["title"], row) for table in report["tables"] for row in table["rows"]]
     broken = [(title, row) for title, row in rows if row["level"] == "error"]
     warned = [(title, row) for title, row in rows if row["level"] == "warn"]
-    verdict = f"{len(broken)} of {len(rows)} broken" if broken else f"all {len(rows)} hold"
+    limits = f"{len(rows)} limit{'s'[: len(rows) != 1]}"
+    verdict = f"{len(broken)} of {limits} failed" if broken else f"{limits}, all passed"
     told = report.get("verdict", {})
     if "error" in report:
         verdict = f"{told.get('text', 'a spec cannot be checked')}, see the log"

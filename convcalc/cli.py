@@ -87,7 +87,7 @@ def _print_json(error: SpecError) -> None:
 )
 @click.version_option(__version__, message="convcalc %(version)s")
 def cli() -> None:
-    """What a convolutional network costs, layer by layer, and why.
+    """Show what a convolutional network costs, layer by layer, and why.
 
     SPEC is a YAML file, a name of the catalogue (convcalc list shows them), a model.onnx, or - for standard input;
     SPEC@VARIANT chooses one of its variants.

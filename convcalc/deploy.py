@@ -50,8 +50,11 @@ def deploy(graph: Graph) -> Graph:
     starts.append(len(found.all))
     found.groups = [_moved(group, starts) for group in graph.groups]
     left = sum(layer.kind.name == "batch_norm" for layer in found.all)
-    note = f"as deployed: {len(folded)} batch norms folded, {dropped} dropout and identity layers left out"
-    note += f"; {left} batch norms have no convolution before them to fold into" if left else ""
+    norms, layers = (f"{len(folded)} batch norm{'s'[: len(folded) != 1]}", f"layer{'s'[: dropped != 1]}")
+    note = f"as deployed: {norms} folded, {dropped} dropout and identity {layers} removed"
+    if left:
+        unfolded = "1 batch norm has" if left == 1 else f"{left} batch norms have"
+        note += f"; {unfolded} no convolution before to fold into"
     note = "; ".join(filter(None, (graph.provenance.note, note)))
     found.provenance = graph.provenance._replace(expect=None, note=note)
     return found

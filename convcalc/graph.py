@@ -190,10 +190,10 @@ def same_weights(one: Layer, other: Layer) -> bool:
 
 
 def cannot_share(layer: Layer, other: Layer) -> Problem:
-    """What is wrong where a spec lets two layers share weights that are not the same."""
+    """The problem of two layers that share weights although their sizes differ."""
     notes = tuple(
         f"'{one.path}': {', '.join(f'{name} {size:,}' for name, size in stored(one).items()) or 'no weights'}"
         for one in (layer, other)
     )
-    what = f"'{layer.path}' shares the weights of '{other.path}', which has others"
+    what = f"'{layer.path}' cannot share the weights of '{other.path}': their sizes differ"
     return Problem(what, layer.place, notes, "fields and input channels must be the same")

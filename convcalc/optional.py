@@ -25,8 +25,8 @@ def need(name: str, purpose: str) -> Any:
         raise SpecError(f"{purpose} needs {missing}, which is not installed", INSTALL) from None
 
 
-def said(error: BaseException) -> str:
-    """The kind of an error and the first line of what it says."""
+def first_line_of(error: BaseException) -> str:
+    """The type of an error and the first line of its message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return printable(f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__)
 

@@ -69,7 +69,7 @@ def schema() -> Schema:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "convcalc spec",
-        "description": "A network as layers: what convcalc counts.",
+        "description": "A network as a list of layers, for convcalc.",
         **_object(_top(), {key: about for key, (_, about) in KEYS.items()}),
         "definitions": {"layer": layer},
     }

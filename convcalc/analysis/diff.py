@@ -1,4 +1,4 @@
-"""What changed between two networks, what it cost there, and what it cost in the layers behind it."""
+"""Compare two networks: what changed, what it costs there, and what it costs in the layers after it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FIGURES = ("weights", "params", "macs", "flops")
 
 
 class Change(NamedTuple):
-    """One layer that is not what it was, or costs other than it did.
+    """One layer that changed, or whose cost changed.
 
-    `sort` is new, removed, changed, renamed, moved, or behind: a layer that costs other than it did because of others,
-    which `causes` names. `what` says it in words; `figures` hold the figure before and after.
+    `sort` is new, removed, changed, renamed, moved, or affected: an unchanged layer whose cost changed because of
+    others, which `causes` names. `what` is the change in words; `figures` are each figure before and after.
     """
 
     sort: str
@@ -34,15 +34,15 @@ class Change(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """What a change costs by itself and in the layers behind it: how each figure changes.
+    """How each figure changes, in a changed layer itself and in the layers that it affects.
 
-    `alike` are more places where the same was changed, as in the rounds of a repeat; the figures are of all.
+    `alike` counts more places with the same change, as in the rounds of a repeat; the figures are sums over all.
     """
 
     path: str
     what: str
     itself: Mapping[str, int]
-    behind: Mapping[str, int]
+    affected: Mapping[str, int]
     layers: Sequence[str]
     alike: int = 0
 
@@ -54,43 +54,45 @@ class Difference(NamedTuple):
     renumbered: int
 
     def causes(self) -> list[Cause]:
-        """What was changed and costs something, the largest first; where several changes act together, as one."""
+        """The changes that cost something, the largest first; several changes that act together are one cause."""
         groups: dict[tuple[str, ...], list[Change]] = {}
         for one in self.changes:
             groups.setdefault(one.causes or (one.path,), []).append(one)
         found: dict[tuple[str, str], Cause] = {}
         for paths, changes in groups.items():
-            own = [one for one in changes if one.sort != "behind"]
-            rest = [one for one in changes if one.sort == "behind"]
-            itself, behind = ({name: sum(one.change(name) for one in part) for name in FIGURES} for part in (own, rest))
-            if not any((*itself.values(), *behind.values())):
+            own = [one for one in changes if one.sort != "affected"]
+            rest = [one for one in changes if one.sort == "affected"]
+            itself, affected = (
+                {name: sum(one.change(name) for one in part) for name in FIGURES} for part in (own, rest)
+            )
+            if not any((*itself.values(), *affected.values())):
                 continue
-            cause = Cause(" and ".join(paths), own[0].what if own else "", itself, behind, [one.path for one in rest])
+            cause = Cause(" and ".join(paths), own[0].what if own else "", itself, affected, [one.path for one in rest])
             key = (unnumbered(cause.path), cause.what)
             found[key] = _together(found[key], cause) if key in found else cause
         return sorted(
-            found.values(), key=lambda one: -max(abs(one.itself[name] + one.behind[name]) for name in FIGURES)
+            found.values(), key=lambda one: -max(abs(one.itself[name] + one.affected[name]) for name in FIGURES)
         )
 
 
 def _together(one: Cause, other: Cause) -> Cause:
-    """Two places where the same was changed, as one cause."""
-    itself, behind = (
+    """Two causes with the same change as one."""
+    itself, affected = (
         {name: part[name] + more[name] for name in FIGURES}
-        for part, more in ((one.itself, other.itself), (one.behind, other.behind))
+        for part, more in ((one.itself, other.itself), (one.affected, other.affected))
     )
-    return one._replace(itself=itself, behind=behind, layers=[*one.layers, *other.layers], alike=one.alike + 1)
+    return one._replace(itself=itself, affected=affected, layers=[*one.layers, *other.layers], alike=one.alike + 1)
 
 
 def diff(old: Count, new: Count) -> Difference:
-    """The changes that make one network the other; their figures sum to the change of the totals.
+    """Find the changes from one network to another; their figures sum to the change of the totals.
 
     >>> from convcalc.analysis.count import count
     >>> from convcalc.loader import read
     >>> two = "input: 3x8x8\\nlayers: [conv: {name: a, filters: %s, kernel: 1}, conv: {name: b, filters: 2, kernel: 3}]"
     >>> found = diff(*(count(read(two % n)) for n in (4, 6)))
     >>> [(one.sort, one.path, one.what, one.change("weights")) for one in found.changes]
-    [('changed', 'a', '4 -> 6 filters', 6), ('behind', 'b', 'because of a', 36)]
+    [('changed', 'a', '4 -> 6 filters', 6), ('affected', 'b', 'because of a', 36)]
     """
     pairs = align(old.rows, new.rows)
     known = _Causes(old, new, pairs)
@@ -114,7 +116,7 @@ def diff(old: Count, new: Count) -> Difference:
 
 
 class _Causes:
-    """Follows changes of shape from layer to layer, to where they come from."""
+    """Traces changes of shape from layer to layer, back to their cause."""
 
     def __init__(self, old: Count, new: Count, pairs: Sequence[Pair]) -> None:
         self.old, self.new = old, new
@@ -143,7 +145,7 @@ class _Causes:
             self.passed[layer.index] = above if keeps and above else self.causes.get(layer.index, ())
 
     def _own(self, before: Layer | None, layer: Layer) -> str:
-        """What is different in a layer itself."""
+        """The change of a layer itself in words; "" for none."""
         if before is None:
             return "new"
         if layer.is_input:
@@ -161,11 +163,11 @@ class _Causes:
         else:
             texts += self._rewired(before, layer)
         if (before.shares is None) != (layer.shares is None):
-            texts.append("has weights of its own" if layer.shares is None else "shares weights")
+            texts.append("has its own weights" if layer.shares is None else "shares weights")
         return ", ".join(texts)
 
     def _rewired(self, before: Layer, layer: Layer) -> Iterator[str]:
-        """Inputs that come from a layer that was there before, and was not read here."""
+        """Yield a text for each input that is now another layer of the old network."""
         for was, now in zip(before.inputs, layer.inputs, strict=True):
             other = self.became.get(was.layer)
             is_same = other is None or (other, was.port) == (now.layer, now.port) or now.layer not in self.kept
@@ -174,7 +176,7 @@ class _Causes:
             yield f"reads {self.new.graph.all[now.layer].path}, not {self.old.graph.all[was.layer].path}"
 
     def _from(self, before: Layer, layer: Layer) -> Iterator[str]:
-        """The changes that gave a layer inputs of another shape."""
+        """Yield the paths of the changes that gave a layer inputs of another shape."""
         for number, (ref, shape) in enumerate(zip(layer.inputs, layer.shapes, strict=True)):
             if shape == before.shapes[number]:
                 continue
@@ -184,7 +186,7 @@ class _Causes:
                 yield self.old.graph.all[gone].path
 
     def change(self, pair: Pair) -> Change | None:
-        """What a pair of rows is; None where nothing but its name may be different."""
+        """The change of a pair of rows; None if at most its name differs."""
         if pair.new is None:
             assert pair.old is not None
             kind = f"removed ({pair.old.kind})"
@@ -201,8 +203,8 @@ class _Causes:
         if any(before != after for before, after in figures.values()) and any(
             figures[name][0] != figures[name][1] for name in ("weights", "params", "macs")
         ):
-            because = f"because of {' and '.join(causes)}" if causes else "costs otherwise"
-            return Change("behind", pair.new.path, because, causes, figures, pair.new)
+            because = f"because of {' and '.join(causes)}" if causes else "another cost"
+            return Change("affected", pair.new.path, because, causes, figures, pair.new)
         return None
 
 

@@ -1,1 +1,1 @@
-"""Limits and a Count -> which limits are broken, with the layers that weigh most."""
+"""Limits and a Count -> which limits are exceeded, with the largest layers."""

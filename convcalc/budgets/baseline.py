@@ -60,7 +60,7 @@ class Baseline:
             self.data = Files().load(path)
         except UserError as error:
             is_missing = not Files().exists(path)
-            raise SpecError(error.message, "--update-baseline writes it" if is_missing else error.hint) from None
+            raise SpecError(error.message, "--update-baseline creates it" if is_missing else error.hint) from None
         self._read(read(self.data, path))
 
     def key(self, spec: SpecName) -> str:
@@ -74,7 +74,11 @@ class Baseline:
         problems: list[Problem] = []
         top = node.value if isinstance(node.value, dict) else {}
         if not isinstance(node.value, dict) or "networks" not in top:
-            raise SpecError(node.problem(f"a baseline holds 'networks:', found {describe(node)}", "write it anew"))
+            raise SpecError(
+                node.problem(
+                    f"a baseline needs 'networks:', found {describe(node)}", "write it again with --update-baseline"
+                )
+            )
         version = top.get("convcalc_baseline")
         if version is None or version.value != FORMAT:
             found = "nothing" if version is None else describe(version)
@@ -202,7 +206,7 @@ class Baseline:
         gone = [key for key in self.entries if key not in self.seen and not self._exists(key)]
         for key in gone:
             del self.entries[key]
-        return [f"{key}: gone, taken out" for key in gone]
+        return [f"{key}: no longer exists, removed" for key in gone]
 
     def _exists(self, key: str) -> bool:
         path = join(self.folder, key)

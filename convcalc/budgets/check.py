@@ -38,11 +38,11 @@ COLUMNS = (
     Column("limit", "limit", "exact"),
     Column("headroom", "headroom", "exact", optional=True),
     Column("level", "", "text"),
-    Column("heaviest", "most of it", "text"),
+    Column("heaviest", "largest layers", "text"),
     Column("source", "from", "text", optional=True),
 )
 
-_LEVEL_WORDS = {"error": "broken", "warn": "to warn of", "info": "to know of"}
+_LEVEL_WORDS = {"error": ("failed", "failed"), "warn": ("warning", "warnings"), "info": ("note", "notes")}
 
 
 class Verdict(NamedTuple):
@@ -83,16 +83,14 @@ def summary(verdicts: Sequence[Verdict], unreadable: int = 0, unused: int = 0) -
     """Summarize verdicts in one line: also what could not be checked, networks and patterns of the configuration.
 
     >>> summary([check("reduce-5x5-2-bottleneck", params=17_000)])
-    '3 limits, 1 network: all hold'
+    '3 limits in 1 network: all passed'
     """
     levels = [finding.level for verdict in verdicts for finding in verdict.findings if finding.rule != NEW_RULE]
-    parts = [f"{levels.count(level)} {word}" for level, word in _LEVEL_WORDS.items() if level in levels]
-    total = f"{len(levels)} limit{'s'[: len(levels) != 1]}, {len(verdicts)} network{'s'[: len(verdicts) != 1]}"
+    numbers = [(levels.count(level), words) for level, words in _LEVEL_WORDS.items() if level in levels]
+    parts = [f"{number} {words[number != 1]}" for number, words in numbers]
     gaps = _gaps(verdicts, unreadable, unused)
-    if not gaps:
-        return f"{total}: {', '.join(parts) or 'all hold'}"
     total = f"{_number(len(levels), 'limit')} in {_number(len(verdicts), 'network')}"
-    checked = [f"{total}: {', '.join(parts)}" if parts else f"{total} hold"] if levels else []
+    checked = [f"{total}: {', '.join(parts) or ('all passed' if not gaps else 'passed')}"] if levels or not gaps else []
     return "; ".join([*checked, *gaps])
 
 
@@ -178,7 +176,7 @@ def parse_limits(most: Mapping[str, Any], option: str) -> list[Limit]:
     for figure, value in most.items():
         name = option.format(figure.replace("_", "-") if "-" in option else figure)
         if figure not in FIGURES and figure not in SHAPES:
-            raise SpecError(f"{name}: no metric {quoted(figure)}", did_you_mean(figure, [*FIGURES, *SHAPES]))
+            raise SpecError(f"{name}: no figure {quoted(figure)}", did_you_mean(figure, [*FIGURES, *SHAPES]))
         try:
             if figure in SHAPES:
                 limits.append(Limit(figure, value=shape_text(parse_shape(str(value))), option=name))
@@ -234,8 +232,8 @@ def _refuse_increases(limits: Sequence[Limit]) -> None:
     """Raise SpecError at the first limit on an increase, which cannot be checked without a base."""
     for limit in limits:
         if limit.needs_base:
-            text = "a limit on growth needs to know what it was"
-            raise SpecError(Problem(text, limit.place, hint="give --base REV, the revision to compare with"))
+            text = "a limit on growth needs a revision to compare with"
+            raise SpecError(Problem(text, limit.place, hint="give --base REV"))
 
 
 def _gather_limits(
@@ -257,8 +255,8 @@ def _without_effect(limits: Sequence[Limit]) -> list[str]:
         if stricter:
             other = min(stricter, key=lambda limit: limit.at_most or 0)
             subject = " of ".join(filter(None, (limit.figure, limit.scope.partition(" ")[2])))
-            text = f"{subject}: {limit.at_most:,} ({limit.origin}) loosens nothing"
-            lines.append(f"{text}, {other.at_most:,} ({other.origin}) holds as well")
+            text = f"{subject}: {limit.at_most:,} ({limit.origin}) has no effect"
+            lines.append(f"{text}: {other.at_most:,} ({other.origin}) is stricter")
     return lines
 
 
@@ -275,6 +273,6 @@ def _count_base(spec: SpecName, base: str, overrides: Overrides) -> tuple[Count 
         return None, []
     before = graph_at(base, spec, overrides)
     if before is None:
-        return None, [f"new: there is none at {base}; limits on growth do not apply"]
+        return None, [f"new: it does not exist at {base}; limits on growth do not apply"]
     moved = [f"moved: compared with {printable(before.moved_from)} at {printable(base)}"] if before.moved_from else []
     return count(before.graph), moved

@@ -50,7 +50,7 @@ class ProjectConfig(NamedTuple):
         """A problem for each pattern that matches no spec, because its limits would never apply."""
         used = {id(node) for spec in specs for node in self.budgets_of(spec)}
         return [
-            Problem(f"{quoted(pattern)} fits none of the specs that are checked", node.key_place)
+            Problem(f"{quoted(pattern)} matches none of the specs that are checked", node.key_place)
             for pattern, node in self.budgets.items()
             if id(node) not in used
         ]
@@ -72,7 +72,7 @@ def project_config(path: str = "") -> ProjectConfig | None:
                 raise SpecError(f"{quoted(path)} leads outside the repository", "--config names any file")
         configs = [config for config in map(_read, paths) if config is not None]
         if len(configs) > 1:
-            raise SpecError(f"settings stand in two files: {configs[0].name} and {configs[1].name}", "keep one of them")
+            raise SpecError(f"found settings in two files: {configs[0].name} and {configs[1].name}", "keep one of them")
         if configs:
             return configs[0]
         if top is None or abspath(folder or ".") == top:
@@ -108,7 +108,11 @@ def _check(node: Node, path: str) -> ProjectConfig:
     for key, value in node.items():
         if key not in KEYS:
             is_spec = key in ("layers", "input") and basename(path) in NAMES
-            hint = f"{basename(path)} holds settings; call the spec otherwise" if is_spec else did_you_mean(key, KEYS)
+            hint = (
+                f"{basename(path)} contains the project's settings; give the spec another name"
+                if is_spec
+                else did_you_mean(key, KEYS)
+            )
             problems.append(Problem(f"the settings have no key {quoted(key)}", value.key_place, (), hint))
     specs, budget, budgets, new = (node.value.get(key) for key in KEYS)
     items = [] if specs is None else specs.value if isinstance(specs.value, list) else [specs]

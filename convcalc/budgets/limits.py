@@ -18,11 +18,11 @@ BITS = {"fp64": 64, "fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "in
 BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 LEVELS = ("error", "warn", "info")
 FIELDS = {
-    "at_most": "the most it may be",
-    "max_increase": "how much it may grow against --base: 2%, 1M, or 2% and 1M, which both must be passed to break it",
-    "ratchet": "whether it may not grow at all against --base",
-    "level": "error, warn or info: only a broken error fails",
-    "message": "what to say where it is broken: whom to ask",
+    "at_most": "the largest allowed value",
+    "max_increase": "the largest increase over --base: 2%, 1M, or 2% and 1M, which fails if both are exceeded",
+    "ratchet": "true: no increase over --base",
+    "level": "error, warn or info: only error fails the check",
+    "message": "a text to print if it is exceeded",
 }
 _BYTES = re.compile(rf"({NUMBER}(?:\.[0-9]+)?) ?([A-Za-z]+)")
 PERCENT = r"[0-9]+(?:\.[0-9]+)? ?%"
@@ -43,10 +43,10 @@ SHAPES = ("output",)
 # every key of a budget, and what it limits
 KEYS = {
     **FIGURES,
-    "output": "the shape that the last output must have",
-    "layers": "limits of a layer, a block, or all that fit a pattern such as head/*",
+    "output": "the required shape of the last output",
+    "layers": "limits of a layer, a block, or a pattern such as head/*",
     "kinds": "limits of all layers of a kind",
-    "precision": "what a number takes: fp32 unless given",
+    "precision": "the type of the numbers; by default fp32",
 }
 
 
@@ -188,7 +188,7 @@ def _read_group(entries: Iterable[tuple[str, Node]], scope: str, bits: int, prob
     for name, node in entries:
         if name not in FIGURES and not (name in SHAPES and not scope):
             known = list(FIGURES if scope else KEYS)
-            problem = Problem(f"budget has no metric {quoted(name)}", node.key_place, (), did_you_mean(name, known))
+            problem = Problem(f"budget has no figure {quoted(name)}", node.key_place, (), did_you_mean(name, known))
             problems.append(problem)
             continue
         try:
@@ -231,5 +231,5 @@ def _read_limit(node: Node, limit: Limit, problems: list[Problem]) -> Limit:
         except UserError as error:
             problems.append(value.problem(error.message, error.hint))
     if limit.at_most is None and limit.increase is None and not limit.ratchet:
-        raise UserError("nothing is limited here", hint="give at_most, max_increase or ratchet")
+        raise UserError("this entry limits nothing", hint="give at_most, max_increase or ratchet")
     return limit

@@ -85,7 +85,7 @@ def check_limits(counted: Count, limits: Sequence[Limit], base: Count | None = N
 def _check_shape(counted: Count, limit: Limit) -> CheckedLimit:
     value = shape_text(counted.graph.outputs[-1].output)
     ok = value == limit.value
-    message = limit.message or ("" if ok else f"output is {value}, the budget says {limit.value}")
+    message = limit.message or ("" if ok else f"output is {value}, but the budget requires {limit.value}")
     return CheckedLimit(limit, "output", value, limit.value, None, None, (), ok, message)
 
 

@@ -54,10 +54,10 @@ def _names(pattern: str, inside: _Inside) -> list[SpecName]:
         network, variant = network_and_variant(pattern)
         if network in catalogue_paths():
             return [CatalogueName.of(pattern, network, variant)]
-        raise UserError(f"{quoted(pattern)} fits no file")
+        raise UserError(f"{quoted(pattern)} matches no file")
     paths = list(inside.matches(pattern))
     if not paths:
-        raise UserError(f"{quoted(pattern)} fits no file")
+        raise UserError(f"{quoted(pattern)} matches no file")
     return [SpecName.file(path) for path in paths]
 
 

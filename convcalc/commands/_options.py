@@ -118,25 +118,29 @@ spec_options = grouped(
             "--variant", default="", metavar="NAME", help="Use a named set of variables of the spec."
         ),
         "inputs": click.option(
-            "--input", "inputs", multiple=True, metavar="SHAPE", help="Another input: 3x160x160, 160, or NAME=SHAPE."
+            "--input",
+            "inputs",
+            multiple=True,
+            metavar="SHAPE",
+            help="Another input shape: 3x160x160, 160, or NAME=SHAPE.",
         ),
         "batch": click.option(
             "--batch",
             type=click.IntRange(1, 10**9),
             default=1,
             metavar="N",
-            help="Inputs at a time; multiplies work, not params.",
+            help="The batch size; multiplies work, not params.",
         ),
-        "deploy": click.option("--deploy", is_flag=True, help="Fold batch norms into convolutions, leave dropout out."),
+        "deploy": click.option("--deploy", is_flag=True, help="Fold batch norms into convolutions, remove dropout."),
         "root": click.option(
             "--root",
             type=click.Path(file_okay=False),
-            help="The folder that includes may not leave [the spec's].",
+            help="Includes must be in this folder [the spec's].",
         ),
     },
     also=("strict",),
 )
-strict_option = click.option("--strict", is_flag=True, help="Refuse a model with operators unknown here.")
+strict_option = click.option("--strict", is_flag=True, help="Refuse a model with operators that have no rule.")
 
 
 def _output(form: str, output: Path | None, exact: bool | None, color: str) -> Output:
@@ -148,7 +152,7 @@ output_options = grouped(
     _output,
     {
         "form": click.option(
-            "-f", "--format", "form", type=FormatName(), default="table", show_default=True, help="How to write it."
+            "-f", "--format", "form", type=FormatName(), default="table", show_default=True, help="The output format."
         ),
         "output": click.option(
             "-o", "--output", type=OutputFile(dir_okay=False), help="Write to a file instead of stdout."
@@ -157,13 +161,13 @@ output_options = grouped(
             "--exact/--human",
             "exact",
             default=None,
-            help="Every digit, or units (4.09 G) [units where a terminal has no room for the digits].",
+            help="All digits, or units (4.09 G) [digits; units if a terminal is too narrow].",
         ),
         "color": click.option(
             "--color",
             type=click.Choice(["auto", "always", "never"]),
             default="auto",
-            help="Colours [auto: on a terminal].",
+            help="Use colours [auto: on a terminal].",
         ),
     },
 )
@@ -217,7 +221,7 @@ def write_text(text: str | bytes, output: Path | None = None) -> None:
 
 
 report_option = click.option(
-    "--report", "reports", multiple=True, metavar="FMT=FILE", help="Write the report to a file as well."
+    "--report", "reports", multiple=True, metavar="FMT=FILE", help="Also write the report to a file, in a format of -f."
 )
 
 

@@ -53,13 +53,16 @@ selection_options = grouped(
     Selection,
     {
         "columns": click.option(
-            "--columns", default="params,macs", show_default=True, metavar="A,B,...", help="The figures to give."
+            "--columns", default="params,macs", show_default=True, metavar="A,B,...", help="The figures to show."
         ),
         "where": click.option(
-            "--where", default="", metavar="CONDITION", help="Only what fits: 'macs < 300M and width >= 0.5'."
+            "--where", default="", metavar="CONDITION", help="Only rows that meet it: 'macs < 300M and width >= 0.5'."
         ),
         "pareto": click.option(
-            "--pareto", default="", metavar="A,B,...", help="Only what nothing beats in all of these; -A: larger."
+            "--pareto",
+            default="",
+            metavar="A,B,...",
+            help="Only rows that no other row beats in all of these figures; -A: larger is better.",
         ),
     },
 )
@@ -68,10 +71,10 @@ chart_options = grouped(
     ChartOf,
     {
         "plot": click.option(
-            "--plot", default="", metavar="X,Y", help="Draw two columns as a chart in place of the table."
+            "--plot", default="", metavar="X,Y", help="Draw two columns as a chart instead of the table."
         ),
         "svg": click.option(
-            "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write the chart of --plot as SVG too."
+            "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Also write the chart of --plot as SVG."
         ),
     },
 )
@@ -80,12 +83,15 @@ sample_options = grouped(
     lambda sample, sampling, seed: Sample(sample, sampling, seed),
     {
         "sample": click.option(
-            "--sample", type=click.IntRange(1, 10**7), metavar="N", help="N points of the grid in place of all."
+            "--sample", type=click.IntRange(1, 10**7), metavar="N", help="Count only N combinations."
         ),
         "sampling": click.option(
-            "--sampling", type=click.Choice(["latin", "random"]), default="latin", help="How --sample chooses."
+            "--sampling",
+            type=click.Choice(["latin", "random"]),
+            default="latin",
+            help="How --sample chooses combinations.",
         ),
-        "seed": click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another sample."),
+        "seed": click.option("--seed", type=int, default=0, show_default=True, help="The seed of --sample."),
     },
 )
 cluster_options = grouped(
@@ -93,10 +99,13 @@ cluster_options = grouped(
     Cluster,
     {
         "workers": click.option(
-            "--workers", type=click.IntRange(1, 1024), metavar="N", help="Share the work among N local processes."
+            "--workers", type=click.IntRange(1, 1024), metavar="N", help="Share the work between N local processes."
         ),
         "scheduler": click.option(
-            "--scheduler", default="", metavar="ADDRESS", help="Share it among a running Dask cluster's workers."
+            "--scheduler",
+            default="",
+            metavar="ADDRESS",
+            help="Share the work between the workers of a running Dask cluster.",
         ),
     },
 )

@@ -39,13 +39,13 @@ class Recording(NamedTuple):
 
 
 class Tolerance(NamedTuple):
-    """How many warnings may be given (None: any number), and whether broken limits may not end in exit code 1."""
+    """The most warnings (None: any number), and whether the exit code is 0 even if a limit is exceeded."""
 
     max_warnings: int | None
     exit_zero: bool
 
     def exit_code(self, findings: Sequence[Finding]) -> int:
-        """1 where a limit is broken or there are too many warnings."""
+        """1 if a limit is exceeded or there are too many warnings."""
         warnings = sum(finding.level == "warn" for finding in findings)
         is_over = self.max_warnings is not None and warnings > self.max_warnings
         is_broken = is_over or any(finding.level == "error" for finding in findings)
@@ -56,11 +56,11 @@ limit_options = grouped(
     "most",
     lambda **texts: {metric: text for metric, flag in FLAGS.items() if (text := texts[flag])},
     {
-        "max_params": click.option("--max-params", default="", metavar="N", help="At most so many params: 5M."),
-        "max_macs": click.option("--max-macs", default="", metavar="N", help="At most so many MACs: 600M."),
-        "max_flops": click.option("--max-flops", default="", metavar="N", help="At most so many FLOPs."),
+        "max_params": click.option("--max-params", default="", metavar="N", help="The most params, for example 5M."),
+        "max_macs": click.option("--max-macs", default="", metavar="N", help="The most MACs, for example 600M."),
+        "max_flops": click.option("--max-flops", default="", metavar="N", help="The most FLOPs."),
         "max_weight_bytes": click.option(
-            "--max-weight-bytes", default="", metavar="N", help="At most so much for the params: 25 MiB."
+            "--max-weight-bytes", default="", metavar="N", help="The most bytes of params, for example 25 MiB."
         ),
     },
 )
@@ -69,13 +69,17 @@ recording_options = grouped(
     lambda recorded, update_baseline, reason: Recording(recorded, update_baseline, reason),
     {
         "recorded": click.option(
-            "--baseline", "recorded", default="", metavar="FILE", help="Figures recorded there may not rise."
+            "--baseline", "recorded", default="", metavar="FILE", help="A file of recorded figures, which may not rise."
         ),
         "update_baseline": click.option(
-            "--update-baseline", is_flag=True, help="Record what fell, and what is new, in the --baseline FILE."
+            "--update-baseline", is_flag=True, help="Record lower figures and new networks in the --baseline FILE."
         ),
         "reason": click.option(
-            "--allow-increase", "reason", default="", metavar="REASON", help="Record what rose too, and why."
+            "--allow-increase",
+            "reason",
+            default="",
+            metavar="REASON",
+            help="Record higher figures too, with the reason.",
         ),
     },
 )
@@ -88,11 +92,9 @@ config_options = grouped(
             "settings",
             envvar="CONVCALC_CONFIG",
             metavar="FILE",
-            help="Limits of the project [the nearest convcalc.yaml, or pyproject.toml with a tool.convcalc].",
+            help="The project's settings [the nearest convcalc.yaml, or pyproject.toml with [tool.convcalc]].",
         ),
-        "no_config": click.option(
-            "--no-config", is_flag=True, help="Only the limits of the specs, and those given here."
-        ),
+        "no_config": click.option("--no-config", is_flag=True, help="Ignore the project's settings."),
     },
 )
 base_options = grouped(
@@ -100,7 +102,7 @@ base_options = grouped(
     lambda base, new: _base(base, new or ""),
     {
         "base": click.option(
-            "--base", default="", metavar="REV", help="Limits on growth: against where the branch left this revision."
+            "--base", default="", metavar="REV", help="Measure growth from where the branch left this revision."
         ),
         "new": click.option(
             "--new",
@@ -114,9 +116,9 @@ tolerance_options = grouped(
     Tolerance,
     {
         "max_warnings": click.option(
-            "--max-warnings", type=click.IntRange(0), metavar="N", help="More broken limits of level warn: exit 1."
+            "--max-warnings", type=click.IntRange(0), metavar="N", help="Exit 1 if there are more warnings than this."
         ),
-        "exit_zero": click.option("--exit-zero", is_flag=True, help="Exit 0 where a limit is broken."),
+        "exit_zero": click.option("--exit-zero", is_flag=True, help="Exit 0 even if a limit is exceeded."),
     },
 )
 
@@ -142,9 +144,9 @@ def command(
     reports: tuple[str, ...],
     output: Output,
 ) -> int:
-    """Whether networks keep their budgets: those of their specs and of the project, and limits given here.
+    """Check the limits of networks: those of their specs, of the project and of this command line.
 
-    Without SPEC those that the project's settings list.
+    Without SPEC, check the networks that the project's settings list.
 
     \b
     convcalc check net.yaml

@@ -13,14 +13,15 @@ from convcalc.language.overrides import Overrides
 @spec_options
 @strict_option
 @click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one row each.")
-@click.option("--totals", is_flag=True, help="Leave out the rows of the layers.")
+@click.option("--totals", is_flag=True, help="Only the totals.")
 @output_options
 def command(specs: tuple[str, ...], depth: int | None, totals: bool, overrides: Overrides, output: Output) -> None:
-    """Networks side by side, with ratios to the first.
+    """Compare networks side by side, with ratios to the first.
 
-    A column a network, then a row a layer, matched by name, with a bar for its MACs.
+    The first table has the totals of each network. The second has a row for each layer, matched by name, with a bar
+    for its MACs.
 
-    The options that change a spec change all of them; SPEC@VARIANT chooses a variant of one.
+    Options that change a spec apply to every network; SPEC@VARIANT chooses a variant of one.
 
     \b
     convcalc compare mine.yaml googlenet

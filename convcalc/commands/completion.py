@@ -10,7 +10,7 @@ from convcalc.commands._options import write_text
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Shell completion of commands, options and networks.
+    """Print shell completion of commands, options and networks.
 
     \b
     bash: eval "$(convcalc completion bash)"       in ~/.bashrc

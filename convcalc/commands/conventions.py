@@ -11,7 +11,7 @@ from convcalc.commands._options import Output, emit, output_options
 @click.argument("tool", required=False, default="", metavar="[TOOL]")
 @output_options
 def command(tool: str, output: Output) -> None:
-    """How other tools count: every convention, or the rules of one.
+    """Show how other tools count: all conventions, or the rules of one.
 
     \b
     convcalc conventions

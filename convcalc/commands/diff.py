@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @click.command("diff")
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="OLD NEW")
-@click.option("--base", default="", metavar="REV", help="One SPEC, against itself at this git revision.")
-@click.option("--exit-code", is_flag=True, help="Exit 1 where anything is different.")
+@click.option("--base", default="", metavar="REV", help="Compare one SPEC with itself at this git revision.")
+@click.option("--exit-code", is_flag=True, help="Exit 1 if anything is different.")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N changes that cost or save the most MACs.")
 @report_option
-@click.option("--totals", is_flag=True, help="Leave out the rows of the layers.")
+@click.option("--totals", is_flag=True, help="Only the totals.")
 @spec_options
 @strict_option
 @output_options
@@ -42,12 +42,12 @@ def command(
     overrides: Overrides,
     output: Output,
 ) -> int:
-    """What changed between two networks, layer by layer, and what each change cost.
+    """Show what changed between two networks, layer by layer, and what each change costs.
 
-    Layers are matched by what they are as well as by name, so a renamed or moved one is not removed and added. A layer
-    that costs other than it did because of another names it.
+    Layers are matched by their fields as well as by name, so a renamed or moved layer does not count as removed and
+    added. If the cost of an unchanged layer differs because of another layer, that one is named.
 
-    The options that change a spec change both; SPEC@VARIANT chooses a variant of one.
+    Options that change a spec apply to both networks; SPEC@VARIANT chooses a variant of one.
 
     \b
     convcalc diff old.yaml new.yaml

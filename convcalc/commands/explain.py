@@ -27,12 +27,12 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @strict_option
 @output_options
 def command(spec: str, layer: str, overrides: Overrides, output: Output) -> None:
-    """Why a layer costs what it costs, with formulas.
+    """Explain the cost of a layer with formulas.
 
-    Each figure is a formula, the same with numbers, and the result.
+    Each figure is shown as a formula, as the formula with numbers, and as the result.
 
-    LAYER is a name as `params` shows it, its end, or a pattern in quotes. A join, a block, a repeat and the whole
-    network are sums over their parts. Without LAYER: every layer, then the network.
+    LAYER is a name as `params` shows it, the end of one, or a pattern in quotes. A join, a block, a repeat and the
+    whole network are sums over their parts. Without LAYER, every layer and then the network are explained.
 
     \b
     convcalc explain mine.yaml wide

@@ -20,15 +20,17 @@ def _formats() -> list[str]:
 @click.argument("spec", type=SPEC)
 @click.option("--to", "language", type=click.Choice(_formats()), required=True, help="The language.")
 @click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one box each.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file, not stdout.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout."
+)
 @spec_options
 @strict_option
 def command(spec: str, language: str, depth: int | None, output: Path | None, overrides: Overrides) -> None:
     """Write a network in another tool's language.
 
-    torch is a file of PyTorch, a class for each block; keras one of Keras 3, a function for each block. onnx is the
-    network of the former as a file with weights as PyTorch draws them, which needs PyTorch. mermaid and dot are
-    drawings: a box a layer, with its shape and costs, folded to --depth.
+    torch writes PyTorch code with a class for each block, keras writes Keras 3 code with a function for each block.
+    onnx writes a model file with the weights that PyTorch initializes, and needs PyTorch. mermaid and dot are drawings
+    with a box for each layer, its shape and its cost, folded to --depth.
 
     \b
     convcalc export resnet18 --to torch -o resnet18.py

@@ -12,16 +12,20 @@ from convcalc.language.overrides import Overrides
 
 @click.command("import")
 @click.argument("model", metavar="MODEL")
-@click.option("--input", "inputs", multiple=True, metavar="SHAPE", help="Its input: 3x224x224, 160, or NAME=SHAPE.")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="SHAPE", help="The shape of an input: 3x224x224, 160, or NAME=SHAPE."
+)
 @strict_option
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout."
+)
 def command(model: str, inputs: tuple[str, ...], strict: bool, output: Path | None) -> None:
     """Write the spec of a model: a .onnx file, or a PyTorch module as package.module:attribute.
 
     Importing a module runs its code, as python does. No weights are read or allocated.
 
-    What repeats becomes blocks, residuals become add, branches concat. The spec is built again and counted before it
-    is written: its totals are the model's.
+    Repeated parts become blocks, residual connections `add`, and parallel branches `concat`. Before the spec is
+    written it is built again and counted: its totals are the model's.
 
     \b
     convcalc import model.onnx -o net.yaml

@@ -17,11 +17,11 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.argument("kind", default="", metavar="[KIND]", shell_complete=_complete)
 @output_options
 def command(kind: str, output: Output) -> None:
-    """What a layer can be, with fields and formulas.
+    """Show the kinds of layers, with fields and formulas.
 
-    Without KIND every kind by family; with it its fields, what they take, and a worked example.
+    Without KIND, list all kinds by family; with it, show its fields, their values and a worked example.
 
-    KIND may also be what PyTorch, Keras or ONNX calls it.
+    KIND may also be the name that PyTorch, Keras or ONNX gives it.
 
     \b
     convcalc kinds

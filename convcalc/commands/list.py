@@ -16,20 +16,18 @@ from convcalc.commands._options import Output, emit, output_options, write_text
     type=click.Choice(["networks", "lessons", "all"]),
     default="all",
     show_default=True,
-    help="Which part of the catalogue.",
+    help="A part of the catalogue.",
 )
 @click.option(
-    "--where", default="", metavar="CONDITION", help="Only what fits, for example 'params < 5M and macs < 600M'."
+    "--where", default="", metavar="CONDITION", help="Only networks that meet it: 'params < 5M and macs < 600M'."
 )
+@click.option("--sort", default="", metavar="COLUMN", help="Sort by a column, largest first; -COLUMN: smallest first.")
 @click.option(
-    "--sort", default="", metavar="COLUMN", help="Sort by a column, the largest first; -COLUMN: the smallest."
-)
-@click.option(
-    "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw MACs against params into a file too."
+    "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Also write a chart of MACs and params to a file."
 )
 @output_options
 def command(pattern: str, folder: str, where: str, sort: str, svg: Path | None, output: Output) -> None:
-    """The networks of the catalogue and what they cost.
+    """List the networks of the catalogue and what they cost.
 
     PATTERN is a name with * and ?. The other commands take NAME@VARIANT too, and resnet18 for resnet@18.
 

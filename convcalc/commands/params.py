@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 @strict_option
 @click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one row each.")
 @click.option(
-    "--by", type=click.Choice(["layer", "kind"]), default="layer", help="A row a layer, or totals for each kind."
+    "--by", type=click.Choice(["layer", "kind"]), default="layer", help="A row for each layer, or for each kind."
 )
-@click.option("--columns", default="", metavar="A,B,...", help="The columns to show; 'all' for every one.")
-@click.option(
-    "--sort", default="", metavar="COLUMN", help="Sort by a column, the largest first; -COLUMN: the smallest."
-)
-@click.option("--as", "tool", default="", metavar="TOOL", help="What another tool would print; 'all' for every one.")
+@click.option("--columns", default="", metavar="A,B,...", help="The columns to show, or 'all'.")
+@click.option("--sort", default="", metavar="COLUMN", help="Sort by a column, largest first; -COLUMN: smallest first.")
+@click.option("--as", "tool", default="", metavar="TOOL", help="The figures that another tool prints, or 'all' tools.")
 @output_options
 def command(
     specs: tuple[str, ...],
@@ -37,7 +35,7 @@ def command(
     overrides: Overrides,
     output: Output,
 ) -> None:
-    """What each layer costs: weights, MACs, output shape.
+    """Show what each layer costs: weights, MACs, output shape.
 
     \b
     convcalc params net.yaml

@@ -15,15 +15,25 @@ if TYPE_CHECKING:
 
 @click.command("reconcile")
 @click.argument("spec", type=SPEC)
-@click.option("--claim", "claims", multiple=True, required=True, metavar="N", help="4.14G, 25.6M params, params=25.6M.")
-@click.option("--most", type=click.IntRange(1, 10_000), default=12, show_default=True, help="Explanations to show.")
+@click.option(
+    "--claim",
+    "claims",
+    multiple=True,
+    required=True,
+    metavar="N",
+    help="The claimed figure: 4.14G, '25.6M params' or params=25.6M.",
+)
+@click.option(
+    "--most", type=click.IntRange(1, 10_000), default=12, show_default=True, help="The most explanations to show."
+)
 @spec_options
 @output_options
 def command(spec: str, claims: tuple[str, ...], most: int, overrides: Overrides, output: Output) -> None:
-    """Whose number is it: what explains a claimed cost.
+    """Find what explains a claimed cost: which tool, input size or batch.
 
-    Tries every convention at the spec's input size and common ones, with batches, doubled or halved, with and without
-    the head, with batch norms folded, and ranks what gives the claimed digits by how little had to be changed.
+    Every convention is tried at the spec's input size and at common ones, with other batches, doubled or halved, with
+    and without the head, and with batch norms folded. What gives the claimed digits is ranked by how little had to be
+    changed.
 
     \b
     convcalc reconcile resnet50.yaml --claim 4.14G

@@ -10,11 +10,13 @@ from convcalc.commands._options import write_text
 
 
 @click.command("schema")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file, not stdout.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout."
+)
 def command(output: Path | None) -> None:
-    """The JSON schema of a spec, for editors.
+    """Print the JSON schema of a spec, for editors.
 
-    It gives completion, descriptions, and mistakes while you type (draft 7).
+    Editors use it for completion, descriptions and errors while you type (draft 7).
 
     \b
     convcalc schema -o convcalc.schema.json

@@ -11,12 +11,14 @@ from convcalc.commands._options import SPEC, write_text
 
 @click.command("show")
 @click.argument("name", type=SPEC)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file, not stdout.")
-@click.option("--inline", is_flag=True, help="Write the blocks that it includes into it.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout."
+)
+@click.option("--inline", is_flag=True, help="Write included blocks into the spec.")
 def command(name: str, output: Path | None, inline: bool) -> None:
-    """The text of a catalogue spec, to start from; of one variant, if it is named with it.
+    """Print a spec of the catalogue, or one variant of it, as a start for your own.
 
-    It includes blocks by name, so it works wherever it is put.
+    The spec includes blocks by name, so it works in any folder.
 
     \b
     convcalc show mobilenet_v2 > mine.yaml
@@ -31,7 +33,9 @@ def command(name: str, output: Path | None, inline: bool) -> None:
     known = catalogue_paths()
     base, variant = network_and_variant(name)
     if base not in known:
-        raise SpecError(f"no catalogue network {quoted(name)}", did_you_mean(name, known) or "convcalc list has all")
+        raise SpecError(
+            f"no catalogue network {quoted(name)}", did_you_mean(name, known) or "'convcalc list' shows all"
+        )
     document = load(base)
     try:
         if variant:

@@ -26,11 +26,24 @@ def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("solve")
 @click.argument("spec", type=SPEC)
 @click.option(
-    "--vary", multiple=True, required=True, metavar="VAR[=VALUES]", help="What to choose: width, width=0.25:1:0.05."
+    "--vary",
+    multiple=True,
+    required=True,
+    metavar="VAR[=VALUES]",
+    help="A variable to choose: width, or width=0.25:1:0.05.",
 )
 @limit_options
-@click.option("--near", default="", metavar="FIGURE=AMOUNT", help="Nearest to macs=300M, or macs=SPEC: another's.")
-@click.option("--smallest/--largest", default=None, help="Which end [largest; smallest with --min limits alone].")
+@click.option(
+    "--near",
+    default="",
+    metavar="FIGURE=AMOUNT",
+    help="Find the nearest to macs=300M, or to another network's: macs=SPEC.",
+)
+@click.option(
+    "--smallest/--largest",
+    default=None,
+    help="Find the largest or smallest values [largest; with only --min limits, smallest].",
+)
 @spec_options
 @output_options
 def command(
@@ -42,10 +55,10 @@ def command(
     output: Output,
     **limited: str | None,
 ) -> None:
-    """Which values of a spec's variables fit a budget.
+    """Find the values of a spec's variables that fit a budget.
 
-    Every value is counted, so the answer is exact. Of several variables: the combinations that cannot be enlarged in
-    one without making another smaller.
+    Every value is counted, so the answer is exact. For several variables, the combinations are shown in which none can
+    be enlarged without making another smaller.
 
     \b
     convcalc solve mobilenet_v1 --vary width --max-macs 300M

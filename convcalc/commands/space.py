@@ -13,9 +13,9 @@ from convcalc.language.overrides import Overrides
 @spec_options
 @output_options
 def command(spec: str, overrides: Overrides, output: Output) -> None:
-    """How many networks the choices of a spec make, and how params and MACs are distributed over them.
+    """Count the networks that the choices of a spec describe, and show how params and MACs are distributed over them.
 
-    Nothing is listed: layers that only a shape connects are summed up part by part. --set fixes a choice.
+    The networks are not listed one by one, so there may be very many. --set fixes a choice.
 
     \b
     convcalc space search.yaml

@@ -10,16 +10,19 @@ from convcalc.language.overrides import Overrides
 
 @click.command("suggest")
 @click.argument("spec", type=SPEC)
-@click.option("--top", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many to show.")
+@click.option(
+    "--top", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="The most suggestions to show."
+)
 @click.option(
     "--apply", "chosen", type=click.IntRange(1), metavar="N", help="Write the spec with suggestion N applied."
 )
 @spec_options
 @output_options
 def command(spec: str, top: int, chosen: int | None, overrides: Overrides, output: Output) -> None:
-    """Rewrites that would save weights or MACs: each is tried in the spec, rebuilt and counted.
+    """Suggest rewrites that save weights or MACs; each is applied to the spec, rebuilt and counted.
 
-    Sorted by the share of all weights plus the share of all MACs that is saved. Says nothing about accuracy.
+    They are sorted by the share of all weights plus the share of all MACs that they save. Their effect on accuracy is
+    not known.
 
     \b
     convcalc suggest vgg16

@@ -45,10 +45,10 @@ def command(
     cluster: Cluster,
     output: Output,
 ) -> None:
-    """What a network costs at every combination of its variables.
+    """Show what a network costs at every combination of its variables.
 
-    Values are lists (4,8,16), ranges with their end (4:64:4), or doublings (4:64:log2). A combination that is no
-    network is a row with its reason.
+    Values are lists (4,8,16), ranges with their end (4:64:4), or doublings (4:64:log2). An invalid
+    combination is a row with the reason.
 
     \b
     convcalc sweep googlenet --set reduce=4:64:4 --set input=128,160,192,224

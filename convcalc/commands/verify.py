@@ -10,15 +10,15 @@ from convcalc.language.overrides import Overrides
 
 @click.command("verify")
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
-@click.option("--all", "is_all", is_flag=True, help="A row for every layer, not only for those that differ.")
+@click.option("--all", "is_all", is_flag=True, help="Show every layer, not only those that differ.")
 @spec_options
 @strict_option
 @output_options
 def command(specs: tuple[str, ...], is_all: bool, overrides: Overrides, output: Output) -> int:
-    """Whether PyTorch has the same shapes, parameters and MACs, layer by layer.
+    """Compare shapes, params and MACs with PyTorch's, layer by layer.
 
     The network is built on PyTorch's meta device, without weights, from the text that export --to torch writes, and
-    counted by PyTorch's own counter. Exits with 1 where anything differs.
+    counted by PyTorch's own counter. The exit code is 1 if anything differs.
 
     \b
     convcalc verify net.yaml

@@ -253,7 +253,7 @@ def terms(convention: Convention, graph: Graph) -> list[Term]:
 
 
 def difference(convention: Convention, graph: Graph, most: int = 6) -> str:
-    """One line: how a tool's total comes from our MACs."""
+    """One line that derives a tool's total from our MACs."""
     found = terms(convention, graph)
     base = "2 x our MACs" if convention.counts_flops else "our MACs"
     if not found:
@@ -275,8 +275,8 @@ def known_errors(convention: Convention, graph: Graph) -> list[str]:
             continue
         off = ""
         if term.ours and term.theirs:
-            off = f": {term.theirs / term.ours:.4g} times ours here"
+            off = f": here {term.theirs / term.ours:.4g} x our figure"
         elif term.ours:
-            off = ": 0 here"
+            off = ": here 0"
         lines.append(f"{convention.name} {error}{off}")
     return lines

@@ -205,7 +205,7 @@ def _totals(one: Convention, layers: Sequence[Layer], quantities: Sequence[Quant
 def _factors(
     one: Convention, reading: Reading, value: int, changes: tuple[str, ...], claim: Claim | None
 ) -> Iterator[Explanation]:
-    """The figure, and the figure doubled or halved: whoever takes MACs for FLOPs, or the other way round."""
+    """Yield the figure, and the figure doubled or halved, as by an author who confuses MACs and FLOPs."""
     for factor, figure in (("", value), ("doubled", 2 * value), ("halved", value // 2)):
         if claim is not None and not claim.holds(figure):
             continue
@@ -218,7 +218,7 @@ def _factors(
 
 
 def _head(graph: Graph) -> list[Layer]:
-    """The linear layers behind the last convolution or attention."""
+    """The linear layers after the last convolution or attention."""
     last = max((at for at, layer in enumerate(graph.layers) if layer.kind.name in _BODY), default=None)
     return [] if last is None else [layer for layer in graph.layers[last:] if layer.kind.name == "linear"]
 

@@ -13,7 +13,7 @@ from convcalc.exporters.code.own_code import run
 from convcalc.exporters.code.units import is_of_tokens
 from convcalc.exporters.torch.vocabulary import VOCABULARY
 from convcalc.exporters.torch.writer import TorchWriter
-from convcalc.optional import need, quiet, said
+from convcalc.optional import first_line_of, need, quiet
 
 MOST = 2**31 - 2**20  # bytes of one file: what a protobuf can hold, less some for the graph
 PER_PARAMETER = 4
@@ -63,7 +63,9 @@ def write(counted: Count, depth: int | None) -> bytes:
             )
             optimizer.remove_unused_nodes(found.model)
     except Exception as error:
-        raise SpecError(f"PyTorch cannot write the network as ONNX: {said(error.__cause__ or error)}") from None
+        raise SpecError(
+            f"PyTorch cannot write the network as ONNX: {first_line_of(error.__cause__ or error)}"
+        ) from None
     for value in list(found.model.graph.initializers.values()):
         if value.name not in learned and not value.name.startswith("val_") and "running_" not in value.name:
             value.name = f"lifted_{value.name}"  # what the exporter calls a constant that was never learned

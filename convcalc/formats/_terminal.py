@@ -107,7 +107,7 @@ def _layouts(table: Table, room: int, exact: bool | None) -> Iterator[Layout]:
         if not table.columns[at].optional:
             continue
         left_out.insert(0, table.columns[at].heading)
-        note = f"no room for: {', '.join(left_out)} (a wider terminal, or -f csv, has them)"
+        note = f"no room for: {', '.join(left_out)} (use a wider terminal, or -f csv)"
         layout = _without(layout, at)._replace(notes=[*table.notes, note])
         yield layout
         yield _fold(layout, room)

@@ -19,7 +19,7 @@ from convcalc.graph import Graph, Provenance
 from convcalc.importers.onnx.file import read_bytes
 from convcalc.importers.onnx.importer import graph_of
 from convcalc.language.input_shapes import parse_shape
-from convcalc.optional import need, quiet, said
+from convcalc.optional import first_line_of, need, quiet
 
 MOST_KEPT = 4096  # elements of a constant that keeps its values in the ONNX graph
 _PURPOSE = "reading PyTorch modules"
@@ -98,7 +98,7 @@ def _shapes(spec: str, inputs: Sequence[str]) -> list[tuple[str, tuple[int, ...]
         except UserError as misfit:
             raise SpecError(f"--input: {misfit.message}", misfit.hint) from None
     if not shapes:
-        raise SpecError(f"{quoted(spec)} does not say what it is called with", "give it, for example --input 3x224x224")
+        raise SpecError(f"{quoted(spec)} needs the shape of its input", "give it, for example --input 3x224x224")
     return shapes
 
 
@@ -159,7 +159,7 @@ def _user_code(spec: str, what: str) -> Iterator[None]:
         ]
         where = f"{own[-1].filename}:{own[-1].lineno}" if own else ""
         raise SpecError(
-            f"{quoted(spec)} {what}: {said(error)}", f"raised at {printable(where)}" if where else ""
+            f"{quoted(spec)} {what}: {first_line_of(error)}", f"raised at {printable(where)}" if where else ""
         ) from None
 
 
@@ -186,12 +186,14 @@ def _onnx_bytes(module: Any, positional: tuple[Any, ...], named: dict[str, Any],
         with torch.no_grad():
             program = torch.export.export(module, positional, named, strict=False)
     except Exception as error:
-        raise SpecError(f"{quoted(spec)} cannot be exported by torch.export: {said(error)}", advice) from None
+        raise SpecError(f"{quoted(spec)} cannot be exported by torch.export: {first_line_of(error)}", advice) from None
     try:
         exported = _as_onnx(torch, program)
     except Exception as error:
         cause = error.__cause__ or error
-        raise SpecError(f"{quoted(spec)} has an operator that PyTorch cannot write: {said(cause)}", advice) from None
+        raise SpecError(
+            f"{quoted(spec)} has an operator that PyTorch cannot write: {first_line_of(cause)}", advice
+        ) from None
     graph = exported.model.graph
     for name, value in graph.initializers.items():
         tensor = value.const_value

@@ -15,7 +15,7 @@ from convcalc.kinds.sizes import Shape, Tally, elements
 
 
 class _Activation(Kind):
-    """`costs` is what one element costs: a tally's name and how often."""
+    """`costs` is the work for one element: numbers by the name of a tally."""
 
     nonlinearities = 1
     costs: ClassVar[dict[str, int]] = {}
@@ -72,7 +72,7 @@ class LeakyRelu(_Activation, name="leaky_relu"):
 
 
 class Prelu(_Activation, name="prelu"):
-    """x where x > 0, else a learned slope times x: one slope a channel, or one for all.
+    """x where x > 0, else a trainable slope times x: one slope for each channel, or one for all.
 
     >>> print_cost(Prelu(), "64x8x8")
     64x8x8
@@ -82,7 +82,7 @@ class Prelu(_Activation, name="prelu"):
     """
 
     slopes = Choice(
-        "channels", "one", default="channels", also="num_parameters", doc="a slope for each channel, or one"
+        "channels", "one", default="channels", also="num_parameters", doc="a slope for each channel, or one for all"
     )
     costs = {"comparisons": 1, "multiplications": 1}
     torch = "PReLU"
@@ -105,7 +105,7 @@ class Elu(_Activation, name="elu"):
     multiplications = C = 10 = 10
     """
 
-    alpha = Number[Any](1, at_least=-100, at_most=100, doc="size of the negative part")
+    alpha = Number[Any](1, at_least=-100, at_most=100, doc="factor of the negative part")
     costs = {"comparisons": 1, "exponentials": 1, "additions": 1, "multiplications": 1}
     torch = "ELU CELU"
     keras = "ELU"

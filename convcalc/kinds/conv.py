@@ -22,11 +22,11 @@ from convcalc.kinds.sizes import (
 )
 from convcalc.kinds.window import pairs, reach, slide, split
 
-_GROUPS = "groups that the channels are cut into; 'channels' for depthwise"
+_GROUPS = "groups of channels; 'channels' for depthwise"
 
 
 class _Convolution(Kind):
-    """Fields and weights of both kinds: filters, kernel, groups, weights C/g*K*R*S."""
+    """The fields of both kinds, and their weights C/g*K*R*S."""
 
     filters = Integer[Any](
         None,
@@ -35,9 +35,9 @@ class _Convolution(Kind):
         doc="output channels; may be left out when groups is 'channels'",
     )
     kernel = Sizes[Any](
-        letters="TRS", also="kernel_size kernel_shape size k ksize", doc="window, for example 3 or [1, 7]"
+        letters="TRS", also="kernel_size kernel_shape size k ksize", doc="kernel size, for example 3 or [1, 7]"
     )
-    stride = Sizes[Any](1, letters="s", also="strides s", doc="step of the window")
+    stride = Sizes[Any](1, letters="s", also="strides s", doc="stride of the kernel")
     padding = Sizes[Any](
         0,
         at_least=0,
@@ -45,13 +45,16 @@ class _Convolution(Kind):
         pairs=True,
         letters="p",
         also="pad pads p",
-        doc="zeros around the input; 'same': output = input / stride, rounded up",
+        doc="zeros before and after the input; 'same': output = input / stride, rounded up",
     )
     dilation = Sizes[Any](
-        1, letters="d", also="dilations dilation_rate atrous rate", doc="distance between the window's elements"
+        1,
+        letters="d",
+        also="dilations dilation_rate atrous rate",
+        doc="dilation: distance between the kernel's elements",
     )
     groups = Integer[Any](1, letter="g", words=("channels",), also="group num_groups", doc=_GROUPS)
-    bias = Flag(True, also="use_bias", doc="one offset for each filter")
+    bias = Flag(True, also="use_bias", doc="whether each filter has a bias")
     learned = Integer[Any]("all", at_least=0, words=("all",), also="trainable requires_grad", doc=LEARNED)
     depth = 1
 
@@ -59,7 +62,7 @@ class _Convolution(Kind):
         require(
             self.filters is not None or isinstance(self.groups, str),
             "{name} needs 'filters' (output channels)",
-            hint="only with 'groups: channels' it may be left out",
+            hint="it may be left out only with 'groups: channels'",
             name=self.name,
         )
 
@@ -88,10 +91,10 @@ class _Convolution(Kind):
 
 
 class Conv(_Convolution, name="conv"):
-    """Convolution: each of K filters looks at C/g channels through an R x S window.
+    """Convolution: each of K filters sums over C/g channels and an R x S kernel.
 
     Shapes: C x H x W -> K x P x Q; 1-D and 3-D alike (kernel T R S, output Z P Q).
-    MACs: one window of products for each output element.
+    MACs: C/g*R*S for each output element.
     Source: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, arXiv:1603.07285.
 
     >>> print_cost(Conv(filters=32, kernel=5, padding="same"), "256x28x28")
@@ -128,7 +131,7 @@ class Conv(_Convolution, name="conv"):
 
 
 class TransposedConv(_Convolution, name="transposed_conv"):
-    """Transposed ("up") convolution: each *input* element paints an R x S window on the output.
+    """Transposed convolution: each input element adds an R x S kernel to the output.
 
     Shapes: C x H x W -> K x P x Q with P = (H-1)*stride - before - after + dilation*(R-1) + output_padding + 1;
     `same` gives P = H*stride. MACs are counted on the input grid: C/g*K*R*S*H*W. Counting them on the output grid,
@@ -140,9 +143,7 @@ class TransposedConv(_Convolution, name="transposed_conv"):
     conv_macs = C/g*K*R*S*H*W = 16*8*2*2*5*5 = 12,800
     """
 
-    output_padding = Sizes[Any](
-        0, at_least=0, letters="o", also="adj", doc="rows and columns added at the end of the output"
-    )
+    output_padding = Sizes[Any](0, at_least=0, letters="o", also="adj", doc="rows and columns added after the output")
     example = ("16x5x5", {"filters": 8, "kernel": 2, "stride": 2})
     torch = "ConvTranspose1d ConvTranspose2d ConvTranspose3d"
     keras = "Conv1DTranspose Conv2DTranspose Conv3DTranspose Deconvolution2D"
@@ -167,7 +168,7 @@ class TransposedConv(_Convolution, name="transposed_conv"):
         for size in spatial_output:
             require(
                 size >= 1,
-                "padding {padding} leaves nothing of the output ({output})",
+                "padding {padding} leaves no output ({output})",
                 "padding",
                 "use less padding",
                 padding=self.padding,

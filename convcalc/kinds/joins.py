@@ -12,13 +12,15 @@ from convcalc.kinds.sizes import Shape, Tally, axis_of, broadcast, elements, req
 
 
 class Concat(Kind, name="concat"):
-    """Concatenation: the outputs of the branches side by side along one axis, the channels unless said otherwise.
+    """Concatenation: the outputs of the branches side by side along one axis, by default the channels.
 
     >>> print_cost(Concat(), "64x28x28", "128x28x28")
     192x28x28
     """
 
-    axis = Integer[Any]("channels", at_least=-6, words=("channels", "last"), also="dim", doc="the axis that grows")
+    axis = Integer[Any](
+        "channels", at_least=-6, words=("channels", "last"), also="dim", doc="the axis of concatenation"
+    )
     inputs = (1, None)
     has_branches = True
     example = ("64x28x28 128x28x28 32x28x28", {})
@@ -51,7 +53,7 @@ class Concat(Kind, name="concat"):
 
 
 class _Elementwise(Kind):
-    """Element by element, with an axis of size 1 stretched to the other branch's size."""
+    """Element by element, with axes of size 1 broadcast."""
 
     operation: ClassVar[str] = ""
     inputs = (2, None)

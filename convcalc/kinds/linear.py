@@ -25,8 +25,8 @@ from convcalc.kinds.sizes import (
 class Linear(Kind, name="linear"):
     """Fully connected layer: K sums over all C features.
 
-    Shapes: C -> K; L x D -> L x K (every token alike); on a grid say which axis: with `axis: channels`
-    C x H x W -> K x H x W, the same weights and MACs as a 1 x 1 convolution.
+    Shapes: C -> K; L x D -> L x K for each token. With `axis: channels`, C x H x W -> K x H x W for each pixel:
+    the weights and MACs of a 1 x 1 convolution.
 
     >>> print_cost(Linear(features=1000), "4096")
     1000
@@ -44,9 +44,12 @@ class Linear(Kind, name="linear"):
         bare=True, letter="K", also="out_features units filters num_output output_dim", doc="output features"
     )
     axis = Integer[Any](
-        None, at_least=-6, words=("channels", "last"), doc="the axis it sums over; must be said on a grid of pixels"
+        None,
+        at_least=-6,
+        words=("channels", "last"),
+        doc="the axis that it sums over; required if the input has spatial axes",
     )
-    bias = Flag(True, also="use_bias", doc="one offset for each output feature")
+    bias = Flag(True, also="use_bias", doc="whether each output feature has a bias")
     learned = Integer[Any]("all", at_least=0, words=("all",), also="trainable requires_grad", doc=LEARNED)
     depth = 1
     example = ("4096", {"features": 1000})
@@ -57,8 +60,8 @@ class Linear(Kind, name="linear"):
     def feature_axis(self, shape: Shape) -> int:
         require(
             self.axis is not None or len(shape) <= 2,
-            "linear on {shape}: the features are not flat",
-            hint="put flatten or global_avg_pool before it; 'axis: channels' applies it at every pixel",
+            "linear needs flat features, found {shape}",
+            hint="put flatten or global_avg_pool before it, or apply it to every pixel: 'axis: channels'",
             shape=shape,
         )
         return axis_of("last" if self.axis is None else self.axis, shape)
@@ -87,7 +90,7 @@ class Linear(Kind, name="linear"):
 
 
 class Embedding(Kind, name="embedding"):
-    """A table of `entries` vectors, one looked up for each token: no multiplication.
+    """A table of `entries` vectors: one is looked up for each token, without a multiplication.
 
     Shapes: L (token numbers) -> L x D.
 
@@ -114,7 +117,7 @@ class Embedding(Kind, name="embedding"):
 
 
 class Parameter(Kind, name="parameter"):
-    """Learned values that stand for themselves: a class token, position embeddings. It has no input.
+    """Trainable values without an input: a class token, position embeddings.
 
     Join it with `concat` or `add`.
 
@@ -145,7 +148,7 @@ class Matmul(Kind, name="matmul"):
     matmul_macs = M*C*H*W = 64*12*197*197 = 29,805,312
     """
 
-    transpose = Flag(False, also="transpose_b", doc="turn the last two axes of the second input round")
+    transpose = Flag(False, also="transpose_b", doc="transpose the last two axes of the second input")
     inputs = (2, 2)
     has_branches = True
     mixing = "attention"
@@ -166,8 +169,8 @@ class Matmul(Kind, name="matmul"):
         )
         require(
             first[-1] == second[-2],
-            "matmul of {first} and {second}: {columns} columns meet {rows} rows",
-            hint="the last axis of the first must equal the second but last of the second; see 'transpose'",
+            "matmul of {first} and {second}: {columns} columns, but {rows} rows",
+            hint="the last axis of the first must equal the last but one of the second; see 'transpose'",
             first=first,
             second=second,
             columns=first[-1],
@@ -180,9 +183,9 @@ class Matmul(Kind, name="matmul"):
 
 
 class Attention(Kind, name="attention"):
-    """Multi-head attention: project queries, keys and values, compare, mix, project back.
+    """Multi-head attention: projections of queries, keys and values, two products, and an output projection.
 
-    Shapes: L x D -> L x D. One input serves for all three; two are queries, and keys with values; three are all.
+    Shapes: L x D -> L x D. Inputs: one for queries, keys and values; or queries, and keys with values; or all three.
     E is heads times head_features (D if left out). Softmax over h*L*M scores. Counts as two weighted layers.
     Source: Vaswani et al., Attention Is All You Need, arXiv:1706.03762, section 3.2.
 
@@ -201,9 +204,9 @@ class Attention(Kind, name="attention"):
 
     heads = Integer[int](bare=True, letter="h", also="num_heads", doc="heads")
     head_features = Integer[Any](
-        None, also="head_dim key_dim dim_head", doc="features of one head; D / heads if left out"
+        None, also="head_dim key_dim dim_head", doc="features of one head; by default D / heads"
     )
-    bias = Flag(True, also="qkv_bias", doc="offsets in all four projections")
+    bias = Flag(True, also="qkv_bias", doc="whether the four projections have biases")
     inputs = (1, 3)
     depth = 2
     mixing = "attention"
@@ -218,7 +221,7 @@ class Attention(Kind, name="attention"):
             return query, key, value, self.heads * self.head_features
         require(
             query[1] % self.heads == 0,
-            "{features} features cannot be cut into {heads} heads",
+            "{features} features cannot be divided into {heads} heads",
             "heads",
             "heads must divide the features, or give head_features",
             features=query[1],

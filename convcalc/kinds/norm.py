@@ -1,4 +1,4 @@
-"""Normalisation, local response normalisation, and a learned scale."""
+"""Normalisation, local response normalisation, and a trainable scale."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _EPSILON = "added to the variance; does not change any count"
 
 
 class _Norm(Kind):
-    """Scale and shift for each of `features`; work on every element."""
+    """A trainable scale and shift for each of `features`, and work for each element."""
 
-    affine = Flag(True, also="elementwise_affine scale center", doc="a learned scale and shift for each channel")
+    affine = Flag(True, also="elementwise_affine scale center", doc="whether it has a trainable scale and shift")
     epsilon = Number[Any](1e-5, at_least=0, at_most=1, also="eps", doc=_EPSILON)
     example = ("64x8x8", {})
 
@@ -24,16 +24,16 @@ class _Norm(Kind):
             yield "other_params", {"2": 2, letter: features}
 
     def statistics(self, output: Shape) -> Iterable[Tally]:
-        """Mean and variance from the input itself: two sums and a square, then subtract, scale, and the affine part."""
+        """Yield the work of the input's mean and variance: two sums, a square; subtract, scale, the affine part."""
         yield "norm_elements", elements(output)
         yield "additions", {("4" if self.affine else "3"): 4 if self.affine else 3, **elements(output)}
         yield "multiplications", {("3" if self.affine else "2"): 3 if self.affine else 2, **elements(output)}
 
 
 class BatchNorm(_Norm, name="batch_norm"):
-    """Batch normalisation, as at inference: one multiplication and one addition an element.
+    """Batch normalisation, as at inference: one multiplication and one addition for each element.
 
-    `buffers` are the running mean and variance: stored, not learned, not in params.
+    `buffers` are the running mean and variance: stored, not trainable, not in params.
     Source: Ioffe and Szegedy, arXiv:1502.03167.
 
     >>> print_cost(BatchNorm(), "64x8x8")
@@ -45,7 +45,13 @@ class BatchNorm(_Norm, name="batch_norm"):
     additions = C*H*W = 64*8*8 = 4,096
     """
 
-    statistic = Choice("running", "batch", default="running", also="track_running_stats", doc="where the mean is from")
+    statistic = Choice(
+        "running",
+        "batch",
+        default="running",
+        also="track_running_stats",
+        doc="the source of mean and variance: running ones, or the batch",
+    )
     torch = "BatchNorm1d BatchNorm2d BatchNorm3d SyncBatchNorm"
     keras = "BatchNormalization"
     onnx = "BatchNormalization"
@@ -60,7 +66,7 @@ class BatchNorm(_Norm, name="batch_norm"):
 
 
 class LayerNorm(_Norm, name="layer_norm"):
-    """Layer normalisation: over the last axis (tokens), over the channels at every pixel, or over everything.
+    """Layer normalisation: over the last axis (tokens), over the channels of each pixel, or over all axes.
 
     Source: Ba, Kiros and Hinton, arXiv:1607.06450.
 
@@ -75,7 +81,7 @@ class LayerNorm(_Norm, name="layer_norm"):
     over = Choice(
         "last", "channels", "all", default="last", also="axis normalized_shape", doc="axes that are normalised"
     )
-    bias = Flag(True, doc="false: a scale without a shift")
+    bias = Flag(True, doc="whether the scale has a shift")
     example = ("197x768", {})
     torch = "LayerNorm"
     keras = "LayerNormalization"
@@ -93,7 +99,7 @@ class LayerNorm(_Norm, name="layer_norm"):
 
 
 class RmsNorm(Kind, name="rms_norm"):
-    """Root mean square normalisation over the last axis: a scale, no shift, no mean.
+    """Root mean square normalisation over the last axis: a scale, without shift and mean.
 
     Source: Zhang and Sennrich, arXiv:1910.07467.
 
@@ -120,7 +126,7 @@ class RmsNorm(Kind, name="rms_norm"):
 
 
 class GroupNorm(_Norm, name="group_norm"):
-    """Group normalisation: over groups of channels and all of the grid.
+    """Group normalisation: over groups of channels and all spatial axes.
 
     Source: Wu and He, arXiv:1803.08494.
 
@@ -132,7 +138,7 @@ class GroupNorm(_Norm, name="group_norm"):
     multiplications = 3*C*H*W = 3*64*8*8 = 12,288
     """
 
-    groups = Integer[int](bare=True, letter="g", also="num_groups", doc="groups that the channels are cut into")
+    groups = Integer[int](bare=True, letter="g", also="num_groups", doc="groups of channels")
     example = ("64x8x8", {"groups": 32})
     torch = "GroupNorm"
     keras = "GroupNormalization"
@@ -148,7 +154,7 @@ class GroupNorm(_Norm, name="group_norm"):
 
 
 class InstanceNorm(_Norm, name="instance_norm"):
-    """Instance normalisation: each channel over its own grid; nothing is learned unless `affine` says so.
+    """Instance normalisation: over the spatial axes of each channel; trainable values only with `affine`.
 
     Source: Ulyanov, Vedaldi and Lempitsky, arXiv:1607.08022.
 
@@ -159,7 +165,7 @@ class InstanceNorm(_Norm, name="instance_norm"):
     multiplications = 2*C*H*W = 2*64*8*8 = 8,192
     """
 
-    affine = Flag(False, doc="a learned scale and shift for each channel")
+    affine = Flag(False, doc="whether it has a trainable scale and shift")
     torch = "InstanceNorm1d InstanceNorm2d InstanceNorm3d"
     onnx = "InstanceNormalization"
 
@@ -171,7 +177,7 @@ class InstanceNorm(_Norm, name="instance_norm"):
 class Lrn(Kind, name="lrn"):
     """Local response normalisation across n neighbouring channels: x / (k + alpha * sum of squares) ^ beta.
 
-    A square, n sums, a power, and a division an element. Source: Krizhevsky et al., AlexNet, section 3.3.
+    For each element a square, n sums, a power and a division. Source: Krizhevsky et al., AlexNet, section 3.3.
 
     >>> print_cost(Lrn(size=5), "96x55x55")
     96x55x55
@@ -199,7 +205,7 @@ class Lrn(Kind, name="lrn"):
 
 
 class Scale(Kind, name="scale"):
-    """A learned factor for each channel (or each of the last axis), and with `bias` a learned offset.
+    """A trainable factor for each channel (or each entry of another axis); with `bias`, an offset too.
 
     >>> print_cost(Scale(), "96x56x56")
     96x56x56
@@ -207,10 +213,8 @@ class Scale(Kind, name="scale"):
     multiplications = C*H*W = 96*56*56 = 301,056
     """
 
-    axis = Integer[Any](
-        "channels", at_least=-6, words=("channels", "last"), also="dim", doc="the axis that has factors"
-    )
-    bias = Flag(False, also="shift", doc="also a learned offset")
+    axis = Integer[Any]("channels", at_least=-6, words=("channels", "last"), also="dim", doc="the axis of the factors")
+    bias = Flag(False, also="shift", doc="whether it has a trainable offset")
     example = ("96x56x56", {})
     torch = "LayerScale"
     onnx = "scale"

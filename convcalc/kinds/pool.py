@@ -1,6 +1,6 @@
 """Pooling: sliding (max, average), adaptive, global. One comparison or addition for each element that a window covers.
 
-Nothing is learned; channels stay; there are 1 to 3 spatial axes.
+No trainable values; the channels stay the same; there are 1 to 3 spatial axes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,20 @@ from convcalc.kinds.window import reach, slide, split
 
 
 class _SlidingPool(Kind):
-    """A window that slides over each channel; the stride is the window unless given."""
+    """A window that slides over each channel; by default the stride is the window size."""
 
-    kernel = Sizes[Any](letters="TRS", bare=True, also="kernel_size kernel_shape pool_size size", doc="window")
-    stride = Sizes[Any](None, letters="s", also="strides", doc="step of the window; the window itself if left out")
+    kernel = Sizes[Any](letters="TRS", bare=True, also="kernel_size kernel_shape pool_size size", doc="window size")
+    stride = Sizes[Any](None, letters="s", also="strides", doc="stride of the window; by default its size")
     padding = Sizes[Any](
-        0, at_least=0, words=("same", "valid"), pairs=True, letters="p", also="pad pads", doc="border, not counted"
+        0,
+        at_least=0,
+        words=("same", "valid"),
+        pairs=True,
+        letters="p",
+        also="pad pads",
+        doc="padding before and after the input",
     )
-    dilation = Sizes[Any](1, letters="d", also="dilations", doc="distance between the window's elements")
+    dilation = Sizes[Any](1, letters="d", also="dilations", doc="dilation: distance between the window's elements")
     ceil_mode = Flag(False, also="ceil", doc="round the output size up, not down")
 
     def output(self, *inputs: Shape) -> Shape:
@@ -75,7 +81,7 @@ class AvgPool(_SlidingPool, name="avg_pool"):
     divisions = C*P*Q = 64*4*4 = 1,024
     """
 
-    include_padding = Flag(True, also="count_include_pad", doc="whether the border counts in the mean")
+    include_padding = Flag(True, also="count_include_pad", doc="whether padding counts in the mean")
     example = ("64x8x8", {"kernel": 2})
     torch = "AvgPool1d AvgPool2d AvgPool3d"
     keras = "AveragePooling1D AveragePooling2D AveragePooling3D"
@@ -89,9 +95,9 @@ class AvgPool(_SlidingPool, name="avg_pool"):
 
 
 class _AdaptivePool(Kind):
-    """Windows that cut the input into `output` parts an axis; neighbours overlap where it does not divide evenly."""
+    """Windows that divide each axis of the input into `output` parts, and overlap if it does not divide evenly."""
 
-    size = Sizes[Any](letters="ZPQ", bare=True, also="output_size output", doc="size of the output grid")
+    size = Sizes[Any](letters="ZPQ", bare=True, also="output_size output", doc="spatial size of the output")
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, self.name)
@@ -107,7 +113,7 @@ class _AdaptivePool(Kind):
 
 
 class AdaptiveMaxPool(_AdaptivePool, name="adaptive_max_pool"):
-    """Adaptive max pooling: the output size is given, the windows follow.
+    """Adaptive max pooling: windows of varying size give the stated output size.
 
     >>> print_cost(AdaptiveMaxPool(size=4), "8x6x8")
     8x4x4
@@ -124,7 +130,7 @@ class AdaptiveMaxPool(_AdaptivePool, name="adaptive_max_pool"):
 
 
 class AdaptiveAvgPool(_AdaptivePool, name="adaptive_avg_pool"):
-    """Adaptive average pooling: the output size is given, the windows follow.
+    """Adaptive average pooling: windows of varying size give the stated output size.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html
 
@@ -174,7 +180,7 @@ class GlobalMaxPool(_GlobalPool, name="global_max_pool"):
 
 
 class GlobalAvgPool(_GlobalPool, name="global_avg_pool"):
-    """Global average pooling: the mean of each channel, in place of fully connected layers.
+    """Global average pooling: the mean of each channel, instead of fully connected layers.
 
     Source: Lin, Chen and Yan, Network In Network, arXiv:1312.4400, section 3.2.
 

@@ -1,6 +1,6 @@
 """Kinds for what has no layer of its own: arithmetic, reductions, moved elements, and operators without a rule.
 
-Imported models hold them; a spec may.
+Imported models contain them; a spec may.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _WORK = ("comparisons", "additions", "multiplications", "divisions", "exponentia
 
 
 class Elementwise(Kind, name="elementwise"):
-    """One operation on each element: a factor, a root, a comparison; several inputs stretch to a common shape.
+    """One operation on each element: a factor, a root, a comparison; several inputs are broadcast.
 
-    Roots, powers, logarithms, sines are exponentials; signs, rounding and logic are comparisons.
+    Roots, powers, logarithms and sines count as exponentials; signs, rounding and logic as comparisons.
 
     >>> print_cost(Elementwise(operation="divisions"), "64x8x8")
     64x8x8
     divisions = C*H*W = 64*8*8 = 4,096
     """
 
-    operation = Choice(*_WORK, bare=True, doc="what it counts as")
+    operation = Choice(*_WORK, bare=True, doc="the operation that it counts as")
     inputs = (1, 3)
     has_branches = True
     example = ("64x8x8", {"operation": "multiplications"})
@@ -41,7 +41,7 @@ class Elementwise(Kind, name="elementwise"):
 
 
 class Reduce(Kind, name="reduce"):
-    """Sum, mean, largest or smallest over some axes, which go away, or stay as 1 with `keep`.
+    """Sum, mean, largest or smallest over some axes, which are removed, or have size 1 with `keep`.
 
     >>> print_cost(Reduce(axes=[1, 2], keep=True), "64x8x8")
     64x1x1
@@ -49,8 +49,10 @@ class Reduce(Kind, name="reduce"):
     """
 
     axes = Sizes[Any](at_least=0, most=8, bare=True, also="dim axis", doc="the axes, from 0: [1, 2]")
-    operation = Choice(*_WORK, default="additions", doc="what it counts as: sums are additions, maxima comparisons")
-    keep = Flag(False, also="keepdim keepdims keep_dims", doc="leave the axes in place, with size 1")
+    operation = Choice(
+        *_WORK, default="additions", doc="the operation that it counts as: additions for sums, comparisons for maxima"
+    )
+    keep = Flag(False, also="keepdim keepdims keep_dims", doc="whether the axes stay, with size 1")
     example = ("64x8x8", {"axes": [1, 2]})
     torch = "sum amax amin argmax argmin prod norm std var"
     onnx = "ReduceSum ReduceMax ReduceMin ReduceProd ReduceL2 ReduceL1 ReduceSumSquare ArgMax ArgMin"
@@ -71,7 +73,7 @@ class Reduce(Kind, name="reduce"):
 
 
 class Gather(Kind, name="gather"):
-    """Elements of the inputs in a stated shape: looked up, tiled, rolled, sorted out. It moves, and computes nothing.
+    """Elements of the inputs in another shape: looked up, tiled, rolled. They are moved, nothing is computed.
 
     >>> print_cost(Gather(shape=[3, 49, 49]), "169x3")
     3x49x49
@@ -89,7 +91,7 @@ class Gather(Kind, name="gather"):
 
 
 class Constant(Kind, name="constant"):
-    """Values that stand for themselves and were never learned: zeros, a mask, sine positions. It has no input.
+    """Values that are not trainable, without an input: zeros, a mask, sine positions.
 
     >>> print_cost(Constant(shape=[64, 32, 32]))
     64x32x32
@@ -104,21 +106,21 @@ class Constant(Kind, name="constant"):
 
 
 class Opaque(Kind, name="opaque"):
-    """An operator without a rule. Its work is not known: every total that holds it is a lower bound.
+    """An operator without a rule. Its work is not known, so every total that includes it is a lower bound.
 
-    Shapes: as stated; a layer that reads one without a shape becomes opaque too. `params` are learned values it holds.
+    Shapes: as stated; layers after one without a shape are opaque too. `params` counts its trainable values.
 
     >>> print_cost(Opaque(operator="NonMaxSuppression", shape=[100, 3]), "1000x4")
     100x3
     other_params = n = 0 = 0
     """
 
-    operator = Text(bare=True, doc="what the model calls it")
-    shape = ShapeField((), doc="shape of the output, where it is known")
-    params = Integer[int](0, at_least=0, at_most=10**18, doc="learned values that it holds")
-    unknown_input = Flag(False, also="behind", doc="true where only the shape of its input is not known")
-    reason = Text("", doc="why its work is not known, where other forms of the operator have a rule")
-    ports = Integer[int](1, at_most=1024, doc="outputs that it has")
+    operator = Text(bare=True, doc="the operator's name in the model")
+    shape = ShapeField((), doc="shape of the output, if it is known")
+    params = Integer[int](0, at_least=0, at_most=10**18, doc="number of trainable values")
+    unknown_input = Flag(False, also="behind", doc="true if only the shape of its input is not known")
+    reason = Text("", doc="why this form of the operator has no rule")
+    ports = Integer[int](1, at_most=1024, doc="number of outputs")
     inputs = (0, None)
     is_counted = False
     reads_shapes = False

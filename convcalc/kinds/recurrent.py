@@ -1,4 +1,4 @@
-"""Recurrent layers over a sequence of T steps: T x D -> T x H. Of S sequences each goes on its own: S x T x D."""
+"""Recurrent layers over a sequence of T steps: T x D -> T x H; or over S separate sequences: S x T x D."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class _Recurrent(Kind):
     """`gates` products of the input and of the state at every step, in each direction and each layer."""
 
     gates: ClassVar[int] = 1
-    features = Integer[int](bare=True, letter="H", also="hidden_size units hidden", doc="size of the state, H")
-    layers = Integer[int](1, also="num_layers", doc="layers on top of each other")
-    bidirectional = Flag(False, doc="a second pass from the end; the output is twice as wide")
-    bias = Flag(True, doc="two offsets for each gate, one with the input and one with the state")
+    features = Integer[int](bare=True, letter="H", also="hidden_size units hidden", doc="size of the state")
+    layers = Integer[int](1, also="num_layers", doc="number of stacked layers")
+    bidirectional = Flag(False, doc="whether a second pass runs from the end; the output is twice as wide")
+    bias = Flag(True, doc="whether each gate has two biases, one with the input and one with the state")
     depth = 1
     mixing = "recurrent"
     example = ("7x8", {"features": 16})
@@ -71,7 +71,7 @@ class _Recurrent(Kind):
 class Lstm(_Recurrent, name="lstm"):
     """Long short-term memory: four gates. b = 8: two biases for each gate, as PyTorch has them.
 
-    Element-wise work a cell: three sigmoids, two tanh, three products, one sum.
+    Element-wise work for each cell: three sigmoids, two tanh, three products, one sum.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
 
     >>> print_cost(Lstm(features=16), "7x8")
@@ -97,7 +97,7 @@ class Lstm(_Recurrent, name="lstm"):
 class Gru(_Recurrent, name="gru"):
     """Gated recurrent unit: three gates. b = 6: two biases for each gate.
 
-    Element-wise work a cell: two sigmoids, one tanh, three products, two sums.
+    Element-wise work for each cell: two sigmoids, one tanh, three products, two sums.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
 
     >>> print_cost(Gru(features=16, bias=False), "7x8")

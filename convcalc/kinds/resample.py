@@ -13,9 +13,9 @@ from convcalc.kinds.window import split
 
 
 class Upsample(Kind, name="upsample"):
-    """Enlarges the grid by a whole `scale`, or to a `size`: nearest copies, bilinear weighs 2 neighbours an axis.
+    """Enlarges the spatial axes by a whole `scale`, or to a `size`, by copying or interpolating elements.
 
-    Shapes: C x H x W -> C x P x Q. Bilinear: 2^axes products and sums an output element; bicubic: 4^axes.
+    Shapes: C x H x W -> C x P x Q. Bilinear: 2^axes products and sums for each output element; bicubic: 4^axes.
 
     >>> print_cost(Upsample(scale=2), "64x14x14")
     64x28x28
@@ -26,8 +26,8 @@ class Upsample(Kind, name="upsample"):
     """
 
     scale = Sizes[Any](None, bare=True, also="scale_factor factor", doc="how many times larger")
-    size = Sizes[Any](None, also="output_size", doc="size of the output, in place of scale")
-    mode = Choice("nearest", "bilinear", "bicubic", default="nearest", also="interpolation", doc="how to fill in")
+    size = Sizes[Any](None, also="output_size", doc="spatial size of the output, instead of scale")
+    mode = Choice("nearest", "bilinear", "bicubic", default="nearest", also="interpolation", doc="interpolation")
     example = ("8x10x10", {"scale": 2, "mode": "bilinear"})
     torch = "Upsample UpsamplingNearest2d UpsamplingBilinear2d interpolate"
     keras = "UpSampling1D UpSampling2D UpSampling3D"
@@ -35,7 +35,7 @@ class Upsample(Kind, name="upsample"):
 
     def check(self) -> None:
         if (self.scale is None) == (self.size is None):
-            raise UserError("upsample needs 'scale' or 'size', one of them", hint="for example upsample: {scale: 2}")
+            raise UserError("upsample needs either 'scale' or 'size'", hint="for example upsample: {scale: 2}")
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, "upsample")
@@ -54,7 +54,7 @@ class Upsample(Kind, name="upsample"):
 
 
 class PixelShuffle(Kind, name="pixel_shuffle"):
-    """Turns r*r channels into an r times larger grid: C*r*r x H x W -> C x H*r x W*r.
+    """Moves r*r channels into r times larger spatial axes: C*r*r x H x W -> C x H*r x W*r.
 
     Source: Shi et al., arXiv:1609.05158.
 
@@ -75,7 +75,7 @@ class PixelShuffle(Kind, name="pixel_shuffle"):
         area = self.factor * self.factor
         require(
             channels % area == 0,
-            "{channels} channels cannot be cut into {area} parts",
+            "{channels} channels cannot be divided into {area} parts",
             "factor",
             "factor*factor must divide the channels",
             channels=channels,
@@ -85,7 +85,7 @@ class PixelShuffle(Kind, name="pixel_shuffle"):
 
 
 class PixelUnshuffle(Kind, name="pixel_unshuffle"):
-    """Turns r x r pixels into r*r channels: C x H*r x W*r -> C*r*r x H x W.
+    """Moves r x r pixels into r*r channels: C x H*r x W*r -> C*r*r x H x W.
 
     >>> print_cost(PixelUnshuffle(factor=2), "3x640x640")
     12x320x320
@@ -101,7 +101,7 @@ class PixelUnshuffle(Kind, name="pixel_unshuffle"):
         channels, height, width = inputs[0]
         require(
             (height % self.factor == 0) & (width % self.factor == 0),
-            "{height}x{width} cannot be cut into {factor}x{factor} squares",
+            "{height}x{width} cannot be divided into {factor}x{factor} squares",
             "factor",
             height=height,
             width=width,
@@ -111,7 +111,7 @@ class PixelUnshuffle(Kind, name="pixel_unshuffle"):
 
 
 class ChannelShuffle(Kind, name="channel_shuffle"):
-    """Takes the channels of g groups in turn, so that the next grouped convolution sees all of them.
+    """Interleaves the channels of g groups, so that the next grouped convolution reads all of them.
 
     Source: Zhang et al., ShuffleNet, arXiv:1707.01083.
 

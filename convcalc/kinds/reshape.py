@@ -1,4 +1,4 @@
-"""Kinds that hand their input on, in another shape or order: identity, dropout, flatten, reshape, permute, mean."""
+"""Kinds that pass their input on, in another shape or order: identity, dropout, flatten, reshape, permute, mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AXIS = ("channels", "last")
 
 
 class Identity(Kind, name="identity"):
-    """Gives what it gets: a name for a point in the graph.
+    """Its output is its input: a name for a point in the graph.
 
     >>> print_cost(Identity(), "64x8x8")
     64x8x8
@@ -53,7 +53,7 @@ class DropPath(Kind, name="drop_path"):
 
 
 class Flatten(Kind, name="flatten"):
-    """All axes from `start` on as one.
+    """Merges all axes from `start` on into one.
 
     >>> print_cost(Flatten(), "256x6x6")
     9216
@@ -61,7 +61,7 @@ class Flatten(Kind, name="flatten"):
     768x196
     """
 
-    start = Integer[int](0, at_least=-6, at_most=5, also="start_dim axis", doc="first axis that is merged, from 0")
+    start = Integer[int](0, at_least=-6, at_most=5, also="start_dim axis", doc="the first merged axis, from 0")
     example = ("256x6x6", {})
     torch = "Flatten"
     keras = "Flatten"
@@ -73,7 +73,7 @@ class Flatten(Kind, name="flatten"):
 
 
 class Reshape(Kind, name="reshape"):
-    """The same elements in another shape; one size may be -1: what is left over.
+    """The same elements in another shape; one size may be -1, which is computed.
 
     >>> print_cost(Reshape(shape=[12, 64, -1]), "768x14x14")
     12x64x196
@@ -96,7 +96,7 @@ class Reshape(Kind, name="reshape"):
             prod(sizes) == have,
             "{old} cannot be reshaped to {new}: {have} elements into {want}",
             "shape",
-            "one size may be -1: what is left over",
+            "one size may be -1, which is computed",
             **facts,
             have=have,
             want=prod(sizes),
@@ -133,7 +133,7 @@ class Permute(Kind, name="permute"):
 
 
 class Mean(Kind, name="mean"):
-    """The mean over one axis, which goes away.
+    """The mean over one axis, which is removed.
 
     >>> print_cost(Mean(axis=0), "196x768")
     768
@@ -141,7 +141,9 @@ class Mean(Kind, name="mean"):
     divisions = C = 768 = 768
     """
 
-    axis = Integer[Any]("last", at_least=-6, words=_AXIS, bare=True, also="dim", doc="the axis that goes away")
+    axis = Integer[Any](
+        "last", at_least=-6, words=_AXIS, bare=True, also="dim", doc="the axis of the mean, which is removed"
+    )
     example = ("196x768", {"axis": 0})
     torch = "mean"
     onnx = "ReduceMean"

@@ -45,32 +45,32 @@ def is_known(shape: Shape) -> bool:
 
 # Every tally is an exact whole number. The first four are stored sizes, independent of the batch; the rest is work.
 TALLIES: dict[str, str] = {
-    "weights": "learned multipliers of convolution, linear, attention, recurrence and embedding",
-    "biases": "learned offsets of the same layers",
-    "other_params": "everything else that is learned: scale and shift of norms, slopes of prelu, tokens, positions",
-    "buffers": "stored but not learned: running mean and variance",
+    "weights": "trainable factors of convolution, linear, attention, recurrent and embedding layers",
+    "biases": "trainable offsets of the same layers",
+    "other_params": "all other trainable values: scale and shift of norms, slopes of prelu, tokens, positions",
+    "buffers": "stored but not trainable: running mean and variance, frozen weights",
     "conv_macs": "multiply-accumulates of convolutions, without bias",
     "linear_macs": "multiply-accumulates of fully connected layers, without bias",
     "matmul_macs": "multiply-accumulates of products of two activations",
     "bias_adds": "additions of a bias",
-    "norm_elements": "elements that a normalisation passes",
+    "norm_elements": "elements that a norm computes",
     "comparisons": "comparisons: relu, max pooling",
     "additions": "element-wise additions, sums of pooling",
     "multiplications": "element-wise multiplications",
     "divisions": "element-wise divisions",
-    "exponentials": "exponentials, logarithms, roots and the like",
-    "window_elements": "elements that pooling windows cover",
+    "exponentials": "exponentials, logarithms, roots, powers, trigonometric functions",
+    "window_elements": "elements under all pooling windows",
 }
 STORED = ("weights", "biases", "other_params", "buffers")
 MACS = ("conv_macs", "linear_macs", "matmul_macs")
 OPERATIONS = ("bias_adds", "comparisons", "additions", "multiplications", "divisions", "exponentials")
 
-# What a layer's multiply-accumulates relate: channels to channels, neighbours in space, both at once, or everything.
+# What a layer's multiply-accumulates combine: channels to channels, neighbours in space, both at once, or everything.
 MIXING = ("cross-channel (1x1)", "spatial (depthwise)", "both (kxk)", "fully connected", "attention", "recurrent")
 
 LEARNED = (
-    "learned values that the weights are worked out from: 'all' of them, 0 where they are fixed (a blur), another "
-    "number with weight normalisation and the like"
+    "trainable values behind the weights: 'all' weights are trainable, 0 for frozen ones, or another number of "
+    "values from which the weights are computed (weight norm, low rank)"
 )
 
 
@@ -106,7 +106,7 @@ def is_fixed(learned: int | str) -> bool:
 
 
 def learned_weights(learned: int | str, weights: Product) -> Tally:
-    """Return what is stored for weights that are learned, fixed, or computed from another number of learned values.
+    """Return what is stored for weights that are trainable, frozen, or computed from another number of values.
 
     >>> learned_weights("all", {"C/g": 4, "K": 8}), learned_weights(0, {"K": 8}), learned_weights(40, {"K": 8})
     (('weights', {'C/g': 4, 'K': 8}), ('buffers', {'K': 8}), ('weights', {'n': 40}))
@@ -213,11 +213,11 @@ def require_groups(count: Size, groups: Size, what: str = "channels") -> None:
 
     >>> require_groups(30, 4, "filters")
     Traceback (most recent call last):
-    convcalc.errors.UserError: 30 filters cannot be cut into 4 groups
+    convcalc.errors.UserError: 30 filters cannot be divided into 4 groups
     """
     require(
         count % groups == 0,
-        "{count} {what} cannot be cut into {groups} groups",
+        "{count} {what} cannot be divided into {groups} groups",
         "groups",
         f"groups must divide the {what.rpartition(' ')[2]}",
         count=count,

@@ -14,14 +14,16 @@ _MOST_PARTS = 1024
 
 
 class Pad(Kind, name="pad"):
-    """Adds a border to the grid: one width for all sides, one an axis, or [before, after] pairs.
+    """Adds padding to the spatial axes: one width for all, one for each axis, or [before, after] pairs.
 
     >>> print_cost(Pad(amount=[[0, 1], [2, 2]]), "64x7x7")
     64x8x11
     """
 
-    amount = Sizes[Any](at_least=0, pairs=True, bare=True, also="padding pads", doc="width of the border")
-    mode = Choice("zeros", "reflect", "replicate", "circular", default="zeros", doc="what the border holds")
+    amount = Sizes[Any](
+        at_least=0, pairs=True, bare=True, also="padding pads", doc="padding before and after the input"
+    )
+    mode = Choice("zeros", "reflect", "replicate", "circular", default="zeros", doc="the values of the padding")
     example = ("64x7x7", {"amount": 1})
     torch = "ZeroPad2d ReflectionPad2d ReplicationPad2d ConstantPad2d pad"
     keras = "ZeroPadding1D ZeroPadding2D ZeroPadding3D"
@@ -35,13 +37,15 @@ class Pad(Kind, name="pad"):
 
 
 class Crop(Kind, name="crop"):
-    """Takes a border off the grid: one width for all sides, one an axis, or [before, after] pairs.
+    """Crops the spatial axes: one width for all, one for each axis, or [before, after] pairs.
 
     >>> print_cost(Crop(amount=4), "64x64x64")
     64x56x56
     """
 
-    amount = Sizes[Any](at_least=0, pairs=True, bare=True, also="cropping border", doc="width of what is cut off")
+    amount = Sizes[Any](
+        at_least=0, pairs=True, bare=True, also="cropping border", doc="elements that are removed before and after"
+    )
     example = ("64x64x64", {"amount": 4})
     keras = "Cropping1D Cropping2D Cropping3D"
 
@@ -51,19 +55,19 @@ class Crop(Kind, name="crop"):
         sizes = []
         for size, (before, after) in zip(spatial, pairs(self.amount, len(spatial), "amount"), strict=True):
             left = size - before - after
-            require(left >= 1, "nothing is left of {grid}", "amount", "crop less", grid=spatial)
+            require(left >= 1, "the crop leaves nothing of the {grid} input", "amount", "crop less", grid=spatial)
             sizes.append(left)
         return (channels, *sizes)
 
 
 class CenterCrop(Kind, name="center_crop"):
-    """The middle of the grid, in a given size (U-Net's copy and crop).
+    """The middle of the input, in a given spatial size (U-Net's copy and crop).
 
     >>> print_cost(CenterCrop(size=56), "64x64x64")
     64x56x56
     """
 
-    size = Sizes[Any](bare=True, also="output_size", doc="size of what is kept")
+    size = Sizes[Any](bare=True, also="output_size", doc="spatial size of the output")
     example = ("64x64x64", {"size": 56})
     torch = "CenterCrop"
     keras = "CenterCrop"
@@ -94,8 +98,8 @@ class Slice(Kind, name="slice"):
 
     axis = Integer[Any]("channels", at_least=-6, words=_AXIS, also="dim", doc="the axis")
     start = Integer[int](0, at_least=-(10**9), doc="first element")
-    stop = Integer[Any](None, at_least=-(10**9), also="end", doc="behind the last element; to the end if left out")
-    step = Integer[int](1, doc="every how many")
+    stop = Integer[Any](None, at_least=-(10**9), also="end", doc="the element after the last one; by default the end")
+    step = Integer[int](1, doc="step between elements")
     example = ("116x28x28", {"stop": 58})
     torch = "narrow index_select select"
     onnx = "Slice"
@@ -117,16 +121,19 @@ class Slice(Kind, name="slice"):
 
 
 class Split(Kind, name="split"):
-    """Cuts one axis into equal `parts` (a number) or into parts of the sizes listed. It has several outputs.
+    """Splits one axis into equal `parts` (a number), or into parts of the listed sizes; it has several outputs.
 
-    A later layer names the one it reads: `from: halves.0`.
+    A later layer names the output that it reads: `from: halves.0`.
 
     >>> print_cost(Split(parts=2), "116x28x28")
     58x28x28 and 58x28x28
     """
 
     parts = Sizes[Any](
-        most=64, bare=True, also="chunks split_size sections num_outputs", doc="how many, or their sizes: [24, 92]"
+        most=64,
+        bare=True,
+        also="chunks split_size sections num_outputs",
+        doc="the number of parts, or their sizes: [24, 92]",
     )
     axis = Integer[Any]("channels", at_least=-6, words=_AXIS, also="dim", doc="the axis")
     example = ("116x28x28", {"parts": 2})
@@ -145,7 +152,7 @@ class Split(Kind, name="split"):
             require(sum(self.parts) == shape[axis], "parts {parts} do not add up to {size}", "parts", **facts)
             sizes = self.parts
         else:
-            require(shape[axis] % self.parts == 0, "{size} cannot be cut into {parts} parts", "parts", **facts)
+            require(shape[axis] % self.parts == 0, "{size} cannot be divided into {parts} parts", "parts", **facts)
             require(self.parts <= _MOST_PARTS, "more than {most} parts", "parts", most=_MOST_PARTS)
             sizes = (shape[axis] // self.parts,) * self.parts
         return tuple((*shape[:axis], size, *shape[axis + 1 :]) for size in sizes)

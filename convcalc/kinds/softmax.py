@@ -22,7 +22,7 @@ class _Softmax(Kind):
 
 
 class Softmax(_Softmax, name="softmax"):
-    """exp(x) over the sum of exp(x) along one axis: the first unless said otherwise. Not counted as a non-linearity.
+    """exp(x) over the sum of exp(x) along one axis: by default the first. Not counted as a non-linearity.
 
     >>> print_cost(Softmax(), "1000")
     1000

@@ -51,8 +51,8 @@ def slide(
             padding=padding,
         )
         if ceil_mode:
-            steps = (free + step - 1) // step
-            output.append(steps + 1 - 1 * (steps * step >= size + before))
+            last = (free + step - 1) // step
+            output.append(last + 1 - 1 * (last * step >= size + before))
         else:
             output.append(free // step + 1)
     return tuple(output)
@@ -61,7 +61,7 @@ def slide(
 def reach(
     spatial: Spatial, kernel: Any, stride: Any, padding: Any, dilation: Any
 ) -> tuple[tuple[Size, Size, Size], ...]:
-    """Return the elements that a window spans, its stride, and the padding before, along each axis.
+    """Return the elements that a window spans, its stride, and the padding before the input, along each axis.
 
     >>> reach((224, 224), 7, 2, 3, 1), reach((9,), 3, 1, "same", 2)
     (((7, 2, 3), (7, 2, 3)), ((5, 1, 2),))

@@ -59,7 +59,7 @@ class Builder:
     def build(self) -> Graph:
         document = self.document
         if document.blocks and document.get("layers") is None and document.get("input") is None:
-            message, hint = "the file brings blocks, and no network", "name it under include: in another spec"
+            message, hint = "the file defines blocks, but no network", "name it under include: in another spec"
             raise SpecError([*document.problems, document.node.problem(message, hint)])
         variant = self._variant()
         nodes = {**document.variables, **{key: node for key, node in variant.items() if key in document.variables}}

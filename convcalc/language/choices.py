@@ -12,8 +12,8 @@ from convcalc.language.layer_entry import Entry
 from convcalc.syntax.node import Node, describe
 
 CHOICE_KEYS: dict[str, str] = {
-    "name": "what --set NAME=ALTERNATIVE calls it; the same choice may stand in several places",
-    "of": "the alternatives: name: [layers]; the first is built unless another is chosen",
+    "name": "its name, for --set NAME=ALTERNATIVE; several entries may have the same name and choose together",
+    "of": "the alternatives, as name: [layers]; by default the first is built",
 }
 _HINT = "choice: {name: head, of: {small: [layers...], large: [layers...]}}"
 

@@ -14,37 +14,37 @@ from convcalc.syntax.node import Node
 
 # Every top-level key of a spec: what it holds, and what it is for.
 KEYS: dict[str, tuple[str, str]] = {
-    "name": ("text", "what the network is called"),
-    "source": ("text", "where it comes from: paper, table, released code"),
-    "notes": ("text", "what a reader must know about its figures"),
+    "name": ("text", "the name of the network"),
+    "source": ("text", "its source: paper, table, released code"),
+    "notes": ("text", "what a reader should know about its figures"),
     "input": ("shape", "shape without the batch: 3x224x224 or [3, 224, 224]; several inputs: name: shape"),
-    "vars": ("mapping", "names for sizes, used as ${name}"),
+    "vars": ("mapping", "names of values, used as ${name}"),
     "variants": ("mapping", "named sets of variables: --variant x0.5"),
-    "include": ("names", "files or catalogue blocks that bring blocks"),
+    "include": ("names", "files or catalogue names whose blocks are used"),
     "blocks": ("mapping", "composite layers with arguments, used like any kind"),
     "layers": ("list", "the layers, in order"),
     "expect": ("mapping", "published totals, exact (6998552) or rounded (4.2M)"),
-    "budget": ("mapping", "limits that 'convcalc check' holds the network to"),
+    "budget": ("mapping", "limits that 'convcalc check' checks"),
     "$schema": ("text", "for editors; ignored"),
 }
 # Every key of a block, of a repeat, and every field that all kinds have: what it is for.
 BLOCK_KEYS: dict[str, str] = {
     "args": "names of the arguments, or names with defaults; used as ${name}",
-    "inputs": "names of its inputs, where it has several",
+    "inputs": "names of its inputs, if it has several",
     "layers": "the layers, in order",
-    "source": "where it comes from",
-    "notes": "what a reader must know about it",
+    "source": "its source",
+    "notes": "what a reader should know about it",
 }
 REPEAT_KEYS: dict[str, str] = {
-    "times": "how often; ${index} counts from 1",
+    "times": "number of repetitions; ${index} counts from 1",
     "layers": "the layers that are repeated",
 }
 COMMON_FIELDS: dict[str, str] = {
-    "name": "what the layer is called; its kind with a number if left out",
-    "from": "the layer, or list of layers, that it reads; the one above if left out",
+    "name": "the name of the layer; by default its kind and a number",
+    "from": "the layer, or list of layers, that it reads; by default the one above",
     "share": "the layer, or block, whose weights it uses",
-    "via": "module or function: how code calls it, for tools that see only one of them (--as); module if left out",
-    "when": "a condition, such as ${stride > 1}; where it does not hold the layer is left out",
+    "via": "module or function: how code calls it, for tools that count only one of them (--as); by default module",
+    "when": "a condition, such as ${stride > 1}; if it is 0 the layer is omitted",
 }
 WORDS = ("repeat", "choice", "input")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")

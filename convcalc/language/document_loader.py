@@ -133,7 +133,10 @@ class _Loader:
                 if key not in choices:
                     hint = did_you_mean(key, document.variables) or "name it in vars: first"
                     self.report(
-                        value, f"the variant {quoted(name)} sets {quoted(key)}, which is no variable", hint, at_key=True
+                        value,
+                        f"the variant {quoted(name)} sets {quoted(key)}, which is not a variable",
+                        hint,
+                        at_key=True,
                     )
 
     def _entries(self, node: Node | None) -> Any:
@@ -157,7 +160,7 @@ class _Loader:
                 document.is_partial = True
                 continue
             if file in chain:  # the whole file: a spec and a block that it includes may share a name
-                self.report(item, f"includes go round in a circle: {' -> '.join(link.name for link in [*chain, file])}")
+                self.report(item, f"circular reference: {' -> '.join(link.name for link in [*chain, file])}")
                 continue
             self._add_include(document, file, item, chain)
 
@@ -172,11 +175,13 @@ class _Loader:
         document.bad_blocks |= included.bad_blocks
         document.is_partial |= included.is_partial
         if not included.blocks:
-            self.report(item, f"{quoted(item.value)} brings no blocks", "an include must hold 'blocks:'")
+            self.report(item, f"{quoted(item.value)} defines no blocks", "an included file needs 'blocks:'")
         for name, block in included.blocks.items():
             if name in document.blocks and str(document.blocks[name].node.place) != str(block.node.place):
                 first = document.blocks[name].node.key_place
-                self.problems.append(item.problem(f"the block '{name}' is brought twice", notes=(f"first by {first}",)))
+                self.problems.append(
+                    item.problem(f"the block '{name}' is included twice", notes=(f"first by {first}",))
+                )
             document.blocks[name] = block
 
     def _read_blocks(self, document: Document) -> None:
@@ -256,5 +261,5 @@ def _top_hint(key: str) -> str:
     if key in renamed:
         return f"write '{renamed[key]}'"
     if key in KINDS:
-        return "a layer stands in the list under 'layers:'"
+        return "write layers in the list under 'layers:'"
     return did_you_mean(key, [word for word in KEYS if not word.startswith("$")])

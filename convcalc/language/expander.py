@@ -46,7 +46,7 @@ class Expander:
         entry, scope, inputs = use
         self.used.add(block.name)
         if block.name in scope.blocks:
-            raise UserError(f"blocks go round in a circle: {' -> '.join([*scope.blocks, block.name])}")
+            raise UserError(f"circular reference: {' -> '.join([*scope.blocks, block.name])}")
         if len(scope.blocks) >= MOST_BLOCKS_DEEP:
             raise UserError(f"blocks are nested deeper than {MOST_BLOCKS_DEEP}")
         if inputs is not None and len(inputs) != len(block.inputs):

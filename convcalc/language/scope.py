@@ -147,7 +147,7 @@ class Names:
         if not isinstance(name, str) or not NAME.match(name):
             raise LocatedError(f"{shown(name)} cannot name a layer", node.place, "use letters, digits, _ . and -")
         if name == "input":
-            raise LocatedError("'input' names what the network is given", node.place, "choose another name")
+            raise LocatedError("'input' is the name of the network's own input", node.place, "choose another name")
         path = scope.prefix + name
         if path in self.paths:
             hint = "names are unique in their block" if scope.blocks else "choose another name"
@@ -215,8 +215,8 @@ class Names:
 
     def _no_layer(self, name: str, scope: Scope, node: Node) -> LocatedError:
         if name in scope.taken:
-            hint = "a layer reads what is above it: a network has no cycles"
-            return LocatedError(f"{quoted(name)} stands below", node.place, hint)
+            hint = "a layer reads only what is above it"
+            return LocatedError(f"layer {quoted(name)} is defined later", node.place, hint)
         known = [path.removeprefix(scope.prefix) for path in self.paths if path.startswith(scope.prefix)]
         hint = did_you_mean(name, [path for path in known if "/" not in path])
         return LocatedError(f"no layer {quoted(name)} above", node.place, hint)

@@ -80,7 +80,7 @@ class Files:
             return File(f"{spec}.yaml", self.load(known[spec]), None)
         if "/" in spec or spec.endswith(SUFFIXES):
             raise UserError(f"no file {quoted(spec)}")
-        hint = _near(spec, known, "'convcalc list' names them")
+        hint = _near(spec, known, "'convcalc list' shows them")
         raise UserError(f"no file and no catalogue network {quoted(spec)}", hint=hint)
 
     def include(self, target: str, origin: File, top: File) -> File:

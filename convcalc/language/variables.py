@@ -125,7 +125,7 @@ class Variables:
                 names = list(chain)
                 circle = [*names[names.index(other) :], other]
                 self.known.update(dict.fromkeys(circle, AlreadyReported))
-                message = f"variables go round in a circle: {_shortened(circle)}"
+                message = f"circular reference: {_shortened(circle)}"
                 self.problems.append(self.nodes[other].problem(message))
             elif other not in self.known and other in self.nodes:
                 chain[other] = self._named_by(other)

@@ -112,7 +112,9 @@ def _values(name: str, text: str) -> Sequence[Any]:
 
 def _limited(name: str, values: Sequence[Any]) -> Sequence[Any]:
     if len(values) > MOST_VALUES:
-        raise SpecError(f"--set {name}: {len(values):,} values; at most {MOST_VALUES:,} fit here", "use larger steps")
+        raise SpecError(
+            f"--set {name}: {len(values):,} values; at most {MOST_VALUES:,} are allowed", "use larger steps"
+        )
     return values
 
 

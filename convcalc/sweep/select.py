@@ -91,7 +91,7 @@ class Frontier:
         try:
             ranks = np.unique(column, return_inverse=True)[1].reshape(-1)
         except TypeError:
-            raise SpecError(f"--pareto: {quoted(word)} holds words, which are neither larger nor smaller") from None
+            raise SpecError(f"--pareto: {quoted(word)} contains words, which have no order") from None
         return -ranks if word.startswith("-") else ranks
 
 

@@ -55,7 +55,7 @@ def vary(text: str, document: Document) -> Axis:
         values = f"1:{own * TIMES}" if isinstance(own, int) else f"{STEP}:{max(own * 4, STEP)}:{STEP}"
     axis = read_axis(name, values, document)
     if axis.changes_graph:
-        raise SpecError(f"--vary {name}: its values are neither larger nor smaller", "sweep goes through any values")
+        raise SpecError(f"--vary {name}: its values have no order", "convcalc sweep takes values without an order")
     if isinstance(axis.values, range):
         return axis._replace(values=axis.values if axis.values.step > 0 else axis.values[::-1])
     return axis._replace(values=sorted(axis.values))
@@ -84,7 +84,7 @@ def fitting(chunks: Iterable[Chunk], limits: Sequence[Limit]) -> Iterator[Chunk]
     if kept:
         return
     if not networks:
-        raise SpecError("none of these values gives a network", "sweep shows the reasons")
+        raise SpecError("none of these values gives a valid network", "convcalc sweep shows the reasons")
     for limit, best in nearest.items():
         if best > limit.value if limit.is_most else best < limit.value:
             word = "least" if limit.is_most else "most"

@@ -145,7 +145,7 @@ def space(document: Document, overrides: Overrides) -> Space:
     for summary in states.values():
         total.add(summary, dict.fromkeys(FIGURES, 0), (), MOST_SUMS)
     if not states:
-        raise SpecError("none of the combinations is a network" + (f": {walk.reason}" if walk.reason else ""))
+        raise SpecError("no combination is a valid network" + (f": {walk.reason}" if walk.reason else ""))
     ends = [
         {name: (value, _unrolled(path)) for name, (value, path) in one.items()} for one in (total.least, total.most)
     ]

@@ -47,5 +47,5 @@ def refuse_characters(source: Source) -> None:
     if tab:
         place = _place_after(source, source.text[: tab.end() - 1])
         indents = not tab[0].strip()
-        message = "a tab is used for indentation" if indents else "a tab stands between values"
+        message = "a tab is used for indentation" if indents else "a tab between values"
         raise SpecError(Problem(message, place, hint="use spaces; YAML gives tabs no width"))

@@ -78,7 +78,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         if len(text) > MOST_LONG:
             raise UserError(
-                f"an expression of {len(text)} characters", hint=f"at most {MOST_LONG}; name parts of it in vars:"
+                f"the expression has {len(text)} characters", hint=f"at most {MOST_LONG}; name parts of it in vars:"
             )
         self.text = text
         self.tokens = self._split()
@@ -193,7 +193,7 @@ def _advice(rest: str) -> str:
     if rest.startswith("/"):
         return "divide with // (rounds down), or multiply by a decimal"
     if rest.startswith(("'", '"')):
-        return "an expression holds numbers and names, no text"
+        return "an expression contains numbers and names, no text"
     if rest.startswith("."):
         return "an expression has no attributes"
     if rest.startswith("="):

@@ -158,7 +158,7 @@ class _Reader:
             self._stop(node, f"nested deeper than {MOST_DEEP} levels")
         frame = self.stack[-1] if self.stack else None
         if frame and isinstance(frame.node.value, dict) and frame.key is None:
-            self._stop(node, "a key must be plain text", "quote the text if it holds [ ] { or }")
+            self._stop(node, "a key must be plain text", "quote the text if it contains [ ] { or }")
         if event.anchor in self.anchors:
             self._refuse_anchor(node, event.anchor)
         self.stack.append(_Frame(node, event.anchor))
@@ -168,7 +168,7 @@ class _Reader:
         if event.anchor not in self.anchors:
             inside = any(frame.anchor == event.anchor for frame in self.stack)
             if inside:
-                self._stop(node, f"'*{event.anchor}' stands inside its own anchor", "a value cannot contain itself")
+                self._stop(node, f"'*{event.anchor}' is used inside its own anchor", "a value cannot contain itself")
             self._stop(node, f"no anchor '&{event.anchor}' above", "quote the value if you meant an expression")
         target, size, height = self.anchors[event.anchor]
         node.value, node.is_quoted = target.value, target.is_quoted

@@ -28,11 +28,11 @@ def syntax_problem(error: Any, source: Source) -> Problem:
             place = place._replace(column=place.column - 1)
         here = line[place.column - 1 : place.column + 1]
         place = place._replace(end=place.column + 2)
-        return Problem(f"{quoted(here)} is no escape in quotes", place, hint="write \\\\ for a backslash")
+        return Problem(f"{quoted(here)} is not an escape sequence", place, hint="write \\\\ for a backslash")
     if "quoted scalar" in context:
         return Problem("this quote is never closed", opened)
     if "next token" in context:
-        return Problem(f"{quoted(here)} cannot begin a word", place, hint="quote the text")
+        return Problem(f"a value cannot begin with {quoted(here)}", place, hint="quote the text")
     if "alias" in context or "anchor" in context:
         word = source.line(opened.line)[opened.column - 1 :].split(" ")[0].rstrip(",]}")
         what = "alias" if "alias" in context else "anchor"
@@ -82,16 +82,16 @@ def _explain_colon(line: str, place: Place) -> Problem:
     """Explain a colon that does not belong to a key."""
     before = line[: place.column - 1]
     if ": " in before:
-        return Problem("a second ':' in one line", place, hint="quote text that holds ': '")
+        return Problem("a second ':' in one line", place, hint="quote text that contains ': '")
     hint = "is a space missing after a ':' above, or the indentation off?"
-    return Problem("a ':' where no key can stand", place, hint=hint)
+    return Problem("a ':' where no key is allowed", place, hint=hint)
 
 
 def _explain_block(line: str, place: Place, here: str) -> Problem:
     """Explain an error in a mapping or list over several lines: its next entry does not follow."""
     if not line[: place.column - 1].strip(" -"):
         hint = "entries of one list or mapping begin in the same column"
-        return Problem("the indentation fits no line above", place, hint=hint)
+        return Problem("the indentation matches no line above", place, hint=hint)
     if here and here in "*+-/%&{[":
         return Problem(f"{quoted(here)} after a complete value", place, hint=_EXPRESSION)
     if here and here in "]}":

@@ -59,8 +59,8 @@ def catalogue_names(pattern: str, folder: str) -> list[str]:
 
 def catalogue_report(rows: Sequence[Network]) -> Report:
     """A row a network."""
-    notes = ["convcalc params NAME counts one, convcalc show NAME prints it"]
-    table = Table(f"{len(rows)} networks", COLUMNS, rows, None, notes)
+    notes = ["'convcalc params NAME' shows the layers of a network, 'convcalc show NAME' its spec"]
+    table = Table(f"{len(rows)} network{'s'[: len(rows) != 1]}", COLUMNS, rows, None, notes)
     return Report("list", [table], NOTES, {"conventions": CONVENTIONS})
 
 

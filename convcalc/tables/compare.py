@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from convcalc.analysis.compare import compare, matches
 from convcalc.analysis.count import Count
@@ -31,10 +32,14 @@ def labels(counts: Sequence[Count]) -> list[str]:
 
 
 def total_table(counts: Sequence[Count], names: Sequence[str]) -> Table:
-    """A row a figure, a column a network, and how many times fewer or more than the first has."""
-    columns = [Column("figure", "", "text"), *(Column(name, name) for name in names)]
-    columns += [Column(f"{name}: ratio", f"{name} has", "times") for name in names[1:]]
-    rows = [[HEADINGS.get(total.figure, total.figure), *total.values, *total.ratios[1:]] for total in compare(counts)]
+    """A row a figure, a column a network, and after each but the first how many times fewer or more it has."""
+    columns = [Column("figure", "", "text"), Column(names[0], names[0])]
+    for name in names[1:]:
+        columns += [Column(name, name), Column(f"{name}: ratio", f"vs. {names[0]}", "times")]
+    rows = []
+    for total in compare(counts):
+        others = zip(total.values[1:], total.ratios[1:], strict=True)
+        rows.append([HEADINGS.get(total.figure, total.figure), total.values[0], *chain.from_iterable(others)])
     lines = [conditions(counted) for counted in counts]
     notes = lines[:1] if len(set(lines)) == 1 else [f"{name}: {line}" for name, line in zip(names, lines, strict=True)]
     about = [counted.graph.provenance.note for counted in counts]
@@ -42,7 +47,7 @@ def total_table(counts: Sequence[Count], names: Sequence[str]) -> Table:
     notes += [
         f"{name}: {lower_bound(counted)}" for name, counted in zip(names, counts, strict=True) if counted.uncounted
     ]
-    return Table("", columns, rows, None, [*notes, f"fewer and more: than {names[0]} has"])
+    return Table("", columns, rows, None, [*notes, f"relative to {names[0]}"])
 
 
 def layer_table(counts: Sequence[Count], names: Sequence[str], depth: int | None) -> Table:

@@ -61,7 +61,7 @@ def _every(counted: Count) -> Table:
         Column("tool", "tool", "text"),
         Column("unit", "unit", "text"),
         Column("total", "prints"),
-        Column("difference", "difference to ours"),
+        Column("difference", "difference from ours"),
         Column("because", "because of", "name"),
     ]
     ours = counted.figure("macs")
@@ -76,17 +76,17 @@ def _every(counted: Count) -> Table:
     rows = [row for _, _, row in sorted(found, key=lambda one: (one[0], one[1], one[2][0]))]
     notes = [
         *footer(counted),
-        f"ours: {ours:,} MACs; a tool that prints FLOPs is compared with twice that",
+        f"ours: {ours:,} MACs; tools that print FLOPs are compared with 2 x that",
         f"{len({row[2] for row in rows})} different figures from {len(rows)} conventions",
     ]
-    return Table(f"{title(graph)}: what each tool prints", columns, rows, None, notes, facts(counted))
+    return Table(f"{title(graph)}, as each tool counts it", columns, rows, None, notes, facts(counted))
 
 
 def _overview(found: list[Convention]) -> Table:
     """A row a convention: what it counts, in which unit."""
     columns = [Column("tool", "tool", "text"), Column("unit", "unit", "text"), Column("about", "counts", "name")]
     rows = [[one.label, one.unit, one.about] for one in found]
-    notes = ("a multiply-accumulate is 1 MAC, 1 mult-add or 2 FLOPs; convcalc conventions TOOL shows the rules",)
+    notes = ("a multiply-accumulate is 1 MAC, 1 mult-add or 2 FLOPs; 'convcalc conventions TOOL' shows its rules",)
     return Table("Conventions", columns, rows, None, notes)
 
 
@@ -98,7 +98,7 @@ def _rules_table(one: Convention) -> Table:
     notes = [
         one.about,
         f"source: {one.source}",
-        "every other kind counts 0" + ("" if one.batch else "; the batch does not count"),
-        "inputs and outputs are elements; module and function are 1 by the spec's via:, a module if left out",
+        "all other kinds count 0" + ("" if one.batch else "; the batch size is not counted"),
+        "input and output are elements; module and function are 1 or 0, by the layer's via: (default: module)",
     ]
     return Table(one.label, columns, rows, None, notes)

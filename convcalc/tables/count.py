@@ -74,7 +74,7 @@ def count_tables(counted: Count, depth: int | None, by: str, columns: str, sort:
     if by == "kind":
         kinds, mixing = choose(columns, ("kind", *GROUPED)), choose(columns, ("mixing", *GROUPED))
         first = _table(name, counted, by_kind(counted), kinds, sort)
-        second = _table(f"{name}: what is multiplied with what", counted, by_mixing(counted), mixing, sort)
+        second = _table(f"{name}: cross-channel and spatial", counted, by_mixing(counted), mixing, sort)
         return [first._replace(notes=()), second]
     rows = counted.rows if depth is None else fold(counted, depth)
     default = [key for key in DEFAULT if key != "other_params" or counted.figure(key)]
@@ -157,7 +157,7 @@ def conditions(counted: Count) -> str:
 
 
 def footer(counted: Count) -> tuple[str, ...]:
-    """What stands under a table of layers: conditions, depth, several outputs."""
+    """The lines under a table of layers: conditions, depth, several outputs."""
     graph = counted.graph
     lines = [
         conditions(counted),

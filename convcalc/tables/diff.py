@@ -50,17 +50,18 @@ def _summary_lines(difference: Difference) -> list[str]:
     """The largest causes in words, and how many changes there are of each sort."""
     lines = []
     for cause in difference.causes()[:5]:
-        path = cause.path + (f" and {cause.alike} alike" if cause.alike else "")
+        path = cause.path + (f" and {cause.alike} more of the same" if cause.alike else "")
         what = f"{path}: {cause.what}" if cause.what else path
         parts = [_cost_text(cause.itself)] if any(cause.itself.values()) else []
         if cause.layers:
             layers = ", ".join(cause.layers[:3]) + (f" and {len(cause.layers) - 3} more" if cause.layers[3:] else "")
-            parts.append(f"{_cost_text(cause.behind)} behind it in {layers}")
+            parts.append(f"{_cost_text(cause.affected)} after it, in {layers}")
         lines.append(f"{what}: {'; '.join(parts)}")
     sorts = [change.sort for change in difference.changes]
     numbers = [f"{sorts.count(sort)} {sort}" for sort in dict.fromkeys(sorts)]
     if difference.renumbered:
-        numbers.append(f"{difference.renumbered} with another number in their name")
+        names = "its name" if difference.renumbered == 1 else "their names"
+        numbers.append(f"{difference.renumbered} with another number in {names}")
     return [*lines, ", ".join(numbers) or "no layer is different"]
 
 
@@ -103,12 +104,13 @@ def _change_table(difference: Difference, top: int | None) -> Table:
 
 
 def diff_findings(difference: Difference, new: Count, file: str) -> list[Finding]:
-    """Every change as a remark where its layer is written; in `file` where that is not known."""
+    """A finding for each change at the location of its layer; in `file` if that is not known."""
     findings = []
     for change in difference.changes:
         place = change.row.layer.place if change.row.layer and change.sort != "removed" else None
         where = (place.source.name, place.line, place.column) if place else (file, 1, 1)
         costs = {name: change.change(name) for name in ("params", "macs", "flops")}
         text = f"{change.path}: {change.what}" + (f": {_cost_text(costs)}" if any(costs.values()) else "")
-        findings.append(Finding("info", f"diff/{change.sort}", text, *where, title(new.graph)))
+        rule = "diff/behind" if change.sort == "affected" else f"diff/{change.sort}"  # rule ids never change
+        findings.append(Finding("info", rule, text, *where, title(new.graph)))
     return findings

@@ -32,7 +32,7 @@ def _part_table(part: Part, counted: Count) -> Table:
     letters = legend(layer.kind, lines)
     notes = [f"letters: {letters}"] if letters else []
     if layer.shares is not None:
-        notes.append(f"its weights are those of {graph.all[layer.shares].path}, counted there")
+        notes.append(f"it shares the weights of {graph.all[layer.shares].path} and counts none of its own")
     sums = explain_sum(rows, f"{part.path.rpartition('/')[0]}/")
     lines += [line._replace(name=f"{line.name} with branches") for line in sums]
     title = f"{part.path}: {part.label}, {_shapes(layer.shapes)} -> {_shapes(layer.outputs)}"

@@ -31,18 +31,22 @@ def every_kind() -> Table:
     columns = [
         Column("kind", "kind", "name"),
         Column("family", "family", "text"),
-        Column("about", "what it is", "text"),
+        Column("about", "meaning", "text"),
     ]
     rows = [[kind.name, kind.family, about(kind)[0]] for kind in KINDS.values()]
     rows.sort(key=lambda row: (row[1], row[0]))
     return Table(
-        f"{len(rows)} kinds of layers", columns, rows, None, ["convcalc kinds KIND: its fields and an example"]
+        f"{len(rows)} kinds of layers",
+        columns,
+        rows,
+        None,
+        ["'convcalc kinds KIND' shows the fields of a kind and an example"],
     )
 
 
 def common_fields() -> Table:
     """The fields that every kind has."""
-    columns = [Column("field", "field", "name"), Column("about", "what it says", "text")]
+    columns = [Column("field", "field", "name"), Column("about", "meaning", "text")]
     return Table("Fields of every kind", columns, list(COMMON_FIELDS.items()))
 
 
@@ -63,7 +67,7 @@ def fields(kind: type[Kind]) -> Table:
     notes = [line for line in about(kind)[1:] if line]
     bare = [name for name, field in kind.fields.items() if field.bare]
     if bare:
-        notes.append(f"written alone: '{kind.name}: VALUE' gives {bare[0]}")
+        notes.append(f"short form: '{kind.name}: VALUE' sets {bare[0]}")
     if kind.has_branches:
         notes.append(f"takes branches: '{kind.name}: [[layers...], [layers...]]', [] for the skip; or from: [a, b]")
     others = {"PyTorch": kind.torch, "Keras": kind.keras, "ONNX": kind.onnx}

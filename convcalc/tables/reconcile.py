@@ -30,14 +30,16 @@ def _claim_table(claim: Claim, readings: list[Reading], most: int) -> Table:
         for way in every[:most] or nearest(claim, readings)
     ]
     heading = f"{claim.text} ({claim.of}): " + (
-        f"{len(every)} explanation{'s' * (len(every) > 1)}" if every else "nothing explains it"
+        f"{len(every)} explanation{'s' * (len(every) > 1)}" if every else "no explanation"
     )
-    notes = [f"claimed {claim.value:,.0f}, give or take {claim.slack:,.0f}: the precision of its digits"]
+    notes = [f"claimed {claim.value:,.0f}, within {claim.slack:,.0f}, the precision of its digits"]
     if not every:
         notes.append(
-            f"none of {len(readings)} sizes and foldings, doubled, halved or without a head, gives it; the nearest"
+            f"no match in {len(readings)} input sizes and foldings, doubled, halved or without the head; the nearest"
         )
     elif every[most:]:
-        notes.append(f"{len(every) - most} more that change more or lie further off; --most shows them")
+        notes.append(
+            f"{len(every) - most} more explanations with more changes or a larger difference; --most shows them"
+        )
     facts = {"claim": claim.text, "of": claim.of, "value": float(claim.value), "explanations": len(every)}
     return Table(heading, columns, rows, None, notes, facts)

@@ -42,15 +42,15 @@ def _notes(sweep: Sweep, points: Chunk, limits: Sequence[Limit], is_largest: boo
     word = "largest" if is_largest else "smallest"
     notes = [f"the {word} of {sweep.grid.size:,} with {' and '.join(map(str, limits))}"]
     if len(sweep.grid.axes) > 1:
-        return [f"{notes[0]}: none can be made {word.replace('est', 'er')} in one variable alone"]
+        return [f"{notes[0]}: none of the variables can be {word.replace('est', 'er')} with the others unchanged"]
     (axis,) = sweep.grid.axes
     following = beyond(sweep, points, is_largest)
     if following is None:
-        return [*notes, f"{axis.name} ends there: {word.replace('est', 'er')} values may fit too"]
+        return [*notes, f"the values of {axis.name} end there: {word.replace('est', 'er')} values may fit too"]
     (value,) = following.columns[axis.name].tolist()
     shown = text(value, "shape" if axis.kind == "input" else "")
     if following.reasons:
-        return [*notes, f"{axis.name}={shown} is no network: {following.reasons[0]}"]
+        return [*notes, f"{axis.name}={shown} is invalid: {following.reasons[0]}"]
     figures = dict.fromkeys(limit.figure for limit in limits)
     costs = ", ".join(f"{figure} {following.columns[figure].tolist()[0]:,}" for figure in figures)
     return [*notes, f"{axis.name}={shown} would have {costs}"]

@@ -27,17 +27,17 @@ def _ends_table(heading: str, found: Space, headings: dict[str, str]) -> Table:
     )
     notes = [f"{' of '.join(many)}; means are rounded down"]
     if summary.networks < found.written:
-        notes.append(f"{found.written - summary.networks:,} further combinations are no network: {found.reason}")
+        notes.append(f"{found.written - summary.networks:,} further combinations are invalid: {found.reason}")
     for name, word in headings.items():
         between = _quantiles(summary.sums[name], summary.networks)
         mean = summary.totals[name] // summary.networks
         rows.append([word, found.least[name][0], *between, found.most[name][0], mean])
         for end, ends in (("least", found.least), ("greatest", found.most)):
             picks = ", ".join(f"{key}={value}" for key, value in ends[name][1].items())
-            notes.append(f"{end} {word}: {picks or 'nothing to choose'}")
+            notes.append(f"{end} {word}: {picks or 'no choice'}")
         if summary.slack[name]:
             slack = f"{summary.slack[name]:,}"
-            notes.append(f"too many different {word} to keep apart: those between the ends may be up to {slack} higher")
+            notes.append(f"too many different {word} for exact quartiles: they may be up to {slack} higher")
     keys = ("least", "25%", "50%", "75%", "greatest", "mean")
     alternatives = {name: list(choice.alternatives) for name, choice in found.choices.items()}
     facts = {"networks": summary.networks, "slack": summary.slack, "choices": alternatives}

@@ -11,20 +11,20 @@ from convcalc.report import Column, Report, Table
 from convcalc.rewrites import Suggestion
 from convcalc.tables.count import NOTES, document_title
 
-ACCURACY = "what a rewrite does to accuracy is not known here: the network computes something else, train it to know"
+ACCURACY = "the effect on accuracy is not known: the rewritten network computes something else and must be trained"
 COLUMNS = (
     Column("number", "#"),
     Column("layer", "layer", "name"),
     Column("line", "line", "text", optional=True),
     Column("what", "rewrite", "text"),
-    Column("weights", "weights"),
+    Column("weights", "weights +/-", "change"),
     Column("weights_share", "weights %", "share"),
-    Column("macs", "MACs"),
+    Column("macs", "MACs +/-", "change"),
     Column("macs_share", "MACs %", "share"),
-    Column("depth", "depth"),
-    Column("nonlinearities", "non-linear", optional=True),
-    Column("receptive_field", "sees", "text", optional=True),
-    Column("uses", "uses", optional=True),
+    Column("depth", "depth +/-", "change"),
+    Column("nonlinearities", "non-linear +/-", "change", optional=True),
+    Column("receptive_field", "receptive field", "text", optional=True),
+    Column("uses", "places", optional=True),
     Column("source", "source", "text", optional=True),
 )
 
@@ -37,10 +37,11 @@ def suggest_report(
     columns: Sequence[Column] = COLUMNS
     if not has_sources:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-    count = f"{len(rows)} of {len(suggestions)} suggestions"
+    number = len(suggestions)
+    count = f"{len(rows)} of {number} suggestion{'s'[: number != 1]}"
     notes = [f"{count}, the largest saving of weights and MACs first", f"{ACCURACY}."]
     if left_out:
-        notes.append(f"included blocks are left as they are: {left_out}")
+        notes.append(f"included blocks are not rewritten: {left_out}")
     table = Table(document_title(document), columns, rows, None, notes, {"accuracy": ACCURACY})
     return Report("suggest", [table], NOTES)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from convcalc.sweep.sweep import Chunk
 
 MOST_ROWS = 100_000
-_HINT = "csv, jsonl and parquet stream them, --where, --pareto and --sample choose among them, --plot draws them"
+_HINT = "use csv, jsonl or parquet, fewer rows (--where, --pareto, --sample), or a chart (--plot)"
 
 
 def figures_in(columns: str) -> list[str]:
@@ -62,7 +62,7 @@ def points_table(
     """A row a point. The rows are an iterator where the format streams, else a list. Raises SpecError for too many."""
     title = document_title(document)
     figures = [name for name in names if name not in {axis.name for axis in grid.axes}]
-    columns = [*columns_for(grid, names), Column("invalid", "no network, because", "text")]
+    columns = [*columns_for(grid, names), Column("invalid", "invalid because", "text")]
     facts = {"spec": {"name": title, "path": document.file.name}, "grid": _grid_facts(grid)}
     points = (row for chunk in chunks for row in _rows(chunk, names, figures))
     if streams(form):
@@ -75,7 +75,7 @@ def points_table(
     invalid = sum(bool(row[-1]) for row in rows)
     notes = [
         *notes,
-        f"{len(rows):,} row{'s'[: len(rows) != 1]}" + (f", {invalid:,} of them no network" if invalid else ""),
+        f"{len(rows):,} row{'s'[: len(rows) != 1]}" + (f", {invalid:,} of them invalid" if invalid else ""),
     ]
     if form != "json" and not invalid:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
@@ -121,5 +121,5 @@ def points_chart(chunks: Iterable[Chunk], plot: str, names: Sequence[str], headi
     except (TypeError, ValueError):
         raise SpecError("--plot: a column of words cannot be drawn") from None
     if not points:
-        raise SpecError("no point to draw")
+        raise SpecError("there is no point to draw")
     return Chart(heading, wanted[0], wanted[1], points)

@@ -30,7 +30,7 @@ def verify_table(counted: Count, checked: Sequence[Checked], version: str, is_al
     *layers, whole = [_row(check) for check in checked]
     rows = [row for row, check in zip(layers, checked, strict=False) if is_all or not check.is_same]
     different = sum(not check.is_same for check in checked)
-    result = f"{len(layers):,} layers and the whole: " + (
+    result = f"{len(layers):,} layer{'s'[: len(layers) != 1]} and the network: " + (
         f"{different:,} differ" if different else "shapes, params and MACs are the same"
     )
     notes = [f"{result} in PyTorch", conditions(counted)]

@@ -60,13 +60,13 @@ def test_more_filters_and_what_they_cost_behind():
     found = diff(counted(OLD), counted(changed(("filters: 64", "filters: 96"))))
     assert [(one.sort, one.path, one.what) for one in found.changes] == [
         ("changed", "stem", "64 -> 96 filters"),
-        ("behind", "first/wide", "because of stem"),
+        ("affected", "first/wide", "because of stem"),
     ]
     (cause,) = found.causes()
     assert (cause.path, cause.what, cause.layers) == ("stem", "64 -> 96 filters", ["first/wide"])
     assert cause.itself["weights"] == 32 * 3 * 9
-    assert cause.behind["weights"] == 32 * 9 * 128
-    assert cause.behind["macs"] == 32 * 9 * 128 * 32 * 32
+    assert cause.affected["weights"] == 32 * 9 * 128
+    assert cause.affected["macs"] == 32 * 9 * 128 * 32 * 32
 
 
 def test_a_renamed_layer_is_not_removed_and_added():
@@ -132,16 +132,16 @@ def test_an_activation_that_passes_a_shape_on_is_no_cause():
     assert changes(new, old) == [
         ("changed", "a", "4 -> 6 filters"),
         ("changed", "relu6_1", "relu -> relu6"),
-        ("behind", "b", "because of a"),
+        ("affected", "b", "because of a"),
     ]
     put_in = "conv: {name: r, filters: 2, kernel: 1}, tanh, conv: {name: b"
-    assert changes(old.replace("conv: {name: b", put_in), old)[-1] == ("behind", "b", "because of r")
+    assert changes(old.replace("conv: {name: b", put_in), old)[-1] == ("affected", "b", "because of r")
 
 
 def test_a_removed_layer_is_the_cause_of_what_is_behind_it():
     found = changes(changed(("  - max_pool: 2\n", "")))
     assert ("removed", "max_pool1", "removed (max_pool)") in found
-    assert ("behind", "second/wide", "because of max_pool1") in found
+    assert ("affected", "second/wide", "because of max_pool1") in found
 
 
 NETWORKS = ["resnet18", "resnet34", "mobilenet_v2", "googlenet", "vgg11", "squeezenet1_1", "densenet121"]
@@ -156,7 +156,7 @@ def test_the_rows_sum_to_the_change_of_the_totals(old, new):
         change = after.figure(name) - before.figure(name)
         assert sum(one.change(name) for one in there.changes) == change
         assert sum(one.change(name) for one in back.changes) == -change
-        assert sum(one.itself[name] + one.behind[name] for one in there.causes()) == change
+        assert sum(one.itself[name] + one.affected[name] for one in there.causes()) == change
     pairs = align(before.rows, after.rows)
     assert sorted(pair.old.path for pair in pairs if pair.old) == sorted(row.path for row in before.rows)
     assert [pair.new.path for pair in pairs if pair.new] == [row.path for row in after.rows]
@@ -180,7 +180,7 @@ def test_ten_thousand_layers():
     lines[10] = "  - conv: {filters: 7, kernel: 3, padding: 1}\n  - relu\n"
     lines[4_000:4_000] = ["  - conv: {filters: 6, kernel: 1, bias: false}\n"]
     found = diff(old, counted("input: 8x4x4\nlayers:\n" + "".join(lines)))
-    own = [(one.sort, one.path) for one in found.changes if one.sort != "behind"]
+    own = [(one.sort, one.path) for one in found.changes if one.sort != "affected"]
     assert own == [("changed", "conv11"), ("new", "conv4001")]
 
 
@@ -190,7 +190,7 @@ def test_the_command(tmp_path, capsys):
     new.write_text(changed(("filters: 64", "filters: 96")))
     assert run(["diff", str(old), str(new)]) == 0
     text = capsys.readouterr().out
-    assert "stem: 64 -> 96 filters: +896 params, +884,736 MACs; +36,864 params, +37,748,736 MACs behind it" in text
+    assert "stem: 64 -> 96 filters: +896 params, +884,736 MACs; +36,864 params, +37,748,736 MACs after it" in text
     assert run(["diff", str(old), str(new), "--exit-code"]) == 1
     assert run(["diff", str(old), str(old), "--exit-code"]) == 0
     assert "no layer is different" in capsys.readouterr().out

@@ -92,7 +92,7 @@ def test_a_spec_that_is_gone_is_taken_out(nets, capsys):
     assert check("--update-baseline") == 0
     (nets / "nets" / "two.yaml").unlink()
     assert check("--update-baseline") == 0
-    assert "nets/two.yaml: gone, taken out" in capsys.readouterr().out
+    assert "nets/two.yaml: no longer exists, removed" in capsys.readouterr().out
     assert (nets / "figures.yaml").read_text() == RECORD
 
 
@@ -107,7 +107,7 @@ def test_variants_and_names_of_the_catalogue(nets):
     ("text", "said"),
     [
         ("", "figures.yaml:1:1: error: the file is empty"),
-        ("[]\n", "a baseline holds 'networks:'"),
+        ("[]\n", "a baseline needs 'networks:'"),
         ("networks: {}\n", "'convcalc_baseline: 1' was expected, found nothing"),
         (
             "convcalc_baseline: 2\nnetworks: {}\n",
@@ -154,4 +154,4 @@ def test_a_limit_on_growth_without_anything_to_compare_with_is_no_pass(nets, cap
     (nets / "nets" / "one.yaml").write_text(NET + "budget: {params: {max_increase: 2%}}\n")
     assert run(["check", "nets/one.yaml"]) == 2
     err = capsys.readouterr().err
-    assert "a limit on growth needs to know what it was" in err and "--base REV" in err
+    assert "a limit on growth needs a revision to compare with" in err and "--base REV" in err

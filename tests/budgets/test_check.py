@@ -98,7 +98,7 @@ def test_every_metric_in_every_scope_by_every_rule_fires(metric, scope, rule, co
         ("weight_bytes: 5kb", "did you mean kB?"),
         ("parms: 5M", "did you mean 'params'?"),
         ("params: {at_least: 5M}", "a limit has no 'at_least'"),
-        ("params: {level: error}", "nothing is limited here"),
+        ("params: {level: error}", "this entry limits nothing"),
         ("params: {at_most: 5M, level: fatal}", "'level' cannot be 'fatal'"),
         ("macs: {max_increase: 2% and 3%}", "one percentage and one amount"),
         ("layers: {haed: {params: 5M}}", "did you mean 'head'?"),

@@ -53,7 +53,7 @@ INPUT = pytest.mark.parametrize("options", [(), ("--input", "3x8x8")], ids=["", 
 def test_a_name_in_settings_is_never_code(name, options, project, capsys):
     code, text = check(project, capsys, f'specs: ["{name}"]\n', *options)
     assert code == BAD
-    assert f"convcalc.yaml:1:9: error: '{name}' fits no file" in text
+    assert f"convcalc.yaml:1:9: error: '{name}' matches no file" in text
 
 
 def folder(path):
@@ -104,7 +104,7 @@ def test_a_folder_is_no_spec_and_its_name_no_code(options, project, capsys):
     folder(project / "nets/evil.py:a.yaml")
     code, text = check(project, capsys, "specs: ['nets/*.yaml']\n", *options)
     assert code == FINE
-    assert "1 network: all hold" in text
+    assert "in 1 network: all passed" in text
     code, text = check(project, capsys, "specs: ['nets/evil.py:a.yaml']\n", *options)
     assert code == BAD
     assert "'nets/evil.py:a.yaml' is a folder" in text
@@ -115,7 +115,7 @@ def test_a_file_named_like_code_is_a_spec(options, project, capsys):
     (project / "nets/evil.py:a.yaml").write_text(SPEC)
     code, text = check(project, capsys, "specs: ['nets/*.yaml']\n", *options)
     assert code == FINE
-    assert "2 networks: all hold" in text
+    assert "in 2 networks: all passed" in text
 
 
 def test_an_include_is_a_file(project, capsys):
@@ -128,7 +128,7 @@ def test_an_include_is_a_file(project, capsys):
 def test_standard_input_is_not_listed(project, capsys, monkeypatch):
     code, text = check(project, capsys, "specs: ['-']\n")
     assert code == BAD
-    assert "'-' fits no file" in text
+    assert "'-' matches no file" in text
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_links_inside_the_repository_are_followed(project, capsys, monkeypatch):
     (project / "nets/round").symlink_to("..")
     code, text = check(project, capsys, "specs: ['nets/**/*.yaml', 'more/*.yaml', 'nets/ok.yaml']\n")
     assert code == FINE
-    assert "4 networks: all hold" in text
+    assert "in 4 networks: all passed" in text
     (project / "deep").mkdir()
     monkeypatch.chdir(project / "deep")
     code, text = check(project, capsys, "specs: ['nets/ok.yaml']\n")
@@ -190,7 +190,7 @@ def test_catalogue_names_and_variants_are_listed(project, capsys, monkeypatch):
         project, capsys, "specs: ['resnet18', 'resnet@34', 'nets/two.yaml@two']\nbudget: {params: 30M}\n"
     )
     assert code == FINE
-    assert "3 networks: all hold" in text
+    assert "in 3 networks: all passed" in text
     for name in ("resnet18", "resnet"):  # a file of that name, where the check is started
         (project / "nets" / name).symlink_to("../../secret.yaml")
     monkeypatch.chdir(project / "nets")
@@ -198,7 +198,7 @@ def test_catalogue_names_and_variants_are_listed(project, capsys, monkeypatch):
     assert code == FINE
     code, text = check(project, capsys, "specs: ['nosuch']\n")
     assert code == BAD
-    assert "'nosuch' fits no file" in text
+    assert "'nosuch' matches no file" in text
 
 
 @pytest.mark.parametrize("name", ["convcalc.yaml", "pyproject.toml"])

@@ -259,7 +259,7 @@ def test_the_terms_add_up_to_the_difference():
 def test_a_known_error_says_how_far_off_it_is():
     graph = graph_for("convT 8->16 k2 s2 nobias")
     (line,) = known_errors(find("thop"), graph)
-    assert line == "thop counts a transposed convolution on the output grid: 4 times ours here"
+    assert line == "thop counts a transposed convolution at the output's size: here 4 x our figure"
     assert known_errors(find("fvcore"), graph) == []
 
 

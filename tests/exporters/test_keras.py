@@ -25,10 +25,10 @@ from convcalc.loader import load, read
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 REFUSED = {
-    "pad {amount: 2, mode: circular} 8x4": "Keras has no border that is 'circular'",
-    "pad {amount: 1, mode: replicate} 8x4x5x6": "Keras has no border that is 'replicate'",
-    "upsample {size: 9, mode: bilinear} 8x4x4x4": "Keras has bilinear only for grids of two axes",
-    "upsample {size: 7, mode: bilinear} 8x4": "Keras has bilinear only for grids of two axes",
+    "pad {amount: 2, mode: circular} 8x4": "Keras has no 'circular' padding",
+    "pad {amount: 1, mode: replicate} 8x4x5x6": "Keras has no 'replicate' padding",
+    "upsample {size: 9, mode: bilinear} 8x4x4x4": "Keras has bilinear interpolation only for two spatial axes",
+    "upsample {size: 7, mode: bilinear} 8x4": "Keras has bilinear interpolation only for two spatial axes",
     "avg_pool {kernel: 3, dilation: 2} 8x9x9": "Keras has no pooling with dilation",
 }
 
@@ -181,7 +181,7 @@ layers:
 WRITTEN = '''\
 """Two blocks.
 
-Input, without the batch: input 4x8x8. In Keras the channels are last.
+Input, without the batch: input 4x8x8. The layout is channels last.
 1,007 parameters; 28,512 MACs for a batch of 1. Written by convcalc.
 """
 
@@ -273,11 +273,11 @@ def test_weights_of_another_kind_of_layer_are_refused(tmp_path, capsys):
     )
     assert run(["export", str(path), "--to", "keras"]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        f"{path}:4:5: error: 'head' cannot be written in Keras: its weights are those of 'table', a layer of another"
+        f"{path}:4:5: error: 'head' cannot be written in Keras: it shares the weights of 'table', a layer of another"
         " kind",
         "    4 |   - linear: {name: head, features: 9, bias: false, share: table}",
         "      |     ^~~~~~",
-        f"{path}:5:5: error: 'nms' cannot be written in Keras: nobody knows what NonMaxSuppression computes",
+        f"{path}:5:5: error: 'nms' cannot be written in Keras: the operator NonMaxSuppression is not known",
         "    5 |   - opaque: {name: nms, operator: NonMaxSuppression, shape: [3, 8]}",
         "      |     ^~~~~~",
     ]

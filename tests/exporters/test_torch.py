@@ -242,10 +242,11 @@ def test_what_is_not_known_is_refused_by_name(tmp_path, capsys):
     for command in (["export", str(path), "--to", "torch"], ["verify", str(path)]):
         assert run(command) == 2
         assert capsys.readouterr().err.splitlines() == [
-            f"{path}:3:5: error: 'nms' cannot be written in PyTorch: nobody knows what NonMaxSuppression computes",
+            f"{path}:3:5: error: 'nms' cannot be written in PyTorch: the operator NonMaxSuppression is not known",
             "    3 |   - opaque: {name: nms, operator: NonMaxSuppression, shape: [3, 8]}",
             "      |     ^~~~~~",
-            f"{path}:4:5: error: 'up' cannot be written in PyTorch: PyTorch has bicubic only for grids of two axes",
+            f"{path}:4:5: error: 'up' cannot be written in PyTorch: "
+            "PyTorch has bicubic interpolation only for two spatial axes",
             "    4 |   - upsample: {name: up, scale: 2, mode: bicubic}",
             "      |     ^~~~~~~~",
         ]
@@ -255,21 +256,21 @@ def test_values_that_stand_for_themselves_are_not_another_layers_weights(tmp_pat
     path = tmp_path / "net.yaml"
     path.write_text("input: 4x8x8\nlayers: [scale: {name: by}, parameter: {name: same, shape: [4, 1, 1], share: by}]\n")
     assert run(["verify", str(path)]) == 2
-    said = "'same' cannot be written in PyTorch: its weights are those of 'by', a layer of another kind"
+    said = "'same' cannot be written in PyTorch: it shares the weights of 'by', a layer of another kind"
     assert said in capsys.readouterr().err
 
 
 def test_what_the_spec_leaves_open_is_said_in_the_file():
     graph = read("input: 3x8x8\nlayers: [elementwise: {operation: exponentials}]")
     text = TorchWriter(graph).file(count(graph))
-    assert "return torch.exp(x)  # one of the functions that count as exponentials\n" in text
+    assert "return torch.exp(x)  # a function with this cost (exponentials)\n" in text
 
 
 def test_verify_finds_what_differs(monkeypatch, tmp_path, capsys):
     path = tmp_path / "net.yaml"
     path.write_text("input: 3x8x8\nlayers: [conv: {filters: 4, kernel: 3, bias: false}, relu, flatten]\n")
     assert run(["verify", str(path)]) == 0
-    assert "3 layers and the whole: shapes, params and MACs are the same in PyTorch" in capsys.readouterr().out
+    assert "3 layers and the network: shapes, params and MACs are the same in PyTorch" in capsys.readouterr().out
     assert run(["verify", str(path), "--all", "-f", "csv"]) == 0
     assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == [
         "name",

@@ -64,9 +64,9 @@ def test_depthwise_with_a_multiplier():
 
 
 def test_groups_must_divide():
-    with pytest.raises(UserError, match="30 input channels cannot be cut into 4 groups"):
+    with pytest.raises(UserError, match="30 input channels cannot be divided into 4 groups"):
         Conv(filters=8, kernel=1, groups=4).output((30, 8, 8))
-    with pytest.raises(UserError, match="10 filters cannot be cut into 4 groups"):
+    with pytest.raises(UserError, match="10 filters cannot be divided into 4 groups"):
         Conv(filters=10, kernel=1, groups=4).output((32, 8, 8))
 
 
@@ -132,7 +132,7 @@ def test_linear_on_the_channels_is_a_1x1_convolution():
 
 
 def test_linear_on_a_grid_must_say_its_axis():
-    with pytest.raises(UserError, match="the features are not flat"):
+    with pytest.raises(UserError, match="linear needs flat features"):
         Linear(features=10).output((256, 6, 6))
 
 

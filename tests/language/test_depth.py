@@ -118,7 +118,7 @@ def test_thousands_of_variables_in_a_row_are_one_error():
 def test_a_circle_of_thousands_of_variables_is_one_short_error():
     names = [f"v{number}" for number in range(3_000)]
     text = "\n".join(f'  {name}: "${{{other}}}"' for name, other in zip(names, [*names[1:], names[0]], strict=True))
-    with pytest.raises(SpecError, match="variables go round in a circle: v0 -> v1 -> ") as caught:
+    with pytest.raises(SpecError, match="circular reference: v0 -> v1 -> ") as caught:
         on_a_small_stack(read, f'input: 3x8x8\nvars:\n{text}\nlayers: [{{linear: "${{v0}}"}}]')
     assert len(str(caught.value)) < 500
 

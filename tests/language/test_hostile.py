@@ -78,7 +78,7 @@ def test_what_is_no_file(name, text, tmp_path, monkeypatch):
         ("fifo.yaml", "is not a regular file"),
         ("folder.yaml", "is a folder"),
         ("nosuch.yaml", "no file 'nosuch.yaml'"),
-        ("circle.yaml", "includes go round in a circle: net.yaml -> circle.yaml -> net.yaml"),
+        ("circle.yaml", "circular reference: net.yaml -> circle.yaml -> net.yaml"),
         ("nosuch", "no catalogue block 'nosuch'"),
         ("latin.yaml", "byte 0xe9 is not UTF-8 text"),
         ("http://example.org/a.yaml", "no file 'http://example.org/a.yaml'"),

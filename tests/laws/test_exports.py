@@ -43,7 +43,7 @@ def test_a_rule_is_in_the_file_named_as_its_kinds(kind, table, folder):
 
 @WRITERS
 def test_a_reason_is_shown(writer):
-    with pytest.raises(SpecError, match="nobody knows what NonMaxSuppression computes"):
+    with pytest.raises(SpecError, match="the operator NonMaxSuppression is not known"):
         writer(alone(Opaque(operator="NonMaxSuppression", shape=[3]), (3,)))
 
 

@@ -203,7 +203,7 @@ def test_a_broken_budget_fails_the_step_and_gets_one_comment_that_is_kept_up_to_
     assert json.loads(Path(checkout.output()["report"]).read_text())["tables"][0]["rows"][0]["value"] == 308
     assert "params/at_most" in (checkout.runner / "summary").read_text()
     (comment,) = github.comments
-    assert comment["body"].startswith(f"{MARKER}\n\n### Architecture budgets: 1 of 1 broken\n\n| network |")
+    assert comment["body"].startswith(f"{MARKER}\n\n### Architecture budgets: 1 of 1 limit failed\n\n| network |")
     assert "308" in comment["body"]
     assert "secret" not in log + comment["body"]
     assert {token for *_, token in github.seen} == {"Bearer secret"}
@@ -211,7 +211,7 @@ def test_a_broken_budget_fails_the_step_and_gets_one_comment_that_is_kept_up_to_
     checkout.write(checkout.folder, 10)
     assert checkout.run()[0] == 0
     (comment,) = github.comments
-    assert "all 1 hold" in comment["body"]
+    assert "1 limit, all passed" in comment["body"]
     assert checkout.output()["status"] == "kept"
 
 
@@ -248,7 +248,7 @@ def test_only_our_own_comment_is_touched(checkout, github):
     assert checkout.run()[0] == 1
     after = [one["body"] for one in github.comments]
     assert after[:-1] == before[:-1]
-    assert "1 of 1 broken" in after[-1]
+    assert "1 of 1 limit failed" in after[-1]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])

@@ -99,7 +99,7 @@ def is_covered(missing: Iterable[int], found: Found) -> bool:
 def amounts(note: str) -> list[int]:
     """The numbers of params, values or MACs in a text.
 
-    >>> amounts("12,345 learned values are as the exporter stored them (2 of them); 64 MACs no output needs")
+    >>> amounts("12,345 params are values that the exporter computed and stored (2 tables); 64 MACs no output needs")
     [12345, 64]
     """
     return [int(number.replace(",", "")) for number in AMOUNT.findall(note)]

@@ -98,10 +98,10 @@ def test_nearest_to_another_network_of_equal_cost(net, capsys):
     ("words", "says"),
     [
         (["--vary", "width", "--max-macs", "3"], "nothing meets macs <= 3: the least of these values is"),
-        (["--vary", "filters=1,3", "--max-macs", "3M"], "none of these values gives a network"),
+        (["--vary", "filters=1,3", "--max-macs", "3M"], "none of these values gives a valid network"),
         (["--vary", "width", "--max-macs", "500k", "--min-params", "4k"], "at once"),
         (["--vary", "wdth", "--max-macs", "3M"], "did you mean 'width'"),
-        (["--vary", "act=relu,gelu", "--max-macs", "3M"], "neither larger nor smaller"),
+        (["--vary", "act=relu,gelu", "--max-macs", "3M"], "its values have no order"),
         (["--vary", "act", "--max-macs", "3M"], "give the values to try"),
         (["--vary", "width"], "no limit"),
         (["--vary", "width", "--max-macs", "3Q"], "a whole number was expected"),

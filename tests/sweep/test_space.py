@@ -185,4 +185,4 @@ def test_no_combination_is_a_network(tmp_path, capsys):
     spec = tmp_path / "net.yaml"
     spec.write_text("input: 3x8x8\nlayers: [{choice: {name: a, of: {x: [{max_pool: 9}], y: [{max_pool: 10}]}}}]\n")
     assert run(["space", str(spec)]) == 2
-    assert "none of the combinations is a network: window 9 does not fit" in capsys.readouterr().err
+    assert "no combination is a valid network: window 9 does not fit" in capsys.readouterr().err

@@ -27,7 +27,7 @@ BYTES = {
         "a0: &a0 [1]\n" + "\n".join(f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 60)),
         "nested deeper than 40 levels",
     ),
-    "a value inside itself": ("a: &a {b: *a}", "stands inside its own anchor"),
+    "a value inside itself": ("a: &a {b: *a}", "is used inside its own anchor"),
     "digits": (HEAD + "  - linear: " + "9" * 5_000, "a number of 5,000 digits"),
     "an exponent": (HEAD + "  - linear: 1e999999999", "too large, too small or too long a number"),
     "empty": ("", "the file is empty"),

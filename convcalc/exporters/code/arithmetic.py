@@ -8,8 +8,8 @@ from convcalc.kinds.joins import Add, Divide, Multiply, Subtract
 from convcalc.kinds.primitives import Elementwise
 
 SIGNS: dict[type[Kind], str] = {Add: " + ", Subtract: " - ", Multiply: " * ", Divide: " / "}
-ONE_OF = "one of the functions that count as {}"
-FIRST_ELEMENTS = "the spec does not say which elements: the first ones, again and again"
+ONE_OF = "a function with this cost ({})"
+FIRST_ELEMENTS = "the spec does not say which elements: the first ones, repeated"
 
 
 def chain(count: int, sign: str = "", function: str = "", note: str = "") -> Code:

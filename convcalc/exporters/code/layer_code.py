@@ -13,8 +13,8 @@ from convcalc.kinds.primitives import Opaque
 
 Rule = TypeVar("Rule")
 
-# kinds that no framework can have, and why; the reason may name the layer's fields
-WITHOUT: dict[type[Kind], str] = {Opaque: "nobody knows what {operator} computes"}
+# the kinds that no framework has, with the reason; the reason may name the layer's fields
+WITHOUT: dict[type[Kind], str] = {Opaque: "the operator {operator} is not known"}
 
 
 class CodeTable(Generic[Rule]):
@@ -63,6 +63,6 @@ def layer_codes(graph: Graph, rule: Callable[[Layer, Layer | None], Code], frame
 
 
 def require_same_kind(layer: Layer, owner: Layer) -> None:
-    """Raise UserError where a layer shares the weights of one of another kind."""
+    """Raise UserError if a layer shares the weights of one of another kind."""
     if layer.kind.name != owner.kind.name:
-        raise UserError(f"its weights are those of '{owner.path}', a layer of another kind")
+        raise UserError(f"it shares the weights of '{owner.path}', a layer of another kind")

@@ -22,7 +22,7 @@ def _convolution(
     dilations = spread(layer.dilation, axes, "dilation")
     dilations = tuple(1 if kernel == 1 else dilation for kernel, dilation in zip(kernels, dilations, strict=True))
     require(
-        max(strides) == 1 or max(dilations) == 1, "Keras has no convolution with both a stride and a dilation", "stride"
+        max(strides) == 1 or max(dilations) == 1, "Keras has no convolution with both stride and dilation", "stride"
     )
     options = {
         "strides": (collapse(strides), 1),
@@ -30,9 +30,9 @@ def _convolution(
         "use_bias": (layer.bias, True),
     }
     if is_fixed(layer.learned):
-        require(not layer.bias, "Keras' layer learns all it has or nothing: not only a bias", "bias")
+        require(not layer.bias, "Keras has no convolution with frozen weights and a trainable bias", "bias")
         options["trainable"] = (False, True)
-    require(layer.learned in (0, "all"), "Keras has no layer that works its weights out from others", "learned")
+    require(layer.learned in (0, "all"), "Keras has no layer whose weights are computed from other values", "learned")
     return Code(f"layers.{module}", {**needs, "kernel_size": collapse(kernels)}, {**options, **more})
 
 
@@ -58,7 +58,7 @@ def conv(layer: Conv, inputs: Shapes, output: Shape, channels_last: bool) -> Cod
 def transposed_conv(layer: TransposedConv, inputs: Shapes, output: Shape, channels_last: bool) -> Code:
     (channels, *spatial), axes = inputs[0], len(output) - 1
     groups, filters = layer.count_of(channels)
-    require(groups == 1, "Keras has no transposed convolution in groups", "groups")
+    require(groups == 1, "Keras has no grouped transposed convolution", "groups")
     code = _convolution(layer, f"Conv{axes}DTranspose", {"filters": filters}, axes)
     strides = spread(layer.stride, axes, "stride")
     multiplied = tuple(size * stride for size, stride in zip(spatial, strides, strict=True))

@@ -64,7 +64,7 @@ def merge(layer: str, count: int, options: str = "") -> Code:
 
 SCALE = '''
 class Scale(layers.Layer):
-    """A learned factor for each entry of an axis, and with `bias` a learned offset."""
+    """A trainable factor for each entry of an axis; with `bias`, an offset too."""
 
     def __init__(self, axis=-1, bias=False, **options):
         super().__init__(**options)
@@ -82,7 +82,7 @@ class Scale(layers.Layer):
 
 PARAMETER = '''
 class Parameter(layers.Layer):
-    """Learned values, the same for each sample of what it is called with."""
+    """Trainable values, the same for each sample of its input."""
 
     def __init__(self, shape, **options):
         super().__init__(**options)
@@ -100,7 +100,7 @@ class Parameter(layers.Layer):
 
 CONSTANT = '''
 class Constant(layers.Layer):
-    """Values that were never learned, the same for each sample of what it is called with."""
+    """Values that are not trainable, the same for each sample of its input."""
 
     def __init__(self, shape, **options):
         super().__init__(**options)

@@ -15,7 +15,7 @@ def _linear_order(layer: Linear, inputs: Shapes) -> str:
 
 @keras_code(Linear, order=_linear_order)
 def linear(layer: Linear, inputs: Shapes, output: Shape, channels_last: bool) -> Code:
-    require(layer.learned == "all", "Keras has no layer that works its weights out from others", "learned")
+    require(layer.learned == "all", "Keras has no layer whose weights are computed from other values", "learned")
     axis = layer.feature_axis(inputs[0])
     call = PLAIN
     if 0 < axis < len(output) - 1:

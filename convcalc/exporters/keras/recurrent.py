@@ -19,4 +19,4 @@ def recurrent(layer: Lstm | Gru | Rnn, inputs: Shapes, output: Shape, channels_l
         code = Code("keras.Sequential", {"layers": Name(f"[{', '.join([constructor(code)] * layer.layers)}]")})
     missing = layer.layers * layer.directions * layer.gates * layer.features
     has_one = layer.bias and layer.keras != "GRU"
-    return code._replace(note=f"Keras has one bias a gate: {missing:,} params fewer" if has_one else "")
+    return code._replace(note=f"Keras has one bias for each gate: {missing:,} params fewer" if has_one else "")

@@ -14,11 +14,13 @@ from convcalc.kinds.sizes import spread
 def upsample(layer: Upsample, inputs: Shapes, output: Shape, channels_last: bool) -> Code:
     axes = len(output) - 1
     fill = {"interpolation": (layer.mode, "nearest" if layer.size is None else "bilinear")}
-    require(axes == 2 or layer.mode == "nearest", f"Keras has {layer.mode} only for grids of two axes", "mode")
+    require(
+        axes == 2 or layer.mode == "nearest", f"Keras has {layer.mode} interpolation only for two spatial axes", "mode"
+    )
     if layer.size is None:
         size = collapse(spread(layer.scale, axes, "scale"))
         return Code(f"layers.UpSampling{axes}D", {"size": size}, fill if axes == 2 else {})
-    require(axes == 2, "Keras enlarges to a size only grids of two axes", "size", "give a whole scale")
+    require(axes == 2, "Keras resizes only two spatial axes to a size", "size", "use a whole scale")
     return Code("layers.Resizing", {"height": output[1], "width": output[2]}, fill)
 
 

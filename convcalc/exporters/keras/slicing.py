@@ -16,7 +16,7 @@ from convcalc.kinds.window import pairs
 @keras_code(Pad, order=CHANNELS_LAST)
 def pad(layer: Pad, inputs: Shapes, output: Shape, channels_last: bool) -> Code:
     padding = pairs(layer.amount, len(output) - 1, "amount")
-    require(layer.mode in ("zeros", "reflect"), f"Keras has no border that is '{layer.mode}'", "mode")
+    require(layer.mode in ("zeros", "reflect"), f"Keras has no '{layer.mode}' padding", "mode")
     return expression(zero_padding(padding) if layer.mode == "zeros" else pad_call(padding, 'mode="reflect"'))
 
 

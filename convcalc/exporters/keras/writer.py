@@ -55,7 +55,7 @@ class KerasWriter(Writer):
         helpers = sorted({code.helper for code in self.codes.values() if code.helper})
         body = [helper.strip("\n") for helper in helpers] + self.units
         channels_last = any(self.channels_last[ref] for ref in self.root.takes)
-        head = header(counted, " In Keras the channels are last." if channels_last else "")
+        head = header(counted, " The layout is channels last." if channels_last else "")
         imports = ["import keras", f"from keras import layers{', ops' if 'ops.' in ''.join(body) else ''}"]
         text = "\n\n\n".join(["\n".join([head, *imports]), *body]) + "\n"
         return require_own_code(text, VOCABULARY)

@@ -38,7 +38,7 @@ def _convolution(
     code = Code(f"nn.Conv{'Transpose' if is_transposed else ''}{axes}d", needs, options, f"{{module}}({value})")
     if not is_fixed(layer.learned):
         return weight_norm(code, layer.learned, prod(layer.weights(shape).values()), filters)
-    require(not layer.bias, "weights that are fixed beside a bias that is learned are no layer of PyTorch's", "bias")
+    require(not layer.bias, "PyTorch has no convolution with frozen weights and a trainable bias", "bias")
     del options["kernel_size"], options["bias"]
     function = "F.conv_transpose" if is_transposed else "F.conv"
     arguments = "".join(f", {key}={literal(value)}" for key, (value, usual) in options.items() if value != usual)

@@ -20,7 +20,7 @@ def weight_norm(code: Code, learned: int | str, weights: int, filters: int) -> C
     if learned == "all":
         return code
     if learned != weights + filters:
-        raise UserError("the spec does not say how its weights are worked out from what is learned", "learned")
+        raise UserError("the spec does not say how its weights are computed from the trainable values", "learned")
     return Code("nn.utils.parametrizations.weight_norm", {"module": Name(constructor(code))}, {}, code.call)
 
 
@@ -59,7 +59,7 @@ def spatial_module(module: str, needs: Mapping[str, Any], options: Mapping[str, 
 
 SCALE = '''
 class Scale(nn.Module):
-    """A learned factor for each channel, and with `bias` a learned offset."""
+    """A trainable factor for each channel; with `bias`, an offset too."""
 
     def __init__(self, shape, bias=False):
         super().__init__()
@@ -88,7 +88,7 @@ class DropPath(nn.Module):
 
 ATTENTION = '''
 class Attention(nn.Module):
-    """Attention whose heads together are not as wide as its input."""
+    """Attention whose heads have another total width than its input."""
 
     def __init__(self, embed_dim, num_heads, head_dim, bias=True, kdim=None, vdim=None):
         super().__init__()

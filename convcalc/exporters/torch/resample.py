@@ -17,7 +17,7 @@ def upsample(layer: Upsample, inputs: Shapes, output: Shape) -> Code:
         "bilinear": ("linear", "bilinear", "trilinear")[axes - 1],
         "bicubic": "bicubic",
     }
-    require(layer.mode != "bicubic" or axes == 2, "PyTorch has bicubic only for grids of two axes", "mode")
+    require(layer.mode != "bicubic" or axes == 2, "PyTorch has bicubic interpolation only for two spatial axes", "mode")
     options = {"mode": (modes[layer.mode], "nearest")}
     if layer.size is None:
         return Code(

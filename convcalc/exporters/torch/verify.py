@@ -18,7 +18,7 @@ from convcalc.exporters.torch.vocabulary import VOCABULARY
 from convcalc.exporters.torch.writer import TorchWriter, call, maker_and_arguments, torch_codes
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Shape
-from convcalc.optional import need, quiet, said
+from convcalc.optional import first_line_of, need, quiet
 
 
 class Seen(NamedTuple):
@@ -80,7 +80,7 @@ class _Builder:
         except SpecError:
             raise
         except Exception as error:
-            return Seen(error=said(error))
+            return Seen(error=first_line_of(error))
         return Seen(_shapes(outputs), self._params(module), macs())
 
     def _module(self, layer: Layer, code: Code, scope: dict[str, Any]) -> Any:
@@ -112,7 +112,7 @@ class _Builder:
         except SpecError:
             raise
         except Exception as error:
-            return Seen(error=said(error))
+            return Seen(error=first_line_of(error))
         return Seen(_shapes(outputs), sum(tensor.numel() for tensor in module.parameters()), macs())
 
     def _params(self, module: Any) -> int:

@@ -80,7 +80,9 @@ class _Writer:
             self.lines.append(f"source: {scalar(graph.provenance.source)}")
         notes = [graph.provenance.note] if graph.provenance.note else []
         if self.counted.uncounted:
-            notes.append(f"totals are lower bounds: {len(self.counted.uncounted)} layers have no rule and are opaque")
+            number = len(self.counted.uncounted)
+            what = "1 layer has no rule and is" if number == 1 else f"{number} layers have no rule and are"
+            notes.append(f"totals are lower bounds: {what} opaque")
         if notes:
             self.lines.append(f"notes: {scalar('; '.join(notes))}")
         inputs = graph.inputs

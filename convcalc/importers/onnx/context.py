@@ -77,7 +77,7 @@ class Context(ABC):
         if value.batch is None or value.sizes[value.batch] != self.batch:
             return axis
         if axis == value.batch:
-            raise Unsupported("work across the batch axis")
+            raise Unsupported("an operation across the batch")
         return axis - (axis > value.batch)
 
     def layer(

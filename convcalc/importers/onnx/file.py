@@ -102,7 +102,7 @@ class _Reader:
                     found = self._function(value)
                     model.functions[(found.domain, found.name, found.overload)] = found
             if graph is None:
-                raise Malformed("there is no graph in it", 0)
+                raise Malformed("it contains no graph", 0)
             self._graph(model, graph)
         except Malformed as error:
             self._refuse(head, str(error))
@@ -116,8 +116,10 @@ class _Reader:
             what = "text"
         if what:
             hint = "a spec ends in .yaml" if what == "text" else ""
-            raise SpecError(f"{quoted(self.name)} is no ONNX model but {what}", hint)
-        raise SpecError(f"{quoted(self.name)} is no ONNX model, or cut off: {reason}", "export or download it again")
+            raise SpecError(f"{quoted(self.name)} is not an ONNX model but {what}", hint)
+        raise SpecError(
+            f"{quoted(self.name)} is not an ONNX model, or truncated: {reason}", "export or download it again"
+        )
 
     def _opset(self, model: Model, span: Span) -> None:
         domain, version = "", 0

@@ -16,9 +16,10 @@ def notes(model: Model) -> list[str]:
     tables = Origins(model).computed_tables(model.nodes)
     if tables:
         size = sum(prod(model.tensors[name].shape) for name in tables)
+        number = f"{len(tables)} table{'s'[: len(tables) != 1]}"
         sentences.append(
-            f"{size:,} learned values are as the exporter stored them in tables it worked out ({len(tables)} of them), "
-            "such as those of relative positions"
+            f"{size:,} params are values that the exporter computed and stored ({number}, such as relative positions); "
+            "the model's own parameters may be fewer"
         )
     return sentences
 

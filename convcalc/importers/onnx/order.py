@@ -41,7 +41,7 @@ def ordered(model: Model) -> list[Node]:
         stuck = next(nodes[at] for at in needed if waiting[at])
         name = stuck.name or (stuck.outputs or ["?"])[0]
         raise SpecError(
-            f"{quoted(model.name)}: the graph goes round in a circle at node {quoted(name)} ({quoted(stuck.operator)})"
+            f"{quoted(model.name)}: the graph has a cycle at node {quoted(name)} ({quoted(stuck.operator)})"
         )
     return result
 

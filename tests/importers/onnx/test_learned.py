@@ -77,7 +77,5 @@ def test_tables_that_the_exporter_worked_out_are_told(tmp_path):
     nodes = [node("Add", ["x", "index"], "a"), node("MatMul", ["a", "turned"])]
     weights = {"index": (3, 8, 8), "turned": (8, 5)}
     network = graph(save(tmp_path / "m.onnx", nodes, weights, ("table", "w"), ("places",), made))
-    assert network.provenance.note.startswith(
-        "192 learned values are as the exporter stored them in tables it worked out"
-    )
+    assert network.provenance.note.startswith("192 params are values that the exporter computed and stored")
     assert count(network).figure("params") == 192 + 40

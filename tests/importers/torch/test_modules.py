@@ -275,7 +275,7 @@ def test_commands_take_what_python_code_names(code, capsys, spec, size, params):
 @pytest.mark.parametrize(
     ("spec", "words", "said"),
     [
-        ("my_nets:Net", [], "does not say what it is called with"),
+        ("my_nets:Net", [], "needs the shape of its input"),
         ("my_nets:Nett", ["--input", "3x8x8"], "'my_nets' has no 'Nett'"),
         ("my_nets:number", ["--input", "3x8x8"], "is of type int, not a module"),
         ("my_nets:makes_nothing", ["--input", "3x8x8"], "gives a int, not a torch.nn.Module"),

@@ -37,7 +37,7 @@ def affine_grid(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     count, grid = size[:1], checked(size)[2:]
     axes, batch = len(grid), value.batch
     if axes not in (2, 3) or value.rank != 3 or batch not in (None, 0):
-        raise Unsupported(f"grid of {axes} axes")
+        raise Unsupported(f"input with {axes} spatial axes")
     positions = Value(checked((prod(grid), 1, axes + 1)))
     parts = [ctx.view(node, positions, positions.sizes), ctx.view(node, value, (1, axes, axes + 1))]
     made = ctx.layer(node, "multiply", parts, (*count, prod(grid), axes, axes + 1), batch)
@@ -61,7 +61,7 @@ def regions(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     channels = given(inputs, 0).sizes_of_rank(4)[1]
     count = given(inputs, 1).sizes_of_rank(1, MOST_AXES)[0]
     size = node.ints("pooled_shape") or [node.int("output_height", 1), node.int("output_width", 1)]
-    raise Unsupported("work that has no figure", checked((count, channels, *size)))
+    raise Unsupported("its work cannot be counted", checked((count, channels, *size)))
 
 
 @rule("MaxUnpool")

@@ -77,7 +77,7 @@ def test_a_cycle(tmp_path):
 
 
 def test_a_node_that_reads_itself(tmp_path):
-    assert "the graph has a cycle at node 'y'" in refused(tmp_path / "m.onnx", model([relu("y", "y")]).SerializeToString())
+    assert "has a cycle at node 'y'" in refused(tmp_path / "m.onnx", model([relu("y", "y")]).SerializeToString())
 
 
 def test_too_many_nodes(tmp_path):

@@ -1,4 +1,4 @@
-"""A 1x1 convolution behind the pooling of a branch."""
+"""A 1x1 convolution after the pooling of a branch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PARTS = (2, 4, 8)  # of the channels that the pooling keeps
 class Project(Rewrite):
     """A pooling branch hands all its channels on to the join; a 1x1 convolution hands on fewer.
 
-    Saves in the layers behind the join, which see fewer channels; costs the 1x1 itself.
+    Saves in the layers after the join, which read fewer channels; costs the 1x1 itself.
     """
 
     source = "Szegedy et al., Going Deeper with Convolutions, arXiv:1409.4842, figure 2"
@@ -27,4 +27,4 @@ class Project(Rewrite):
             if min(channels) // part:
                 projection = entry("conv", name=f"{site.name}_project", filters=width, kernel=1)
                 shown = f"1/{part} of the channels" if len(channels) > 1 else f"{width} channels"
-                yield site.proposal(f"1x1 to {shown} behind the pooling", site.raw(), projection, *site.habit, own=0)
+                yield site.proposal(f"1x1 to {shown} after the pooling", site.raw(), projection, *site.habit, own=0)

@@ -81,11 +81,11 @@ def test_suggestions_reach_into_included_blocks(tmp_path):
         assert one.weights == count(build(document, Overrides())).figure("weights") - before.figure("weights") < 0
 
 
-def test_the_projection_behind_the_pooling_of_a_naive_module(tmp_path):
+def test_the_projection_after_the_pooling_of_a_naive_module(tmp_path):
     net = "input: 192x28x28\ninclude: inception\nlayers:\n" + "  - inception_naive: {c1: 64, c3: 128, c5: 32}\n" * 2
     document = files(tmp_path, net=net + "  - global_avg_pool\n  - flatten\n  - linear: 10\n")
     found = {one.what: one for one in suggest(document, Overrides(), Files())}
-    one = found["1x1 to 1/4 of the channels behind the pooling"]
+    one = found["1x1 to 1/4 of the channels after the pooling"]
     first = 64 + 128 + 32 + 192 // 4  # what the second module sees, in place of 416
     second = 64 + 128 + 32 + first // 4
     added = 192 * 48 + first * (first // 4)

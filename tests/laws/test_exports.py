@@ -25,7 +25,8 @@ WRITERS = pytest.mark.parametrize("writer", [TorchWriter, KerasWriter])
 @TABLES
 def test_every_kind_has_a_rule_or_a_reason(table):
     missing = [kind.name for kind in KINDS.values() if kind not in table.rules and kind not in table.without]
-    assert not missing, f"add a function for {missing} to exporters/{table.framework.lower()}, or a reason to WITHOUT"
+    folder = {"PyTorch": "torch", "Keras": "keras"}[table.framework]
+    assert not missing, f"write a function for {missing} in exporters/{folder}/FAMILY.py, or a reason in its table.py"
     assert not set(table.rules) & set(table.without)
     assert set(table.rules) | set(table.without) <= set(KINDS.values())
     assert all(table.without.values())

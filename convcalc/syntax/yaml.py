@@ -70,7 +70,7 @@ def extents(text: str) -> dict[tuple[int, int], tuple[int, int]]:
     unclosed: list[tuple[tuple[int, int], bool]] = []
     last = (1, 1)
     event: Any
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in _events(text):
         start = (event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             unclosed.append((start, bool(event.flow_style)))
@@ -86,6 +86,15 @@ def extents(text: str) -> dict[tuple[int, int], tuple[int, int]]:
         if last != start:  # nothing was written: the value is empty
             ends[start] = max(last, ends.get(start, last))
     return ends
+
+
+def _events(text: str) -> Any:
+    """The events of a text, the same ones with libyaml and without."""
+    if _LOADER is yaml.SafeLoader:
+        from convcalc.syntax.yaml_loader import PureLoader
+
+        return yaml.parse(text, Loader=PureLoader)
+    return yaml.parse(text, Loader=_LOADER)
 
 
 class _Frame:
@@ -114,7 +123,7 @@ class _Reader:
 
     def read(self) -> tuple[Node, list[Problem]]:
         try:
-            for event in yaml.parse(self.source.text, Loader=_LOADER):
+            for event in _events(self.source.text):
                 self._handle(event)
         except yaml.MarkedYAMLError as error:
             raise SpecError([*self.problems, syntax_problem(error, self.source)]) from None

@@ -9,7 +9,7 @@ from convcalc.errors import Place, Problem, Source, SpecError, quoted
 MOST_BYTES = 32 * 2**20
 _CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 _FORBIDDEN = f"[{_CONTROLS}\x80-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]"
-_TAB = re.compile(r"^(?:[^#\n]|(?<=\S)#)*\t", re.MULTILINE)  # a comment begins after a blank
+_TAB = re.compile(r"(?:^|\r)(?:[^#\r\n]|(?<=\S)#)*\t", re.MULTILINE)  # a comment begins after a blank
 
 
 def decode(data: bytes, name: str) -> str:

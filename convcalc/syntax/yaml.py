@@ -32,6 +32,8 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+_DIRECTIVE = re.compile(r"%(?:YAML +[0-9]+\.[0-9]+|TAG +\S+ +\S+) *(?: #.*)?\r?")
+_TEXT_BEGIN = re.compile(r"(?:[&!]\S*\s+(?:#.*\s+)*)*[|>][-+0-9]*(?:\s|\Z)")
 _IN_TEXT = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 
 
@@ -148,8 +150,17 @@ class _Reader:
             self._alias(event)
         elif kind is yaml.DocumentStartEvent:
             self.documents += 1
+            self._check_directives(event)
             if self.documents == 2:
                 self._stop(self._node(None, event), "a second document starts here", "one file is one network")
+
+    def _check_directives(self, event: Any) -> None:
+        """Refuse directives that only one of the two parsers reads."""
+        for number in range(event.start_mark.line + 1, event.end_mark.line + 1):
+            line = self.source.line(number)
+            if line.startswith("%") and not _DIRECTIVE.fullmatch(line):
+                place = Place(self.source, number, 1, len(line) + 1)
+                raise SpecError([*self.problems, Problem(f"{quoted(line)} is no directive", place, hint="remove it")])
 
     def _node(self, value: Any, event: Any, is_quoted: bool = False) -> Node:
         mark, end = event.start_mark, event.end_mark
@@ -232,6 +243,8 @@ class _Reader:
         text: str = event.value
         is_plain = not event.style and event.implicit[0]
         node = self._node(text, event, is_quoted=bool(event.style))
+        if not text or event.style in ("|", ">"):
+            self._refuse_what_parsers_read_differently(node, event)
         if event.tag is not None:
             self._refuse_tag(node, event.tag)
         if not is_plain:
@@ -244,6 +257,14 @@ class _Reader:
         elif text in _WORDS:
             node.value = _WORDS[text]
         return node
+
+    def _refuse_what_parsers_read_differently(self, node: Node, event: Any) -> None:
+        """Refuse a key of no text, which libyaml loses its way after, and a comment right after | or >."""
+        frame = self.stack[-1] if self.stack else None
+        if not event.value and not event.style and frame and isinstance(frame.node.value, dict) and frame.key is None:
+            self._stop(node, "a key is missing", "quote a '?' or ':' that is part of a text")
+        if event.style in ("|", ">") and not _TEXT_BEGIN.match(self.source.text, event.start_mark.index):
+            self._stop(node, "a text begins with | or >, and nothing right after", "put a space before the '#'")
 
     def _number(self, node: Node, text: str) -> None:
         if _INTEGER.match(text):

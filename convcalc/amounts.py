@@ -11,7 +11,7 @@ from convcalc.errors import UserError, quoted
 NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*)"
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _AMOUNT = re.compile(rf"({NUMBER}(?:\.[0-9]+)?) ?([kMGTP]?)")
-_INSIDE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)([kMGTP])(?!\w)")
+_INSIDE = re.compile(r"(?<![\w.])([0-9]+(?:\.[0-9]+)?)([kMGTP])(?!\w)")
 
 
 def amount(text: str) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from convcalc.commands._options import grouped
+from convcalc.commands._options import WholeNumber, grouped
 
 if TYPE_CHECKING:
     from convcalc.formats._chart import Chart
@@ -80,12 +80,19 @@ sample_options = grouped(
     lambda sample, sampling, seed: Sample(sample, sampling, seed),
     {
         "sample": click.option(
-            "--sample", type=click.IntRange(1, 10**7), metavar="N", help="N points of the grid in place of all."
+            "--sample", type=WholeNumber(1, 10**7), metavar="N", help="N points of the grid in place of all."
         ),
         "sampling": click.option(
             "--sampling", type=click.Choice(["latin", "random"]), default="latin", help="How --sample chooses."
         ),
-        "seed": click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another sample."),
+        "seed": click.option(
+            "--seed",
+            type=WholeNumber(),
+            metavar="N",
+            default=0,
+            show_default=True,
+            help="Another seed, another sample.",
+        ),
     },
 )
 cluster_options = grouped(
@@ -93,7 +100,7 @@ cluster_options = grouped(
     Cluster,
     {
         "workers": click.option(
-            "--workers", type=click.IntRange(1, 1024), metavar="N", help="Share the work among N local processes."
+            "--workers", type=WholeNumber(1, 1024), metavar="N", help="Share the work among N local processes."
         ),
         "scheduler": click.option(
             "--scheduler", default="", metavar="ADDRESS", help="Share it among a running Dask cluster's workers."

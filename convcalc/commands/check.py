@@ -10,6 +10,7 @@ import click
 from convcalc.commands._options import (
     SPEC,
     Output,
+    WholeNumber,
     emit_all,
     grouped,
     output_options,
@@ -113,7 +114,7 @@ tolerance_options = grouped(
     Tolerance,
     {
         "max_warnings": click.option(
-            "--max-warnings", type=click.IntRange(0), metavar="N", help="More broken limits of level warn: exit 1."
+            "--max-warnings", type=WholeNumber(0), metavar="N", help="More broken limits of level warn: exit 1."
         ),
         "exit_zero": click.option("--exit-zero", is_flag=True, help="Exit 0 where a limit is broken."),
     },

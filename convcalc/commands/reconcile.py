@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("reconcile")
 @click.argument("spec", type=SPEC)
 @click.option("--claim", "claims", multiple=True, required=True, metavar="N", help="4.14G, 25.6M params, params=25.6M.")
-@click.option("--most", type=click.IntRange(1, 10_000), default=12, show_default=True, help="Explanations to show.")
+@click.option("--most", type=WholeNumber(1, 10_000), default=12, show_default=True, help="Explanations to show.")
 @spec_options
 @output_options
 def command(spec: str, claims: tuple[str, ...], most: int, overrides: Overrides, output: Output) -> None:

@@ -43,7 +43,7 @@ SIZES = (
     640,
 )
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_CLAIM = re.compile(r"(?:(macs|flops|params) *= *)?(\d[\d_,]*(?:\.\d+)?) ?([kKMGTPB]?) *([A-Za-z-]*)")
+_CLAIM = re.compile(r"(?:(macs|flops|params) *= *)?([0-9][0-9_,]*(?:\.[0-9]+)?) ?([kKMGTPB]?) *([A-Za-z-]*)")
 _WORDS = ("", "mac", "macs", "flop", "flops", "mult-adds", "madd", "madds")
 
 

@@ -285,7 +285,7 @@ class Sizes(Field[T]):
         return f"a whole number of at least {self.at_least}, or a list of up to {self.most}{pairs}{words}"
 
     def advice(self, value: Any) -> str:
-        if isinstance(value, str) and "x" in value and value.replace("x", "").isdigit():
+        if isinstance(value, str) and value.isascii() and "x" in value and value.replace("x", "").isdigit():
             return f"write it as a list: [{value.replace('x', ', ')}]"
         return _number_advice(value, self.words)
 
@@ -323,7 +323,7 @@ class ShapeField(Field[tuple[int, ...]]):
         sizes = [value] if is_whole(value) else value
         if isinstance(sizes, str):
             parts = sizes.split("x")
-            fits = all(part.isdecimal() and len(part) < 20 for part in parts)
+            fits = sizes.isascii() and all(part.isdecimal() and len(part) < 20 for part in parts)
             sizes = [int(part) for part in parts] if fits else None
         if not isinstance(sizes, (list, tuple)) or not 1 <= len(sizes) <= 8:
             return None

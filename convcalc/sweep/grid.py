@@ -17,7 +17,7 @@ from convcalc.syntax.yaml import read
 
 MOST_POINTS = 10**9
 MOST_VALUES = 10**6
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 _RANGE = re.compile(rf"({_NUMBER}):({_NUMBER})(?::({_NUMBER}|log2))?\Z")
 
 
@@ -117,7 +117,7 @@ def _part(name: str, text: str) -> Sequence[Any]:
     if not match:
         if not text:
             raise SpecError(f"--set {name}: an empty value", "for example 4,8,16 or 4:64:4 or 4:64:log2")
-        if re.fullmatch(r"[^\[\]\"']*\d:.*", text):
+        if re.fullmatch(r"[^\[\]\"']*[0-9]:.*", text):
             hint = "a range is FROM:TO:STEP or FROM:TO:log2"
             raise SpecError(f"--set {name}: {quoted(text)} is not a range", hint)
         return [read(text, f"--set {name}").plain()]

@@ -23,7 +23,7 @@ MOST_LONG = 200
 MOST_DEEP = 32
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d*)?|\.\d+)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<sign>//|==|!=|<=|>=|[-+*%(),<>]))"
+    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<sign>//|==|!=|<=|>=|[-+*%(),<>]))"
 )
 _LEVELS: tuple[tuple[str, ...], ...] = (("or",), ("and",), tuple(COMPARISONS), ("+", "-"), ("*", "//", "%"))
 _COMPARISON_LEVEL = 2

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # importing `signal` itself takes long enough for a Ctrl-C
 import os
-import signal
 
 INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line."""
-    is_asked = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not so in the background of a shell
+    is_asked = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler  # a shell's background job ignores it
     if is_asked:
-        signal.signal(signal.SIGINT, _end)
+        _signal.signal(_signal.SIGINT, _end)
     from convcalc.cli import main as run
 
     try:
         if is_asked:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         run()
     except KeyboardInterrupt:  # before the command line was ready for one, or after its end
         _end()
+    finally:
+        if is_asked:
+            _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # only the interpreter's own end is left
 
 
 def _end(*_: object) -> None:

@@ -110,11 +110,21 @@ def parse_limit(figure: str, text: str) -> int:
     try:
         return amount(text)
     except UserError as error:
-        last = text.strip()[-1:]
-        units = {"m": "M", "g": "G", "t": "T", "K": "k", "B": "G"}
-        if last in units and text.strip()[:-1].strip():
-            error.hint = f"did you mean '{text.strip()[:-1]}{units[last]}'?"
+        error.hint = _unit_hint(figure, text.strip()) or error.hint
         raise
+
+
+def _unit_hint(figure: str, text: str) -> str:
+    """What to write in place of a number with a wrong unit; "" where that is not known."""
+    units = {"m": "M", "g": "G", "t": "T", "K": "k", "B": "G"}
+    if text[-1:] in units and re.fullmatch(rf"{NUMBER}(?:\.[0-9]+)?", text[:-1].strip()):
+        return f"did you mean '{text[:-1]}{units[text[-1]]}'?"
+    match = _BYTES.fullmatch(text)
+    if match is None or match[2].lower() not in {unit.lower() for unit in BYTES}:
+        return ""
+    in_bytes = {"params": "weight_bytes", "weights": "weight_bytes", "activation": "activation_bytes"}.get(figure)
+    hint = f"{figure} are counted, not measured in bytes: units are k, M, G, T and P"
+    return f"{hint}; {in_bytes} limits bytes" if in_bytes else hint
 
 
 def limit_pattern(figure: str) -> str:

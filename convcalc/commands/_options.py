@@ -74,6 +74,15 @@ class SpecArgument(click.ParamType):  # type: ignore[type-arg]
         return [*known, CompletionItem(incomplete, type="file")]
 
 
+class WholeNumber(click.IntRange):
+    """A whole number in the digits that specs have: Python itself reads those of every script."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and not value.isascii():
+            self.fail(f"{value!r} is not a whole number in the digits 0 to 9", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class OutputFile(click.Path):
     """A file to write; pathlib is imported only when one is named."""
 
@@ -126,7 +135,7 @@ spec_options = grouped(
         ),
         "batch": click.option(
             "--batch",
-            type=click.IntRange(1, 10**9),
+            type=WholeNumber(1, 10**9),
             default=1,
             metavar="N",
             help="The batch size; multiplies work, not params.",

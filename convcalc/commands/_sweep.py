@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from convcalc.commands._options import grouped
+from convcalc.commands._options import WholeNumber, grouped
 
 if TYPE_CHECKING:
     from convcalc.formats._chart import Chart
@@ -82,16 +82,16 @@ sample_options = grouped(
     "sample",
     lambda sample, sampling, seed: Sample(sample, sampling, seed),
     {
-        "sample": click.option(
-            "--sample", type=click.IntRange(1, 10**7), metavar="N", help="Count only N combinations."
-        ),
+        "sample": click.option("--sample", type=WholeNumber(1, 10**7), metavar="N", help="Count only N combinations."),
         "sampling": click.option(
             "--sampling",
             type=click.Choice(["latin", "random"]),
             default="latin",
             help="How --sample chooses combinations.",
         ),
-        "seed": click.option("--seed", type=int, default=0, show_default=True, help="The seed of --sample."),
+        "seed": click.option(
+            "--seed", type=WholeNumber(), metavar="N", default=0, show_default=True, help="The seed of --sample."
+        ),
     },
 )
 cluster_options = grouped(
@@ -99,7 +99,7 @@ cluster_options = grouped(
     Cluster,
     {
         "workers": click.option(
-            "--workers", type=click.IntRange(1, 1024), metavar="N", help="Share the work between N local processes."
+            "--workers", type=WholeNumber(1, 1024), metavar="N", help="Share the work between N local processes."
         ),
         "scheduler": click.option(
             "--scheduler",

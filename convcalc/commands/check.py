@@ -10,6 +10,7 @@ import click
 from convcalc.commands._options import (
     SPEC,
     Output,
+    WholeNumber,
     emit_all,
     grouped,
     output_options,
@@ -116,7 +117,7 @@ tolerance_options = grouped(
     Tolerance,
     {
         "max_warnings": click.option(
-            "--max-warnings", type=click.IntRange(0), metavar="N", help="Exit 1 if there are more warnings than this."
+            "--max-warnings", type=WholeNumber(0), metavar="N", help="Exit 1 if there are more warnings than this."
         ),
         "exit_zero": click.option("--exit-zero", is_flag=True, help="Exit 0 even if a limit is exceeded."),
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options, strict_option
 from convcalc.language.overrides import Overrides
 
 
@@ -12,7 +12,7 @@ from convcalc.language.overrides import Overrides
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC SPEC...")
 @spec_options
 @strict_option
-@click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one row each.")
+@click.option("--depth", type=WholeNumber(1, 100), help="Fold blocks below this many levels into one row each.")
 @click.option("--totals", is_flag=True, help="Only the totals.")
 @output_options
 def command(specs: tuple[str, ...], depth: int | None, totals: bool, overrides: Overrides, output: Output) -> None:

@@ -9,6 +9,7 @@ import click
 from convcalc.commands._options import (
     SPEC,
     Output,
+    WholeNumber,
     emit_all,
     output_options,
     outputs_of,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="OLD NEW")
 @click.option("--base", default="", metavar="REV", help="Compare one SPEC with itself at this git revision.")
 @click.option("--exit-code", is_flag=True, help="Exit 1 if anything is different.")
-@click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N changes that cost or save the most MACs.")
+@click.option("--top", type=WholeNumber(1), metavar="N", help="Only the N changes that cost or save the most MACs.")
 @report_option
 @click.option("--totals", is_flag=True, help="Only the totals.")
 @spec_options

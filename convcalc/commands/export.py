@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from convcalc.commands._options import SPEC, spec_options, strict_option, write_text
+from convcalc.commands._options import SPEC, WholeNumber, spec_options, strict_option, write_text
 from convcalc.discovery import modules
 from convcalc.language.overrides import Overrides
 
@@ -19,7 +19,7 @@ def _formats() -> list[str]:
 @click.command("export")
 @click.argument("spec", type=SPEC)
 @click.option("--to", "language", type=click.Choice(_formats()), required=True, help="The language.")
-@click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one box each.")
+@click.option("--depth", type=WholeNumber(1, 100), help="Fold blocks below this many levels into one box each.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout."
 )

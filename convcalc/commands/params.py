@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options, strict_option
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
 @spec_options
 @strict_option
-@click.option("--depth", type=click.IntRange(1, 100), help="Fold blocks below this many levels into one row each.")
+@click.option("--depth", type=WholeNumber(1, 100), help="Fold blocks below this many levels into one row each.")
 @click.option(
     "--by", type=click.Choice(["layer", "kind"]), default="layer", help="A row for each layer, or for each kind."
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     help="The claimed figure: 4.14G, '25.6M params' or params=25.6M.",
 )
 @click.option(
-    "--most", type=click.IntRange(1, 10_000), default=12, show_default=True, help="The most explanations to show."
+    "--most", type=WholeNumber(1, 10_000), default=12, show_default=True, help="The most explanations to show."
 )
 @spec_options
 @output_options

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import click
 
-from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, write_text
+from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options, write_text
 from convcalc.language.overrides import Overrides
 
 
 @click.command("suggest")
 @click.argument("spec", type=SPEC)
 @click.option(
-    "--top", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="The most suggestions to show."
+    "--top", type=WholeNumber(1), default=20, show_default=True, metavar="N", help="The most suggestions to show."
 )
-@click.option(
-    "--apply", "chosen", type=click.IntRange(1), metavar="N", help="Write the spec with suggestion N applied."
-)
+@click.option("--apply", "chosen", type=WholeNumber(1), metavar="N", help="Write the spec with suggestion N applied.")
 @spec_options
 @output_options
 def command(spec: str, top: int, chosen: int | None, overrides: Overrides, output: Output) -> None:

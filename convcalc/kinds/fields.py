@@ -286,7 +286,7 @@ class Sizes(Field[T]):
         return f"a whole number of at least {self.at_least}, or a list of up to {self.most}{pairs}{words}"
 
     def advice(self, value: Any) -> str:
-        if isinstance(value, str) and "x" in value and value.replace("x", "").isdigit():
+        if isinstance(value, str) and value.isascii() and "x" in value and value.replace("x", "").isdigit():
             return f"write it as a list: [{value.replace('x', ', ')}]"
         return _number_advice(value, self.words)
 

@@ -123,7 +123,7 @@ def _part(name: str, text: str) -> Sequence[Any]:
     if not match:
         if not text:
             raise SpecError(f"--set {name}: an empty value", "for example 4,8,16 or 4:64:4 or 4:64:log2")
-        if re.fullmatch(r"[^\[\]\"']*\d:.*", text):
+        if re.fullmatch(r"[^\[\]\"']*[0-9]:.*", text):
             hint = "a range is FROM:TO:STEP or FROM:TO:log2"
             raise SpecError(f"--set {name}: {quoted(text)} is not a range", hint)
         return [read(text, f"--set {name}").plain()]

@@ -31,6 +31,8 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+_DIRECTIVE = re.compile(r"%(?:YAML +[0-9]+\.[0-9]+|TAG +\S+ +\S+) *(?: #.*)?\r?")
+_TEXT_BEGIN = re.compile(r"(?:[&!]\S*\s+(?:#.*\s+)*)*[|>][-+0-9]*(?:\s|\Z)")
 _IN_TEXT = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 
 
@@ -69,7 +71,7 @@ def extents(text: str) -> dict[tuple[int, int], tuple[int, int]]:
     unclosed: list[tuple[tuple[int, int], bool]] = []
     last = (1, 1)
     event: Any
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in _events(text):
         start = (event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             unclosed.append((start, bool(event.flow_style)))
@@ -85,6 +87,15 @@ def extents(text: str) -> dict[tuple[int, int], tuple[int, int]]:
         if last != start:  # nothing was written: the value is empty
             ends[start] = max(last, ends.get(start, last))
     return ends
+
+
+def _events(text: str) -> Any:
+    """The events of a text, the same ones with libyaml and without."""
+    if _LOADER is yaml.SafeLoader:
+        from convcalc.syntax.yaml_loader import PureLoader
+
+        return yaml.parse(text, Loader=PureLoader)
+    return yaml.parse(text, Loader=_LOADER)
 
 
 class _Frame:
@@ -113,7 +124,7 @@ class _Reader:
 
     def read(self) -> tuple[Node, list[Problem]]:
         try:
-            for event in yaml.parse(self.source.text, Loader=_LOADER):
+            for event in _events(self.source.text):
                 self._handle(event)
         except yaml.MarkedYAMLError as error:
             raise SpecError([*self.problems, syntax_problem(error, self.source)]) from None
@@ -138,8 +149,17 @@ class _Reader:
             self._alias(event)
         elif kind is yaml.DocumentStartEvent:
             self.documents += 1
+            self._check_directives(event)
             if self.documents == 2:
                 self._stop(self._node(None, event), "a second document starts here", "one file is one network")
+
+    def _check_directives(self, event: Any) -> None:
+        """Refuse directives that only one of the two parsers reads."""
+        for number in range(event.start_mark.line + 1, event.end_mark.line + 1):
+            line = self.source.line(number)
+            if line.startswith("%") and not _DIRECTIVE.fullmatch(line):
+                place = Place(self.source, number, 1, len(line) + 1)
+                raise SpecError([*self.problems, Problem(f"{quoted(line)} is no directive", place, hint="remove it")])
 
     def _node(self, value: Any, event: Any, is_quoted: bool = False) -> Node:
         mark, end = event.start_mark, event.end_mark
@@ -222,6 +242,8 @@ class _Reader:
         text: str = event.value
         is_plain = not event.style and event.implicit[0]
         node = self._node(text, event, is_quoted=bool(event.style))
+        if not text or event.style in ("|", ">"):
+            self._refuse_what_parsers_read_differently(node, event)
         if event.tag is not None:
             self._refuse_tag(node, event.tag)
         if not is_plain:
@@ -234,6 +256,14 @@ class _Reader:
         elif text in _WORDS:
             node.value = _WORDS[text]
         return node
+
+    def _refuse_what_parsers_read_differently(self, node: Node, event: Any) -> None:
+        """Refuse a key of no text, which libyaml loses its way after, and a comment right after | or >."""
+        frame = self.stack[-1] if self.stack else None
+        if not event.value and not event.style and frame and isinstance(frame.node.value, dict) and frame.key is None:
+            self._stop(node, "a key is missing", "quote a '?' or ':' that is part of a text")
+        if event.style in ("|", ">") and not _TEXT_BEGIN.match(self.source.text, event.start_mark.index):
+            self._stop(node, "a text begins with | or >, and nothing right after", "put a space before the '#'")
 
     def _number(self, node: Node, text: str) -> None:
         """`0.5` is an exact decimal, `1e6` and `1.5e6` are whole numbers, `3.0` stays a decimal."""

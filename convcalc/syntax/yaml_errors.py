@@ -31,6 +31,8 @@ def syntax_problem(error: Any, source: Source) -> Problem:
         return Problem(f"{quoted(here)} is not an escape sequence", place, hint="write \\\\ for a backslash")
     if "quoted scalar" in context:
         return Problem("this quote is never closed", opened)
+    if "plain scalar" in context and "unexpected ':'" in complaint:
+        return Problem("a space is missing after this ':'", place)
     if "next token" in context:
         return Problem(f"a value cannot begin with {quoted(here)}", place, hint="quote the text")
     if "alias" in context or "anchor" in context:

@@ -207,3 +207,98 @@ def test_other_formats_leave_stdout_empty_on_an_error(tmp_path):
     code, out, _ = end(start("params", "net.yaml", "-f", "json", "-o", "out.json", cwd=tmp_path))
     assert (code, out) == (2, b"")
     assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["params", "--help"], ["list"], ["completion", "bash"]])
+def test_a_pipe_that_is_closed_is_141_whatever_is_printed(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start(*words, stdout=writer)
+    os.close(writer)
+    code, _, err = end(process)
+    assert (code, err) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("words", [["nosuch"], ["params", "--nosuch"], ["params"], ["params", "nosuch.yaml"], []])
+def test_bad_usage_is_2_where_stderr_takes_nothing(words):
+    with Path("/dev/full").open("wb") as full:
+        process = start(*words, stderr=full)
+        with process.stdout:
+            assert (process.stdout.read(), process.wait(30)) == (b"", 2)
+    assert end(start(program=["sh", "-c", '"$0" -m convcalc "$@" 2>&-', sys.executable, *words]))[0] == 2
+
+
+ENTRY = [sys.executable, "-c", "from convcalc.entry import main; main()"]
+
+
+def test_ctrl_c_before_anything_is_imported():
+    """A module that takes its time stands for the imports: the signal comes while the command line is being loaded."""
+    slow = (
+        "import sys\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, *words):\n"
+        "        if name == 'click':\n"
+        "            print('loading', flush=True)\n"
+        "            import time; time.sleep(20)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from convcalc.entry import main; main()"
+    )
+    process = start(
+        "params",
+        program=[sys.executable, "-c", slow],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout.readline() == b"loading\n"
+    process.send_signal(signal.SIGINT)
+    assert end(process) == (130, b"", "interrupted\n")
+
+
+def test_ctrl_c_at_any_moment_is_130_without_a_traceback(spec):
+    ends = set()
+    for number in range(12):
+        process = start("params", spec, program=ENTRY, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        time.sleep(0.05 + 0.05 * number)
+        process.send_signal(signal.SIGINT)
+        code, _, err = end(process)
+        if "convcalc/" not in err and "Traceback" in err:
+            continue  # Python itself was still starting, before any line of this program
+        assert "Traceback" not in err
+        assert code in (0, 130, -signal.SIGINT)
+        ends.add(code)
+    assert 130 in ends
+
+
+def test_a_background_job_ignores_ctrl_c(spec):
+    process = start("params", spec, program=ENTRY, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    assert end(process)[0] == 0
+
+
+def test_stdin_that_is_closed():
+    code, _, err = end(start(program=["sh", "-c", '"$0" -m convcalc params - <&-', sys.executable]))
+    assert code == 2
+    assert err.startswith("error: standard input is closed\n")
+
+
+@pytest.mark.parametrize("words", [["params", "NET", "--batch", "９"], ["params", "NET", "--depth", "٣"]])
+def test_digits_of_other_scripts_are_refused(words, spec):
+    code, _, err = end(start(*(spec if word == "NET" else word for word in words)))
+    assert code == 2
+    assert "is not a whole number in the digits 0 to 9" in err
+
+
+@pytest.mark.parametrize(
+    ("figure", "text", "hint"),
+    [
+        ("params", "5 MiB", "weight_bytes limits bytes"),
+        ("params", "5MB", "weight_bytes limits bytes"),
+        ("macs", "1GiB", "macs are counted, not measured in bytes"),
+        ("params", "5B", "did you mean '5G'?"),
+    ],
+)
+def test_bytes_for_a_count_are_explained(figure, text, hint, spec):
+    code, _, err = end(start("check", spec, f"--max-{figure}", text))
+    assert code == 2
+    assert hint in err

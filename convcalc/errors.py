@@ -69,8 +69,8 @@ class Problem(_Problem):
         if self.place and (shown := self.place.source.line(self.place.line)).strip():
             lines += _snippet(self.place, shown)
         lines += [f"   note: {note}" for note in self.notes]
-        if self.hint:
-            lines.append(f"   hint: {self.hint}")
+        if hint := self.hint:
+            lines.append(f"   hint: {hint}")
         return "\n".join(lines)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 MOST_SHOWN = 20
+MOST_CANDIDATES = 1_000  # words that a misspelling is compared with
+Hint = str | Callable[[], str]  # a text, or what works it out if the message is shown
 
 
 class Source:
@@ -41,13 +44,25 @@ class Place(NamedTuple):
         return f"{printable(self.source.name)}:{self.line}:{self.column}"
 
 
-class Problem(NamedTuple):
-    """One error: the fact, its location, how the location was reached (`notes`), and a fix (`hint`)."""
-
+class _Problem(NamedTuple):
     message: str
     place: Place | None = None
     notes: tuple[str, ...] = ()
-    hint: str = ""
+    hint: Hint = ""
+
+
+class Problem(_Problem):
+    """One error: the fact, its location, how the location was reached (`notes`), and a fix (`hint`).
+
+    A hint that is a function is called when the hint is read: a file may have thousands of errors that nobody sees.
+    """
+
+    __slots__ = ()
+
+    @property
+    def hint(self) -> str:
+        hint: Any = self[3]
+        return str(hint() if callable(hint) else hint)
 
     def __str__(self) -> str:
         message = printable(self.message)
@@ -55,8 +70,8 @@ class Problem(NamedTuple):
         if self.place and (shown := self.place.source.line(self.place.line)).strip():
             lines += _snippet(self.place, shown)
         lines += [f"   note: {printable(note)}" for note in self.notes]
-        if self.hint:
-            lines.append(f"   hint: {printable(self.hint)}")
+        if hint := self.hint:
+            lines.append(f"   hint: {printable(hint)}")
         return "\n".join(lines)
 
 
@@ -78,14 +93,16 @@ class SpecError(Exception):
        hint: add 'layers:'
     """
 
-    def __init__(self, problems: Problem | str | Iterable[Problem], hint: str = "") -> None:
+    def __init__(self, problems: Problem | str | Iterable[Problem], hint: Hint = "") -> None:
         if isinstance(problems, str):
             problems = Problem(problems, hint=hint)
         all_problems = [problems] if isinstance(problems, Problem) else list(problems)
         distinct: dict[tuple[str, str], Problem] = {}
         for problem in all_problems:
             distinct.setdefault((str(problem.place), problem.message), problem)
-        self.problems: list[Problem] = sorted(distinct.values(), key=_order)
+        problems = sorted(distinct.values(), key=_order)
+        rest = [problem._replace(hint="") for problem in problems[MOST_SHOWN:]]  # hints take longer than errors
+        self.problems: list[Problem] = [*problems[:MOST_SHOWN], *rest]
         super().__init__(self.problems)
 
     def __str__(self) -> str:
@@ -114,11 +131,17 @@ class UserError(Exception):
     """An error that does not know its location yet. The caller that does turns it into a Problem.
 
     `field` names the field at fault; `offset` and `width` say which characters of an expression's text are.
+    `given_hint` is the hint as it was given, for whoever passes it on.
     """
 
-    def __init__(self, message: str, field: str = "", hint: str = "", offset: int = 0, width: int = 0) -> None:
+    def __init__(self, message: str, field: str = "", hint: Hint = "", offset: int = 0, width: int = 0) -> None:
         super().__init__(message)
-        self.message, self.field, self.hint, self.offset, self.width = message, field, hint, offset, width
+        self.message, self.field, self.given_hint, self.offset, self.width = message, field, hint, offset, width
+
+    @property
+    def hint(self) -> str:
+        """The hint, worked out now."""
+        return self.given_hint() if callable(self.given_hint) else self.given_hint
 
 
 class TooLarge(UserError):
@@ -128,12 +151,12 @@ class TooLarge(UserError):
 class LocatedError(UserError):
     """A UserError that knows its location."""
 
-    def __init__(self, message: str, place: Place, hint: str = "") -> None:
+    def __init__(self, message: str, place: Place, hint: Hint = "") -> None:
         super().__init__(message, hint=hint)
         self.place = place
 
     def problem(self) -> Problem:
-        return Problem(self.message, self.place, (), self.hint)
+        return Problem(self.message, self.place, (), self.given_hint)
 
 
 class UnknownField(UserError):
@@ -173,9 +196,18 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     """
     import difflib
 
-    lower = {candidate.lower(): candidate for candidate in words}
+    lower = {candidate.lower(): candidate for candidate in islice(words, MOST_CANDIDATES)}
     matches = difflib.get_close_matches(word[:100].lower(), lower, n=1, cutoff=0.6)
     return lower[matches[0]] if matches else None
+
+
+def suggested(word: str, words: Iterable[str], otherwise: str = "") -> Callable[[], str]:
+    """Make a hint that is worked out when it is read: the nearest of `words`, or `otherwise` where there are none.
+
+    >>> suggested("relo", ["conv", "relu"])()
+    "did you mean 'relu'?"
+    """
+    return lambda: did_you_mean(word, words) or otherwise
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from convcalc.amounts import NUMBER, UNITS
 from convcalc.analysis.count import FIGURES, Count
-from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
+from convcalc.errors import Problem, SpecError, UserError, quoted, suggested
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import shape_of
 from convcalc.numerals import exact_number, without_separators
@@ -47,7 +47,7 @@ def compare(counted: Count) -> list[Expectation]:
     found, problems = [], []
     for key, value in node.items():
         if key not in KEYS:
-            hint = did_you_mean(key, KEYS)
+            hint = suggested(key, KEYS)
             problems.append(Problem(f"expect has no figure {quoted(key)}", value.key_place, (), hint))
             continue
         try:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from convcalc.amounts import NUMBER, UNITS, amount, pattern
-from convcalc.errors import Place, Problem, SpecError, UserError, did_you_mean, printable, quoted
+from convcalc.errors import Place, Problem, SpecError, UserError, did_you_mean, printable, quoted, suggested
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import shape_of
 from convcalc.numerals import EXACT, exact_number, without_separators
@@ -110,7 +110,7 @@ def parse_limit(figure: str, text: str) -> int:
     try:
         return amount(text)
     except UserError as error:
-        error.hint = _unit_hint(figure, text.strip()) or error.hint
+        error.given_hint = _unit_hint(figure, text.strip()) or error.given_hint
         raise
 
 
@@ -198,13 +198,13 @@ def _read_group(entries: Iterable[tuple[str, Node]], scope: str, bits: int, prob
     for name, node in entries:
         if name not in FIGURES and not (name in SHAPES and not scope):
             known = list(FIGURES if scope else KEYS)
-            problem = Problem(f"budget has no figure {quoted(name)}", node.key_place, (), did_you_mean(name, known))
+            problem = Problem(f"budget has no figure {quoted(name)}", node.key_place, (), suggested(name, known))
             problems.append(problem)
             continue
         try:
             limits.append(_read_limit(node, Limit(name, scope, place=node.place, bits=bits), problems))
         except UserError as error:
-            problems.append(node.problem(error.message, error.hint))
+            problems.append(node.problem(error.message, error.given_hint))
     return limits
 
 
@@ -233,13 +233,13 @@ def _read_limit(node: Node, limit: Limit, problems: list[Problem]) -> Limit:
             elif key == "message":
                 limit = limit._replace(message=printable(" ".join(_text_of(value).split())))
             elif key in FIELDS:
-                hint = did_you_mean(str(value.value), LEVELS if key == "level" else ("true", "false"))
+                hint = suggested(str(value.value), LEVELS if key == "level" else ("true", "false"))
                 problems.append(value.problem(f"'{key}' cannot be {describe(value)}", hint))
             else:
-                hint = did_you_mean(key, FIELDS)
+                hint = suggested(key, FIELDS)
                 problems.append(Problem(f"a limit has no {quoted(key)}", value.key_place, (), hint))
         except UserError as error:
-            problems.append(value.problem(error.message, error.hint))
+            problems.append(value.problem(error.message, error.given_hint))
     if limit.at_most is None and limit.increase is None and not limit.ratchet:
         raise UserError("this entry limits nothing", hint="give at_most, max_increase or ratchet")
     return limit

@@ -92,8 +92,8 @@ class Field(Generic[T]):
         raise NotImplementedError
 
 
-def shown(value: Any) -> str:
-    """A spec's value inside a message.
+def shown(value: Any, depth: int = 2) -> str:
+    """A spec's value inside a message, lists down to a depth.
 
     >>> shown(True), shown("yes"), shown([1]), shown(None), shown(Decimal("3.0"))
     ('true', "'yes'", '[1]', 'nothing', '3.0')
@@ -107,7 +107,8 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
-        return f"[{', '.join(map(shown, value[:8]))}{', ...' if len(value) > 8 else ''}]"
+        inside = [shown(item, depth - 1) for item in value[: 8 if depth else 0]]
+        return f"[{', '.join([*inside, '...'] if len(value) > len(inside) else inside)}]"
     return str(value)
 
 

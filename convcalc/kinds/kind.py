@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
-from convcalc.errors import UnknownField, UserError, did_you_mean
+from convcalc.errors import MOST_SHOWN, UnknownField, UserError, did_you_mean
 from convcalc.kinds.fields import Field, shown
 from convcalc.kinds.sizes import Product, Shape, Size, Tally, formula, shape_text, total
 from convcalc.numerals import whole_number
@@ -60,19 +61,22 @@ class Kind:
     def fill(self, values: Mapping[str, tuple[Any, bool]]) -> list[UserError]:
         """Read every field from `values` (value, and whether it was quoted); return the errors."""
         errors: list[UserError] = []
-        misspelt = ""
+        misspelt: list[str] = []
         for key, (value, is_quoted) in values.items():
             field = self.fields.get(key)
             if field is None:
-                misspelt += self._suggest(key.partition(":")[0])
-                errors.append(UnknownField(f"{self.name} has no field '{key}'", key, self._suggest(key)))
+                misspelt.append(key)
+                errors.append(UnknownField(f"{self.name} has no field '{key}'", key, partial(self._suggest, key)))
                 continue
             try:
                 self.__dict__[key] = field.read(value, is_quoted)
             except UserError as error:
                 errors.append(error)
-        for key, field in self.fields.items():
-            if field.is_required and key not in values and f"'{key}'" not in misspelt:
+        missing = [key for key, field in self.fields.items() if field.is_required and key not in values]
+        meant = "".join(self._suggest(key.partition(":")[0]) for key in misspelt[:MOST_SHOWN]) if missing else ""
+        for key in missing:
+            field = self.fields[key]
+            if f"'{key}'" not in meant:
                 example = f"{key}: {shown(self.example[1].get(key))}"
                 errors.append(UserError(f"{self.name} needs '{key}' ({field.doc})", "", f"for example {example}"))
         if not errors:

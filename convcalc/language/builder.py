@@ -29,6 +29,7 @@ from convcalc.language.variables import AlreadyReported, Variables
 from convcalc.syntax.node import Node
 
 MOST_NESTED = 64
+MOST_PROBLEMS = 1_000  # after so many errors no more are looked for
 
 
 def build(document: Document, overrides: Overrides = Overrides()) -> Graph:  # noqa: B008  (immutable)
@@ -48,6 +49,7 @@ class Builder:
         self.graph.batch = overrides.batch
         self.names = Names(self.graph, self.problems)
         self.paths = self.names.paths
+        self.checked: dict[int, Sequence[Node]] = {}  # by id: lists of layers that are not built
         self.depth = 0  # of the lists of layers that are being built
         self.chosen: Mapping[str, Any] = {}  # by the name of a choice
         self.notes: list[str] = []
@@ -136,9 +138,14 @@ class Builder:
         )
 
     def _check(self, items: Sequence[Node]) -> None:
-        """Record errors in layers that are not built."""
+        """Record errors in layers that are not built, once however often they are left out."""
+        if id(items) in self.checked:
+            return
+        self.checked[id(items)] = items
         for error, entry in check_names(items, self.document):
             self._report_in(None, error, entry)
+            if len(self.problems) > MOST_PROBLEMS:
+                break
 
     # -- lists of layers -----------------------------------------------------------------------------------------
 
@@ -157,7 +164,7 @@ class Builder:
 
     def _build_list(self, items: list[Node], scope: Scope, inputs: Refs) -> Refs:
         for item in items:
-            if self.expander.is_over():
+            if self.expander.is_over() or len(self.problems) > MOST_PROBLEMS:
                 break
             try:
                 use = Use(parse_layer_entry(item), scope, inputs)
@@ -251,6 +258,6 @@ class Builder:
         prefix = scope.prefix if scope else ""
         if self.reported.setdefault(place, prefix) != prefix:
             return
-        problem = Problem(error.message, place, (*notes, *(scope.notes if scope else ())), error.hint)
+        problem = Problem(error.message, place, (*notes, *(scope.notes if scope else ())), error.given_hint)
         if problem not in self.problems[-20:]:
             self.problems.append(problem)

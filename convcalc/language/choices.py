@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from convcalc.errors import LocatedError, UserError, did_you_mean, quoted
+from convcalc.errors import LocatedError, UserError, quoted, suggested
 from convcalc.kinds.fields import shown
 from convcalc.language.document import NAME, Document
 from convcalc.language.layer_entry import Entry
@@ -30,7 +30,7 @@ class Choice(NamedTuple):
         if chosen is None:
             return next(iter(self.alternatives))
         if str(chosen) not in self.alternatives:
-            hint = did_you_mean(str(chosen), self.alternatives)
+            hint = suggested(str(chosen), self.alternatives)
             raise UserError(f"the choice '{self.name}' has no alternative {quoted(chosen)}", hint=hint)
         return str(chosen)
 
@@ -39,7 +39,7 @@ def read_choice(entry: Entry) -> Choice:
     """Read the entry of a choice. Raises UserError."""
     for key, node in entry.fields.items():
         if key not in (*CHOICE_KEYS, "from", "when"):
-            hint = did_you_mean(key, CHOICE_KEYS)
+            hint = suggested(key, CHOICE_KEYS)
             raise LocatedError(f"a choice has no field {quoted(key)}", node.key_place, hint)
     name, alternatives = entry.fields.get("name"), entry.fields.get("of")
     if name is None or alternatives is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from convcalc.errors import Problem, SpecError, UserError, did_you_mean, quoted
+from convcalc.errors import Hint, Problem, SpecError, UserError, quoted, suggested
 from convcalc.kinds import KINDS
 from convcalc.language.document import BLOCK_KEYS, COMMON_FIELDS, KEYS, NAME, VARIABLE, WORDS, Block, Document
 from convcalc.language.sources import File, Files
@@ -48,7 +48,7 @@ class _Loader:
         self.problems: list[Problem] = []
         self.includes = 0
 
-    def report(self, node: Node, message: str, hint: str = "", at_key: bool = False) -> None:
+    def report(self, node: Node, message: str, hint: Hint = "", at_key: bool = False) -> None:
         place = node.key_place if at_key else node.place
         self.problems.append(Problem(message, place, (), hint))
 
@@ -131,7 +131,7 @@ class _Loader:
                 if choices is None:
                     choices = set(_choice_names(document.node))
                 if key not in choices:
-                    hint = did_you_mean(key, document.variables) or "name it in vars: first"
+                    hint = suggested(key, document.variables, "name it in vars: first")
                     self.report(
                         value,
                         f"the variant {quoted(name)} sets {quoted(key)}, which is not a variable",
@@ -156,7 +156,7 @@ class _Loader:
             try:
                 file = self.files.include(item.value, document.file, self.top)
             except UserError as error:
-                self.report(item, error.message, error.hint)
+                self.report(item, error.message, error.given_hint)
                 document.is_partial = True
                 continue
             if file in chain:  # the whole file: a spec and a block that it includes may share a name
@@ -208,7 +208,7 @@ class _Loader:
             return None
         for key, value in node.items():
             if key not in BLOCK_KEYS:
-                self.report(value, f"a block has no key {quoted(key)}", did_you_mean(key, BLOCK_KEYS), at_key=True)
+                self.report(value, f"a block has no key {quoted(key)}", suggested(key, BLOCK_KEYS), at_key=True)
         layers = node.value.get("layers")
         if layers is None or not isinstance(layers.value, list):
             self.report(layers or node, f"the block '{name}' needs 'layers:', a list", at_key=layers is None)
@@ -255,11 +255,11 @@ def _choice_names(node: Node) -> Iterator[object]:
         yield from _choice_names(inner)
 
 
-def _top_hint(key: str) -> str:
+def _top_hint(key: str) -> Hint:
     """The hint for an unknown top-level key."""
     renamed = {"inputs": "input", "variables": "vars", "params": "vars", "includes": "include", "budgets": "budget"}
     if key in renamed:
         return f"write '{renamed[key]}'"
     if key in KINDS:
         return "write layers in the list under 'layers:'"
-    return did_you_mean(key, [word for word in KEYS if not word.startswith("$")])
+    return suggested(key, [word for word in KEYS if not word.startswith("$")])

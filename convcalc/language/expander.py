@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convcalc.errors import ChangesGraph, LocatedError, Place, UserError, did_you_mean, quoted
+from convcalc.errors import ChangesGraph, LocatedError, Place, UserError, quoted, suggested
 from convcalc.graph import MOST_LAYERS, Group
 from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.document import COMMON_FIELDS, REPEAT_KEYS, Block
-from convcalc.language.scope import Names, Refs, Scope, Use, explicit_names
+from convcalc.language.scope import Names, Refs, Scope, Use
 from convcalc.language.variables import AlreadyReported, Variables, evaluate
 from convcalc.syntax.node import Node, describe
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from convcalc.language.scope import Build, Report
 
 MOST_BLOCKS_DEEP = 32
+MOST_ARGUMENTS = 1_000_000  # of all uses of blocks together
 
 
 class Expander:
@@ -28,6 +29,7 @@ class Expander:
         self.names, self.build, self.report = names, build, report
         self.graph = names.graph
         self.expanded = 0
+        self.arguments = 0
         self.used: set[str] = set()
 
     def count_one(self) -> None:
@@ -37,7 +39,7 @@ class Expander:
             raise UserError(f"the network expands to more than {MOST_LAYERS:,} layers", hint="use fewer repeats")
 
     def is_over(self) -> bool:
-        return self.expanded > MOST_LAYERS
+        return self.expanded > MOST_LAYERS or self.arguments > MOST_ARGUMENTS
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
@@ -54,7 +56,7 @@ class Expander:
             raise UserError(f"{message} ({', '.join(block.inputs)}), found {len(inputs)}", "from", "name them in from:")
         path = self.names.new_path(use)
         home = self.names.home(block.home)
-        inner = Scope(f"{path}/", home, explicit_names(block.layers.value))
+        inner = Scope(f"{path}/", home, self.names.taken(block.layers.value))
         inner.values = self._arguments(block, use, home)
         inner.blocks = (*scope.blocks, block.name)
         inner.notes = (f"in block '{block.name}', used at {entry.place}", *scope.notes)
@@ -75,6 +77,9 @@ class Expander:
 
     def _arguments(self, block: Block, use: Use, home: Variables) -> dict[str, Any]:
         """Evaluate a block's arguments, given or default. Raises AlreadyReported where one is invalid."""
+        self.arguments += len(block.arguments)
+        if self.arguments > MOST_ARGUMENTS:
+            raise UserError(f"the blocks take more than {MOST_ARGUMENTS:,} arguments in all their uses")
         values, is_known = self._given_arguments(block, use)
 
         def lookup(name: str) -> Any:
@@ -107,7 +112,7 @@ class Expander:
             if key in block.arguments:
                 values[key] = self.names.value(node, use)
                 continue
-            hint = did_you_mean(key, [*block.arguments, *COMMON_FIELDS])
+            hint = suggested(key, [*block.arguments, *COMMON_FIELDS])
             message = f"the block '{block.name}' has no argument {quoted(key)}"
             self.report(LocatedError(message, node.key_place, hint), use)
             is_known = False
@@ -116,7 +121,7 @@ class Expander:
     def expand_choice(self, picked: str, items: list[Node], use: Use) -> Refs:
         """Build the layers of a choice's alternative and return their outputs."""
         path = self.names.new_path(use)
-        inner = use.scope.inner(f"{path}/", explicit_names(items))
+        inner = use.scope.inner(f"{path}/", self.names.taken(items))
         start = len(self.graph.all)
         self.names.paths[path] = None
         return self._end_group(path, picked, start, self.build(items, inner, use.inputs), use.entry.place)
@@ -130,7 +135,7 @@ class Expander:
         path = self.names.new_path(use)
         start = len(self.graph.all)
         share = self.names.shared_block(use, path)
-        taken = explicit_names(items)
+        taken = self.names.taken(items)
         for number in range(1, times + 1):
             self.count_one()
             begin = len(self.graph.all)
@@ -148,7 +153,7 @@ class Expander:
         known = (*REPEAT_KEYS, *COMMON_FIELDS)
         for key, field in entry.fields.items():
             if key not in known:
-                raise LocatedError(f"repeat has no field {quoted(key)}", field.key_place, did_you_mean(key, known))
+                raise LocatedError(f"repeat has no field {quoted(key)}", field.key_place, suggested(key, known))
         hint = "repeat: {times: 3, layers: [...]}"
         node, layers = entry.fields.get("times"), entry.fields.get("layers")
         if node is None or layers is None:

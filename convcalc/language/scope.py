@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.errors import LocatedError, Problem, UserError, did_you_mean, quoted
@@ -84,6 +85,14 @@ class Names:
         self.problems = problems
         self.paths: dict[str, Refs] = {}
         self.homes: dict[int, Variables] = {}
+        self.explicit: dict[int, tuple[list[Node], frozenset[str]]] = {}  # by the id of a list of layers, kept with it
+
+    def taken(self, items: list[Node]) -> frozenset[str]:
+        """The names that a list of layers sets, collected once: a block's list may be used 100,000 times."""
+        found = self.explicit.get(id(items))
+        if found is None:
+            found = self.explicit[id(items)] = (items, explicit_names(items))
+        return found[1]
 
     def home(self, document: Document) -> Variables:
         """The variables of an included file, which nothing overrides."""
@@ -121,7 +130,7 @@ class Names:
             if not inputs:
                 raise AlreadyReported
             return self._channels(inputs[0])
-        raise unknown_name(name, [*arguments, *home.names(), "channels"])
+        raise unknown_name(name, lambda: [*arguments, *home.names(), "channels"])
 
     def _channels(self, ref: Ref) -> Any:
         shape = self.graph.shape(ref)
@@ -193,7 +202,7 @@ class Names:
         except LocatedError:
             raise
         except UserError as error:
-            raise LocatedError(error.message, node.place, error.hint) from None
+            raise LocatedError(error.message, node.place, error.given_hint) from None
 
     def _nearest(self, name: str, scope: Scope) -> str | None:
         """The path of a name in this scope, or in the nearest around it that has it."""
@@ -215,11 +224,17 @@ class Names:
 
     def _no_layer(self, name: str, scope: Scope, node: Node) -> LocatedError:
         if name in scope.taken:
-            hint = "a layer reads only what is above it"
-            return LocatedError(f"layer {quoted(name)} is defined later", node.place, hint)
-        known = [path.removeprefix(scope.prefix) for path in self.paths if path.startswith(scope.prefix)]
-        hint = did_you_mean(name, [path for path in known if "/" not in path])
-        return LocatedError(f"no layer {quoted(name)} above", node.place, hint)
+            return LocatedError(
+                f"layer {quoted(name)} is defined later", node.place, "a layer reads only what is above it"
+            )
+        above = len(self.paths)
+
+        def nearest_above() -> str:
+            paths = (path for path in islice(self.paths, above) if path.startswith(scope.prefix))
+            known = (path.removeprefix(scope.prefix) for path in paths)
+            return did_you_mean(name, [path for path in known if "/" not in path])
+
+        return LocatedError(f"no layer {quoted(name)} above", node.place, nearest_above)
 
     # -- shared weights ------------------------------------------------------------------------------------------
 

@@ -19,7 +19,9 @@ def unknown_kind(tag: str, document: Document) -> UserError | None:
     """The error of a name that is neither a kind nor a block; None if it may be a block that could not be read."""
     if tag in document.bad_blocks or document.is_partial:
         return None
-    return UserError(f"no layer kind or block {quoted(tag)}", hint=suggest(tag, [*document.blocks, "repeat", "choice"]))
+    return UserError(
+        f"no layer kind or block {quoted(tag)}", hint=lambda: suggest(tag, [*document.blocks, "repeat", "choice"])
+    )
 
 
 def check_names(items: Iterable[Node], document: Document) -> Iterator[tuple[UserError, Entry]]:

@@ -71,7 +71,7 @@ def _evaluate_expression(node: Node, text: str, start: int, lookup: Lookup) -> A
         raise
     except UserError as error:
         place = _place_inside(node, start + error.offset, error.width)
-        raise LocatedError(error.message, place, error.hint) from None
+        raise LocatedError(error.message, place, error.given_hint) from None
 
 
 def _place_inside(node: Node, offset: int, width: int = 1) -> Place:
@@ -104,7 +104,7 @@ class Variables:
         self.used.add(name)
         if name not in self.known:
             if name not in self.nodes:
-                raise unknown_name(name, self.names())
+                raise unknown_name(name, self.names)
             self._evaluate(name)
         value = self.known[name]
         if value is AlreadyReported:
@@ -169,10 +169,13 @@ def _shortened(circle: list[str]) -> str:
     return " -> ".join([*circle[:10], "...", circle[-1]] if len(circle) > 12 else circle)
 
 
-def unknown_name(name: str, names: list[str]) -> UserError:
-    """The error of a name in an expression that no variable has."""
-    hint = did_you_mean(name, names) if len(names) > 1 else ""
-    hint = hint or "name it in vars:"
-    if name in WORDS:
-        hint = f"'{name}' is a function: {name}(...)"
+def unknown_name(name: str, names: Callable[[], list[str]]) -> UserError:
+    """The error of a name in an expression that no variable has; `names` gives those that there are."""
+
+    def hint() -> str:
+        if name in WORDS:
+            return f"'{name}' is a function: {name}(...)"
+        known = names()
+        return (did_you_mean(name, known) if len(known) > 1 else "") or "name it in vars:"
+
     return UserError(f"no variable {quoted(name)}", hint=hint, width=len(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convcalc.errors import Place, Problem, Source, printable, quoted
+from convcalc.errors import Hint, Place, Problem, Source, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Node:
         """The entries of a mapping; empty for any other value."""
         return iter(self.value.items()) if isinstance(self.value, dict) else iter(())
 
-    def problem(self, message: str, hint: str = "", notes: tuple[str, ...] = ()) -> Problem:
+    def problem(self, message: str, hint: Hint = "", notes: tuple[str, ...] = ()) -> Problem:
         return Problem(message, self.place, notes, hint)
 
     def plain(self) -> Any:

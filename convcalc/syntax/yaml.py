@@ -20,7 +20,7 @@ from convcalc.syntax.encoding import decode, refuse_characters
 from convcalc.syntax.node import Node
 from convcalc.syntax.yaml_errors import MOST_DEEP, syntax_problem
 
-MOST_NODES = 4_000_000
+MOST_NODES = 1_000_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*\Z")

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convcalc.analysis.count import FIGURES, by_kind, count, fold
+from convcalc.analysis.explain import explain_layer
 from convcalc.cli import BAD, FINE, run
 from convcalc.errors import SpecError
 from convcalc.kinds import KINDS
@@ -186,7 +187,67 @@ def plain(text: str):
 STRUCTURES = [json.dumps(plain(text)) for text in SEEDS]
 
 
+NUMBERS = (
+    "0 1 2 3 7 8 64 1e9 1000000001 1e99999999999999999999 1e-31 0.5 -1 .5 ${w} ${w*8} ${channels} ${index}".split()
+)
+NUMBERS += [
+    "9" * 31,
+    "9" * 4_301,
+    "${" + "(" * 30 + "1" + ")" * 30 + "}",
+    "${" + "-" * 150 + "1}",
+    "[3, 1]",
+    "[1,1,1,1,1,1,1,1]",
+]
+
+
+def any_entry(random: Random, depth: int) -> str:
+    """A layer of any kind, in flow style: its example's fields, or others, after whatever is above."""
+    way = random.random()
+    if depth and way < 0.25:
+        inside = ", ".join(any_entry(random, depth - 1) for _ in range(random.randint(0, 3)))
+        holders_of = (
+            f"{{repeat: {{times: {random.choice(NUMBERS[:5])}, layers: [{inside}]}}}}",
+            f"{{choice: {{name: c{random.randint(0, 2)}, of: {{a: [{inside}], b: []}}}}}}",
+            f"{{{random.choice(('add', 'concat', 'multiply', 'matmul'))}: [[{inside}], [{any_entry(random, depth - 1)}]]}}",  # noqa: E501
+        )
+        return random.choice(holders_of)
+    if way < 0.35:
+        return f"{{b{random.randint(0, 5)}: {{name: n{random.randint(0, 30)}}}}}"
+    if way < 0.45:
+        fields = random.choice(("", ", shape: [4, 8, 8]", ", ports: 2", ", params: 5"))
+        return f"{{opaque: {{operator: Magic{fields}}}}}"
+    kind = KINDS[random.choice(sorted(KINDS))]
+    fields = {key: json.dumps(value, default=str) for key, value in kind.example[1].items()}
+    for key in random.sample(sorted(kind.fields), min(len(kind.fields), random.choice((0, 0, 0, 1, 2)))):
+        fields[key] = json.dumps(random.choice(NUMBERS)) if random.random() < 0.5 else random.choice(NUMBERS[:12])
+    if random.random() < 0.2:
+        names = ("input", "n1", f"n1.{random.choice(NUMBERS[:4])}", "n1." + "9" * 4_301, "[input, input]", "[n1, n2]")
+        fields["from"] = random.choice(names)
+    if random.random() < 0.2:
+        fields["name"] = f"n{random.randint(0, 30)}"
+    return f"{{{kind.name}: {{{', '.join(f'{key}: {value}' for key, value in fields.items())}}}}}"
+
+
+def grammar_spec(random: Random) -> str:
+    """A spec by the grammar: kinds in any order, opaque layers, blocks in blocks, chains of variables, any numbers."""
+    deep = random.choice((0, 1, 2, 2, 3, 10, 14))
+    blocks = [
+        f"  b{at}: {{layers: [{any_entry(random, deep)}, b{at + 1}]}}" for at in range(random.choice((5, 5, 5, 31, 40)))
+    ]
+    names = random.choice((1, 1, 2, 2, 5, 99, 150))
+    chain = [f'  w{at}: "${{w{at + 1}}}"' for at in range(names)]
+    shape = random.choice(
+        ("3x8x8", "[4]", "16x64", "4x8x8x8", "1x1", "2x2x2x2x2x2", f"3x{random.choice(NUMBERS[:11])}")
+    )
+    layers = [f"  - {any_entry(random, deep)}" for _ in range(random.randint(1, 8))]
+    text = [f"input: {shape}", "vars:", '  w: "${w0}"', *chain, f"  w{names}: {random.choice(NUMBERS[:9])}"]
+    return "\n".join([*text, "blocks:", *blocks, f"  b{len(blocks)}: {{layers: [relu]}}", "layers:", *layers]) + "\n"
+
+
 def spec_of(random: Random) -> str:
+    if random.randint(0, 2) == 0:
+        text = grammar_spec(random)
+        return mutate_text(text, random) if random.randint(0, 3) == 0 else text
     at = random.randrange(len(SEEDS))
     if random.randint(0, 2):
         text = mutate_structure(json.loads(STRUCTURES[at]), random)
@@ -215,6 +276,8 @@ def check(text: str) -> bool:
             assert sum(row.figure(name) for row in rows) == counted.figure(name)
         assert isinstance(counted.figure(name), int)
         assert counted.figure(name) >= 0
+    for layer in counted.graph.layers[:50]:
+        explain_layer(layer)
     return True
 
 

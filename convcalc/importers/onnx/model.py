@@ -116,11 +116,16 @@ class Node:
         if name:
             self._attributes.setdefault(name, value)
 
+    @property
+    def size(self) -> int:
+        """How much a copy of it takes: its names and attributes."""
+        return 1 + len(self.inputs) + len(self.outputs) + len(self._attributes)
+
     def resolve(self, call: Node, defaults: Mapping[str, Attribute]) -> None:
         """Replace references to the attributes of a function by those of its `call`."""
-        known = {**defaults, **call._attributes}
+        given = call._attributes  # not merged with the defaults: a call may have thousands, for each of many nodes
         resolved = {
-            name: known.get(str(value)) if isinstance(value, Reference) else value
+            name: given.get(str(value), defaults.get(str(value))) if isinstance(value, Reference) else value
             for name, value in self._attributes.items()
         }
         self._attributes = {name: value for name, value in resolved.items() if value is not None}

@@ -7,6 +7,7 @@ from convcalc.importers.onnx.file import MOST_NODES
 from convcalc.importers.onnx.model import Function, Model, Node
 
 MOST_NESTED_CALLS = 16
+MOST_COPIED = 2_000_000  # names and attributes that calls of functions copy
 
 
 def ordered(model: Model) -> list[Node]:
@@ -85,15 +86,18 @@ def _needed(model: Model, nodes: list[Node], makers: dict[str, int]) -> list[int
 def _inlined(model: Model) -> list[Node]:
     """Return the nodes with each call of a function replaced by the function's own."""
     found: list[Node] = []
-    calls = 0
+    calls = copied = 0
 
     def put(node: Node, depth: int) -> None:
-        nonlocal calls
+        nonlocal calls, copied
         function = model.functions.get((node.domain, node.operator, node.overload))
         if function is None or depth > MOST_NESTED_CALLS:
             found.append(node)
         else:
             calls += 1
+            copied += len(function.inputs) + len(function.outputs) + sum(inner.size for inner in function.nodes)
+            if copied > MOST_COPIED:
+                raise SpecError(f"{quoted(model.name)} expands to more than {MOST_COPIED:,} names and attributes")
             for inner in _body(function, node, f"{calls}"):
                 put(inner, depth + 1)
         if len(found) > MOST_NODES or calls > MOST_NODES:

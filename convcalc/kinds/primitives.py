@@ -106,8 +106,7 @@ class Constant(Kind, name="constant"):
 class Opaque(Kind, name="opaque"):
     """An operator without a rule. Its work is not known: every total that holds it is a lower bound.
 
-    Shapes: as stated; a layer that reads one without a shape becomes opaque too. `params` are the learned values that it
-    holds.
+    Shapes: as stated; a layer that reads one without a shape becomes opaque too. `params` are learned values in it.
 
     >>> print_cost(Opaque(operator="NonMaxSuppression", shape=[100, 3]), "1000x4")
     100x3

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905  (lists of words read better as words)
 """Random ONNX graphs, and random bytes in real ones: each is counted, or refused in a SpecError.
 
 By hand, for longer: `python tests/importers/onnx/test_fuzz.py SECONDS`. A failure names its seed.

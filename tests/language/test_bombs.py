@@ -41,8 +41,7 @@ GROWING = {
         + f"layers:\n  - repeat: {{times: {n}, layers: [b]}}\n"
     ),
     "alternatives that are not chosen": lambda n: (
-        HEAD
-        + f"  - repeat: {{times: {n}, layers: [{{choice: {{name: c, of: {{a: [], b: [{', '.join(['relu'] * n)}]}}}}}}]}}"
+        HEAD + f"  - repeat: {{times: {n}, layers: [{{choice: {{name: c, of: {{a: [], b: [{'relu, ' * n}]}}}}}}]}}"
     ),
     "a circle of variables": lambda n: (
         "vars:\n" + "".join(f'  v{i}: "${{v{(i + 1) % n} + v{(i + 7) % n}}}"\n' for i in range(n)) + HEAD + "  - relu\n"

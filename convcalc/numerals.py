@@ -24,7 +24,7 @@ def whole_number(text: str) -> int:
     (-12, 7)
     >>> whole_number("9" * 5000)
     Traceback (most recent call last):
-    convcalc.errors.UserError: a number of 5,000 digits
+    convcalc.errors.UserError: the number has 5,000 digits
     """
     if not _WHOLE.fullmatch(text):
         raise UserError(f"a whole number was expected, found {quoted(text)}")
@@ -39,7 +39,7 @@ def exact_number(text: str) -> Decimal:
     (Decimal('0.10'), Decimal('1E+3'))
     >>> exact_number("1e99999999999999999999")
     Traceback (most recent call last):
-    convcalc.errors.UserError: '1e99999999999999999999' is too large, too small or too long a number
+    convcalc.errors.UserError: the number '1e99999999999999999999' is too large, too small or too long
     """
     match = _NUMBER.fullmatch(text)
     if not match:
@@ -50,7 +50,7 @@ def exact_number(text: str) -> Decimal:
         value = Decimal(text)
         if not value or abs(value.adjusted()) <= MOST_DIGITS:
             return value
-    raise UserError(f"{quoted(text)} is too large, too small or too long a number")
+    raise UserError(f"the number {quoted(text)} is too large, too small or too long")
 
 
 def without_separators(text: str) -> str:
@@ -65,4 +65,4 @@ def without_separators(text: str) -> str:
 def _refuse_long(text: str) -> None:
     digits = sum(map(str.isdigit, text)) if len(text) > MOST_DIGITS else 0
     if digits > MOST_DIGITS:
-        raise UserError(f"a number of {digits:,} digits", hint=f"at most {MOST_DIGITS} are read")
+        raise UserError(f"the number has {digits:,} digits", hint=f"at most {MOST_DIGITS} are allowed")

@@ -90,7 +90,9 @@ def summary(verdicts: Sequence[Verdict], unreadable: int = 0, unused: int = 0) -
     parts = [f"{number} {words[number != 1]}" for number, words in numbers]
     gaps = _gaps(verdicts, unreadable, unused)
     total = f"{_number(len(levels), 'limit')} in {_number(len(verdicts), 'network')}"
-    checked = [f"{total}: {', '.join(parts) or ('all passed' if not gaps else 'passed')}"] if levels or not gaps else []
+    if not gaps:
+        return f"{total}: {', '.join(parts) or 'all passed'}"
+    checked = [f"{total}: {', '.join(parts)}" if parts else f"{total} passed"] if levels else []
     return "; ".join([*checked, *gaps])
 
 

@@ -93,7 +93,7 @@ def test_what_cannot_be_read_is_counted_in_every_format(count, repository, monke
         (repository / name).write_text("input: 3x8x8\nlayers: [relo]\nbudget: {params: 1}\n")
     text, code = verdicts("one.yaml", *bad, "two.yaml")
     assert code == BAD
-    assert text == f"3 limits in 2 networks hold; {count} of {2 + count} networks cannot be checked"
+    assert text == f"3 limits in 2 networks passed; {count} of {2 + count} networks cannot be checked"
     report, page = (json.loads((repository / "json").read_text()), (repository / "markdown").read_text())
     comment = action().body(report, page, "")
     assert f"### Architecture budgets: {text}, see the log\n" in comment
@@ -112,7 +112,7 @@ def test_where_nothing_can_be_read_every_format_says_so(name, repository, capsys
 def test_a_limit_on_growth_without_a_base_is_not_checked(repository):
     write(repository / "one.yaml", budget="budget: {params: 5M}\n")
     assert verdicts("one.yaml", "nets/net.yaml") == (
-        "1 limit in 1 network hold; 1 of 2 networks cannot be checked",
+        "1 limit in 1 network passed; 1 of 2 networks cannot be checked",
         BAD,
     )
 
@@ -120,7 +120,7 @@ def test_a_limit_on_growth_without_a_base_is_not_checked(repository):
 def test_a_pattern_of_the_configuration_that_fits_no_network_is_in_the_verdict(repository):
     write(repository / "one.yaml", budget="budget: {params: 5M}\n")
     (repository / "convcalc.yaml").write_text("specs: [one.yaml]\nbudgets: {two*: {params: 1}}\n")
-    assert verdicts() == ("1 limit in 1 network hold; 1 pattern of the configuration without a network", BAD)
+    assert verdicts() == ("1 limit in 1 network passed; 1 pattern of the configuration without a network", BAD)
 
 
 NEW = "2 limits on growth not checked in 1 new network"
@@ -150,7 +150,7 @@ def test_a_new_network_with_limits_on_growth_is_said_and_may_be_an_error(words, 
     assert (report["verdict"]["new"], report["verdict"]["unchecked_limits"]) == (1, 2)
     if level != "ok":
         text, ends = verdicts("nets/net.yaml", "nets/other.yaml", "--base", "main", *words)
-        assert (text, ends) == (f"3 limits in 2 networks hold; {NEW}", code)
+        assert (text, ends) == (f"3 limits in 2 networks passed; {NEW}", code)
 
 
 def test_the_comment_says_what_is_new(repository, monkeypatch):
@@ -159,7 +159,7 @@ def test_the_comment_says_what_is_new(repository, monkeypatch):
     write(repository / "other.yaml", 8_000)
     run(["check", "nets/net.yaml", "other.yaml", "--base", "main", "-f", "json", "-o", "json"])
     comment = action().body(json.loads((repository / "json").read_text()), "", "")
-    assert f"### Architecture budgets: 2 limits in 2 networks hold; {NEW}\n" in comment
+    assert f"### Architecture budgets: 2 limits in 2 networks passed; {NEW}\n" in comment
     assert "| other" in comment
 
 

@@ -33,10 +33,10 @@ def relu(source, target):
 
 def refused(path, data):
     path.write_bytes(data)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(SpecError) as error:
         graph(str(path))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     return str(error.value)
 
 
@@ -205,10 +205,10 @@ def test_a_loop_that_does_not_end(tmp_path, most):
     network = model([helper.make_node("Loop", [most, "t", "x"], ["y"], body=body)])
     constants(network, m=((), TensorProto.INT64, [2**63 - 1]), t=((), TensorProto.BOOL, [True]))
     (tmp_path / "m.onnx").write_bytes(network.SerializeToString())
-    start = time.perf_counter()
+    start = time.process_time()
     (only,) = graph(str(tmp_path / "m.onnx")).layers
     assert only.kind.operator == "Loop"
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_casts_behind_casts(tmp_path):
@@ -226,9 +226,9 @@ def test_very_many_readers_and_parts(tmp_path):
     nodes += [helper.make_node("Mul", ["x", f"s{number}"], [f"m{number}"]) for number in range(count)]
     nodes += [helper.make_node("Concat", [f"m{number}" for number in range(count)], ["y"], axis=1)]
     (tmp_path / "m.onnx").write_bytes(model(nodes, shape=(1, 1, 1, 1)).SerializeToString())
-    start = time.perf_counter()
+    start = time.process_time()
     assert graph(str(tmp_path / "m.onnx")).layers[-1].output == (count, 1, 1)
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
 
 
 def test_a_file_whose_name_holds_what_a_spec_may_not(tmp_path):

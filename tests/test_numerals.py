@@ -217,7 +217,7 @@ def test_settings_with_any_number_are_taken_or_refused(text, tmp_path, monkeypat
 
 
 def test_the_message_names_the_place_and_the_limit():
-    with pytest.raises(SpecError, match=rf"<text>:2:30: error: the number has 4,301 digits(.|\n)*at most {MOST_DIGITS}"):
+    with pytest.raises(SpecError, match=rf":2:30: error: the number has 4,301 digits(.|\n)*at most {MOST_DIGITS}"):
         read("input: 3x8x8\nlayers: [relu, {relu: {from: relu1." + "9" * 4_301 + "}}]")
 
 

@@ -2,126 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
+from convcalc.commands._check import (
+    Recording,
+    Tolerance,
+    base_options,
+    config_options,
+    limit_options,
+    open_baseline,
+    recording_options,
+    tolerance_options,
+)
 from convcalc.commands._options import (
     SPEC,
     Output,
-    WholeNumber,
     emit_all,
-    grouped,
     output_options,
     outputs_of,
     report_option,
     spec_options,
 )
-from convcalc.errors import Problem, SpecError
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
-    from convcalc.budgets.baseline import Baseline
     from convcalc.budgets.check import Base, Verdict
-    from convcalc.budgets.config import ProjectConfig
     from convcalc.loader import SpecName
-    from convcalc.report import Finding
-
-FLAGS = {"params": "max_params", "macs": "max_macs", "flops": "max_flops", "weight_bytes": "max_weight_bytes"}
-
-
-class Recording(NamedTuple):
-    """The file of --baseline ("": none), whether it is written anew, and why figures in it may rise."""
-
-    path: str
-    is_updated: bool
-    reason: str
-
-
-class Tolerance(NamedTuple):
-    """The most warnings (None: any number), and whether the exit code is 0 even if a limit is exceeded."""
-
-    max_warnings: int | None
-    exit_zero: bool
-
-    def exit_code(self, findings: Sequence[Finding]) -> int:
-        """1 if a limit is exceeded or there are too many warnings."""
-        warnings = sum(finding.level == "warn" for finding in findings)
-        is_over = self.max_warnings is not None and warnings > self.max_warnings
-        is_broken = is_over or any(finding.level == "error" for finding in findings)
-        return 1 if is_broken and not self.exit_zero else 0
-
-
-limit_options = grouped(
-    "most",
-    lambda **texts: {metric: text for metric, flag in FLAGS.items() if (text := texts[flag])},
-    {
-        "max_params": click.option("--max-params", default="", metavar="N", help="The most params, for example 5M."),
-        "max_macs": click.option("--max-macs", default="", metavar="N", help="The most MACs, for example 600M."),
-        "max_flops": click.option("--max-flops", default="", metavar="N", help="The most FLOPs."),
-        "max_weight_bytes": click.option(
-            "--max-weight-bytes", default="", metavar="N", help="The most bytes of params, for example 25 MiB."
-        ),
-    },
-)
-recording_options = grouped(
-    "recording",
-    lambda recorded, update_baseline, reason: Recording(recorded, update_baseline, reason),
-    {
-        "recorded": click.option(
-            "--baseline", "recorded", default="", metavar="FILE", help="A file of recorded figures, which may not rise."
-        ),
-        "update_baseline": click.option(
-            "--update-baseline", is_flag=True, help="Record lower figures and new networks in the --baseline FILE."
-        ),
-        "reason": click.option(
-            "--allow-increase",
-            "reason",
-            default="",
-            metavar="REASON",
-            help="Record higher figures too, with the reason.",
-        ),
-    },
-)
-config_options = grouped(
-    "settings",
-    lambda settings, no_config: None if no_config else settings or "",
-    {
-        "settings": click.option(
-            "--config",
-            "settings",
-            envvar="CONVCALC_CONFIG",
-            metavar="FILE",
-            help="The project's settings [the nearest convcalc.yaml, or pyproject.toml with [tool.convcalc]].",
-        ),
-        "no_config": click.option("--no-config", is_flag=True, help="Ignore the project's settings."),
-    },
-)
-base_options = grouped(
-    "base",
-    lambda base, new: _base(base, new or ""),
-    {
-        "base": click.option(
-            "--base", default="", metavar="REV", help="Measure growth from where the branch left this revision."
-        ),
-        "new": click.option(
-            "--new",
-            type=click.Choice(["error", "warn", "ok"]),
-            help="What a network with limits on growth is that REV does not have [warn].",
-        ),
-    },
-)
-tolerance_options = grouped(
-    "tolerance",
-    Tolerance,
-    {
-        "max_warnings": click.option(
-            "--max-warnings", type=WholeNumber(0), metavar="N", help="Exit 1 if there are more warnings than this."
-        ),
-        "exit_zero": click.option("--exit-zero", is_flag=True, help="Exit 0 even if a limit is exceeded."),
-    },
-)
 
 
 @click.command("check")
@@ -154,78 +62,24 @@ def command(
     convcalc check net.yaml --max-params 5M --max-macs 600M
     convcalc check net.yaml --base origin/main -f github
     """
-    from convcalc.budgets.check import facts_of, judge, parse_limits
+    from convcalc.budgets.check import judge, parse_limits
     from convcalc.budgets.config import project_config
-    from convcalc.budgets.findings import as_finding
-    from convcalc.report import Report
+    from convcalc.budgets.networks import check_networks
+    from convcalc.errors import SpecError
 
     limits = parse_limits(most, "--max-{}")
     outputs = outputs_of(output, reports)
     project = None if settings is None else project_config(settings)
-    baseline = _baseline(recording, overrides)
+    baseline = open_baseline(recording, overrides)
     update = recording.reason if recording.is_updated else None
-    verdicts: list[Verdict] = []
-    problems: list[Problem] = []
-    unusable: list[Finding] = []
-    named = _specs(specs, project, problems)
-    unused = [as_finding(problem, project.name, project.name) for problem in problems] if project else []
-    for spec in named:
-        try:
-            verdicts.append(judge(spec, limits, project, base, overrides, baseline, update))
-        except SpecError as error:
-            problems += error.problems
-            unusable += [as_finding(problem, spec.path, spec.text) for problem in error.problems]
+
+    def check(name: SpecName) -> Verdict:
+        return judge(name, limits, project, base, overrides, baseline, update)
+
+    networks = check_networks(specs, project, check)
     changes = baseline.save() if baseline is not None and recording.is_updated else []
-    findings = [finding for verdict in verdicts for finding in verdict.findings]
-    told = facts_of(verdicts, len(named) - len(verdicts), len(unused))
-    facts = {"verdict": told, **({"error": SpecError(problems).plain()} if problems else {})}
-    notes, tables = (told["text"], *changes), [verdict.table for verdict in verdicts]
-    emit_all(Report("check", tables, notes, facts, False, [*findings, *unusable, *unused], told["text"]), outputs)
-    if problems:
+    emit_all(networks.report(changes), outputs)
+    if networks.problems:
         click.get_current_context().meta.pop("convcalc.format")  # where JSON was asked for, stdout has it already
-        raise SpecError(problems)
-    return tolerance.exit_code(findings)
-
-
-def _specs(named: tuple[str, ...], settings: ProjectConfig | None, problems: list[Problem]) -> list[SpecName]:
-    """The specs to check: those named, or those that the settings list; of these, every pattern must fit one."""
-    from convcalc.loader import SpecName
-
-    if named:
-        return [SpecName.parse(spec) for spec in named]
-    found = settings.listed() if settings else []
-    if settings and found:
-        problems += settings.unused(found)
-        return found
-    hint = "name one, or list them under specs: in convcalc.yaml"
-    raise SpecError(f"{settings.name} lists no specs" if settings else "no SPEC is named", hint)
-
-
-def _base(revision: str, new: str) -> Base:
-    from convcalc.budgets.check import Base
-
-    return Base(revision, new)
-
-
-def _baseline(recording: Recording, overrides: Overrides) -> Baseline | None:
-    """The file of --baseline. Raises SpecError for options that would record something else than the spec."""
-    from convcalc.budgets.baseline import Baseline
-
-    if not recording.path:
-        if recording.is_updated or recording.reason:
-            option = "update-baseline" if recording.is_updated else "allow-increase"
-            raise SpecError(f"--{option} needs --baseline FILE")
-        return None
-    if recording.reason and not recording.is_updated:
-        raise SpecError("--allow-increase needs --update-baseline")
-    changed = {
-        "--set": overrides.sets,
-        "--variant": overrides.variant,
-        "--input": overrides.inputs,
-        "--deploy": overrides.deploy,
-        "--batch": overrides.batch != 1,
-    }
-    used = [flag for flag, value in changed.items() if value]
-    if used:
-        raise SpecError(f"--baseline records specs as they are, not with {used[0]}", "SPEC@VARIANT names a variant")
-    return Baseline(recording.path, must_exist=not recording.is_updated)
+        raise SpecError(networks.problems)
+    return tolerance.exit_code(networks.findings)

@@ -134,7 +134,8 @@ def test_annotations_stay_what_they_are(workflow, capfd):
     found = [line for line in lines if line.startswith("::")]
     assert found == [
         "::error title=convcalc (params/at_most),file=net.yaml,line=9,col=11::"
-        r"##\u005badd-mask]a: params: 224 is 219 over the limit of 5; ##\u005badd-mask]a"
+        r"##\u005badd-mask]a: params: 224 is 219 over the limit of 5; ##\u005badd-mask]a",
+        "::notice title=convcalc::1 limit in 1 network: 1 failed",
     ]
 
 

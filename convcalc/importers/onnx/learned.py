@@ -5,7 +5,7 @@ In other files their names tell."""
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import prod
 
 from convcalc.importers.onnx.model import FLOATS, Model, Node, Tensor
@@ -23,6 +23,7 @@ _BUFFER = re.compile(
     r"(?:.*\.)?(running_mean|running_var|relative_coords_table|attn_mask|inv_freq|(cos|sin)_cached|filt|anchors)\Z"
 )
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "BatchNormalization", "Identity")
+_WITH_KERNEL = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _NEVER = ("val_", "c_lifted", "lifted_", "_tensor_constant")
 # names that TensorFlow gives to values that training does not change: filled tensors, and numbers in the code
 _FIXED = re.compile(r"(.*/)?((zeros|ones)(_like)?(_\d+)?(/Const)?|Const(_\d+)?|[xy]):\d+")
@@ -71,8 +72,14 @@ def says_bias(text: str) -> bool:
 class Origins:
     """The learned tensors that each constant of a model comes from; those that were `measured` are not learned."""
 
-    def __init__(self, model: Model, measured: Collection[str] = ()) -> None:
+    def __init__(self, model: Model, measured: Collection[str] = (), nodes: Sequence[Node] | None = None) -> None:
         self.model, self.measured = model, measured
+        # what convolutions and products are given as weights is learned whatever it is called
+        self.weights = {
+            node.inputs[1]
+            for node in (model.nodes if nodes is None else nodes)
+            if node.operator in _WITH_KERNEL and len(node.inputs) > 1
+        }
         self.instead: dict[str, str] = {}  # a parameter that is not stored -> the largest tensor made from it
         # parameters that are stored themselves, or from which alone a stored tensor is made
         self.counted_elsewhere = set(model.tensors)
@@ -120,5 +127,7 @@ class Origins:
         if _FIXED.fullmatch(name) or (name.startswith("const_fold") and tensor.is_mask()):
             return False
         if prod(tensor.shape) > 1:
-            return not name.startswith(_NEVER) and not is_buffer(name)
+            return (name in self.weights and len(tensor.shape) > 1 and not is_buffer(name)) or (
+                not name.startswith(_NEVER) and not is_buffer(name)
+            )
         return not _MADE_UP.match(name) and ("." in name or "_scale" in name or "/ReadVariableOp" in name)

@@ -180,7 +180,7 @@ def _graph(module: Any, positional: tuple[Any, ...], named: Mapping[str, Any], s
 
 
 def _tell_parameters(model: Model, module: Any, tensors: Mapping[str, Any]) -> None:
-    """Tell a model which of its `tensors`, by name, are parameters of the module, under whatever name, or views of them.
+    """Tell a model which of its `tensors`, by name, are parameters of the module, under any name, or views of them.
 
     All others are not learned: buffers, and constants in the module's code.
     """

@@ -176,7 +176,7 @@ def footer(counted: Count) -> tuple[str, ...]:
 
 
 def balance_lines(graph: Graph) -> list[str]:
-    """Return what a model stores and no layer counts, and whether its account is right; nothing where all is counted."""
+    """Return what a model stores that no layer counts, and whether its account is right."""
     balance, lines = graph.balance, []
     if balance is None:
         return []

@@ -35,4 +35,4 @@ def _learned(layer: Layer) -> int:
     if layer.shares is not None:
         return 0
     whole = sum(size for name, size in stored(layer).items() if name != "buffers")
-    return whole - sum(item.elements for item in layer.shared if item.tally != "buffers")
+    return int(whole - sum(item.elements for item in layer.shared))

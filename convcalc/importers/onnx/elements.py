@@ -26,7 +26,7 @@ class Part(NamedTuple):
     axes: tuple[tuple[int, int], ...] | None = None
 
     @property
-    def count(self) -> int:
+    def elements(self) -> int:
         """How many elements it has."""
         return self.size if self.axes is None else prod(size for size, _ in self.axes)
 
@@ -142,11 +142,11 @@ def _merged(axes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 class Claim(NamedTuple):
-    """What a layer counts of a stored tensor: `count` elements of a part."""
+    """What a layer counts of a stored tensor: so many elements of a part."""
 
     layer: int
     part: Part
-    count: int
+    elements: int
     bits: int | None = None  # which elements; None: all of the part
 
 
@@ -172,21 +172,21 @@ class Ledger:
 
     def counted(self, name: str) -> int:
         """Return how many elements of a stored tensor are counted."""
-        return sum(claim.count for claim in self.claims.get(name, ()))
+        return sum(claim.elements for claim in self.claims.get(name, ()))
 
     def _fresh(self, part: Part, claims: list[Claim], others: dict[int, int]) -> tuple[int, int | None]:
         """Return how many elements of a part no layer counts, and which; add the others to those of their layers."""
         if not claims:
-            return part.count, None
+            return part.elements, None
         for claim in claims:
             if claim.bits is None and (claim.part.axes is None or claim.part == part):
-                others[claim.layer] = others.get(claim.layer, 0) + part.count
+                others[claim.layer] = others.get(claim.layer, 0) + part.elements
                 return 0, None
         self._bits_left -= part.size * (len(claims) + 1)
         if part.size > LARGEST_SET or self._bits_left < 0:  # too many to tell apart: never more than are stored
-            new = max(0, min(part.count, part.size - sum(claim.count for claim in claims)))
-            if new < part.count:
-                others[claims[0].layer] = others.get(claims[0].layer, 0) + part.count - new
+            new = max(0, min(part.elements, part.size - sum(claim.elements for claim in claims)))
+            if new < part.elements:
+                others[claims[0].layer] = others.get(claims[0].layer, 0) + part.elements - new
             return new, None
         left = part.bits()
         for claim in claims:

@@ -153,14 +153,15 @@ def account(graph: Graph, uses: Sequence[Use], new_index: Mapping[int, int]) -> 
 def _share_all(layer: Layer, graph: Graph) -> None:
     """Let a layer share the weights of another, where that one counts all that it stores, and stores no more."""
     owners = {item.layer for item in layer.shared}
-    if len(owners) == 1 and (owner := next(iter(owners))) not in (None, layer.index):
-        if sum(item.elements for item in layer.shared) == _learned(layer) and same_weights(layer, graph.all[owner]):
-            layer.shares, layer.shared = owner, ()
+    owner = next(iter(owners), None)
+    is_all = sum(item.elements for item in layer.shared) == _learned(layer)
+    if len(owners) == 1 and owner is not None and is_all and same_weights(layer, graph.all[owner]):
+        layer.shares, layer.shared = owner, ()
 
 
 def _learned(layer: Layer) -> int:
     """Return how many learned values a layer stores."""
-    return sum(size for name, size in stored(layer).items() if name != "buffers")
+    return int(sum(size for name, size in stored(layer).items() if name != "buffers"))
 
 
 def _shared(layer: Layer, use: Use, ledger: Ledger) -> tuple[Shared, ...]:

@@ -146,8 +146,8 @@ def expand(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if value.ref is None:
         is_small = value.data is not None and prod(shape) <= MOST_READ and node.operator == "Expand"
         data = spread(value.data or [], value.sizes, shape) if is_small else None
-        is_view = value.layout is not None and node.operator == "Expand"
-        return [constant_like(value, shape, data, layout=value.layout.spread(value.sizes, shape) if is_view else None)]
+        layout = value.layout.spread(value.sizes, shape) if value.layout and node.operator == "Expand" else None
+        return [constant_like(value, shape, data, layout=layout)]
     batch = None if value.batch is None else value.batch + len(shape) - value.rank
     if prod(shape) == prod(value.sizes):
         return [reshaped(ctx, node, value, shape, batch)]

@@ -99,7 +99,11 @@ class WeightTracker:
         whole = shape if shape is not None and fits else sizes
         ((own,),) = self._own(node, [(part,)])
         key = (own.name, *map(str, whole))
-        if key not in self.parameter_layers:
+        known = next((ref for (name, *_), ref in self.parameter_layers.items() if name == own.name), None)
+        if key not in self.parameter_layers and known is not None and prod(self.graph.shape(known)) == prod(whole):
+            reshape = KINDS["reshape"](shape=whole)
+            self.parameter_layers[key] = self.graph.add(self.names.path(node, reshape, ()), reshape, (known,))
+        elif key not in self.parameter_layers:
             source = Node()
             source.name = part.name
             kind = KINDS["parameter"](shape=whole)

@@ -16,8 +16,10 @@ from typing import Any
 
 from convcalc.errors import SpecError, UserError, did_you_mean, printable, quoted
 from convcalc.graph import Graph, Provenance
+from convcalc.importers.onnx.elements import Layout, View
 from convcalc.importers.onnx.file import read_bytes
 from convcalc.importers.onnx.importer import graph_of
+from convcalc.importers.onnx.model import Model
 from convcalc.language.input_shapes import parse_shape
 from convcalc.optional import first_line_of, need, quiet
 
@@ -168,17 +170,47 @@ def _graph(module: Any, positional: tuple[Any, ...], named: Mapping[str, Any], s
     try:
         module.eval()
         with quiet():
-            data = _onnx_bytes(module, positional, dict(named), spec)
+            data, tensors = _onnx_bytes(module, positional, dict(named), spec)
     finally:
         for part, mode in modes.items():
             part.training = mode
     model = read_bytes(data, spec)
-    model.buffers = frozenset(name for name, _ in module.named_buffers())
+    _tell_parameters(model, module, tensors)
     return graph_of(model, (), spec, strict)
 
 
-def _onnx_bytes(module: Any, positional: tuple[Any, ...], named: dict[str, Any], spec: str) -> bytes:
-    """Return the module as an ONNX file without its weights."""
+def _tell_parameters(model: Model, module: Any, tensors: Mapping[str, Any]) -> None:
+    """Tell a model which of its `tensors`, by name, are parameters of the module, under any name, or views of them.
+
+    All others are not learned: buffers, and constants in the module's code.
+    """
+    model.sizes = {name: parameter.numel() for name, parameter in module.named_parameters()}
+    by_memory: dict[Any, list[tuple[str, Any]]] = {}
+    for name, parameter in module.named_parameters():
+        by_memory.setdefault(_memory(parameter), []).append((name, parameter))
+    buffers = {name for name, _ in module.named_buffers()}
+    for name, tensor in tensors.items():
+        for owner, parameter in by_memory.get(_memory(tensor), ()) if name not in buffers else ():
+            start = tensor.storage_offset() - parameter.storage_offset()
+            if parameter.is_contiguous() and start >= 0 and tensor.numel() <= parameter.numel():
+                model.views[name] = View(owner, parameter.numel(), Layout(start, tuple(tensor.stride())))
+                break
+    model.parameters = frozenset(model.sizes) | frozenset(model.views)
+    model.buffers = frozenset((model.buffers | buffers | set(tensors)) - model.parameters)
+
+
+def _memory(tensor: Any) -> Any:
+    """Return what is the same for tensors that share their memory; on the meta device too, where nothing is stored."""
+    try:
+        return tensor.untyped_storage()._cdata
+    except Exception:  # kinds of tensors without one block of memory
+        return id(tensor)
+
+
+def _onnx_bytes(
+    module: Any, positional: tuple[Any, ...], named: dict[str, Any], spec: str
+) -> tuple[bytes, dict[str, Any]]:
+    """Return the module as an ONNX file without its weights, and the tensors that it has, by name."""
     torch = _torch()
     ir = import_module("onnx_ir")
     advice = "export what can be exported to ONNX, or name the part of it that has a fixed graph"
@@ -202,7 +234,8 @@ def _onnx_bytes(module: Any, positional: tuple[Any, ...], named: dict[str, Any],
             value.const_value = ir.ExternalTensor(
                 "left-out", 0, tensor.nbytes, tensor.dtype, shape=tensor.shape, name=name
             )
-    return bytes(ir.to_proto(exported.model).SerializeToString())
+    data = bytes(ir.to_proto(exported.model).SerializeToString())
+    return data, {**program.state_dict, **program.constants}
 
 
 def _as_onnx(torch: Any, program: Any) -> Any:

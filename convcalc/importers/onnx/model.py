@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, TypeAlias
 
+from convcalc.importers.onnx.elements import View
 from convcalc.importers.onnx.protobuf import VARINT, Data, Span, integers
 
 MOST_READ = 4096  # values of a constant that are read: shape arithmetic and scalars, never weights
@@ -248,6 +249,8 @@ class Model:
         self.functions: dict[tuple[str, str, str], Function] = {}
         self.parameters: frozenset[str] = frozenset()  # tensors that the file calls learned
         self.buffers: frozenset[str] = frozenset()  # and those that it calls not learned
+        self.views: dict[str, View] = {}  # tensor -> the parameter of a module that it is, or is a view of
+        self.sizes: dict[str, int] = {}  # of all parameters of a module
         self.folded_from: dict[str, tuple[str, ...]] = {}  # tensor that the exporter computed -> its sources
 
 

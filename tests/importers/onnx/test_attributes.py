@@ -12,6 +12,7 @@ import pytest
 from helpers.paths import ROOT
 
 from convcalc.errors import SpecError, UserError
+from convcalc.importers.onnx.elements import Part
 from convcalc.importers.onnx.fusions import PATTERNS, fuse
 from convcalc.importers.onnx.importer import Importer
 from convcalc.importers.onnx.model import Model, Node, Reference, Subgraph, Tensor, Unsupported
@@ -206,7 +207,7 @@ def any_value(chance, ctx):
         return value if chance.random() > 0.05 else Value(None, ref=value.ref)
     if pick < 0.7:
         name = chance.choice(sorted(WEIGHTS))
-        return Value(WEIGHTS[name], source_weights=(name,))
+        return Value(WEIGHTS[name], source_weights=(Part(name, prod(WEIGHTS[name])),))
     shape = chance.choice(CONSTANT_SHAPES)
     if pick < 0.75:
         return Value(shape)
@@ -229,14 +230,14 @@ def example_value(chance, ctx, given, wrong):
     if pick < wrong and isinstance(given, (str, tuple)):
         shape = WEIGHTS[given] if isinstance(given, str) else given
         return chance.choice(
-            (activation(chance, ctx, shape, (None, 0, 1)), Value(shape), Value(shape, source_weights=("w",)))
+            (activation(chance, ctx, shape, (None, 0, 1)), Value(shape), Value(shape, source_weights=(Part("w", 3),)))
         )
     if isinstance(given, tuple):
         return activation(
             chance, ctx, given, (1,) if given == STEPS else (0,) if given[0] % ctx.batch == 0 else (None,)
         )
     if isinstance(given, str):
-        return Value(WEIGHTS[given], source_weights=(given,))
+        return Value(WEIGHTS[given], source_weights=(Part(given, prod(WEIGHTS[given])),))
     return Value((len(given),), given, dtype=7) if isinstance(given, list) else Value((), [given], dtype=7)
 
 
@@ -253,7 +254,10 @@ def any_inputs(chance, ctx, operator):
 def any_node(chance, ctx, operator):
     """A node, its inputs, and sometimes what reads its output."""
     inputs, right, wrong = any_inputs(chance, ctx, operator)
-    names = ["" if value is None else (value.source_weights or (f"i{at}",))[0] for at, value in enumerate(inputs)]
+    names = [
+        "" if value is None else (value.source_weights[0].name if value.source_weights else f"i{at}")
+        for at, value in enumerate(inputs)
+    ]
     outputs = ["y", "z", "", "h"][: chance.choice((0, 1, 1, 1, 1, 2, 2, 4))]
     node = with_any_attributes(chance, Node(operator, names, outputs), 0, right, wrong)
     node.domain = chance.choice(("", "", "com.microsoft"))
@@ -360,7 +364,7 @@ def test_patterns_take_any_node():
             outputs = [name][: chance.choice((0, 1, 1, 1, 1, 1, 1))]
             nodes.append(with_any_attributes(chance, Node(chance.choice(operators), inputs, outputs)))
         ctx.values["k"] = Value((), [chance.choice((0.5, 1, 3, 6, 1 / 6, 2, nan))])
-        ctx.values["w"] = Value((3,), source_weights=("w",))
+        ctx.values["w"] = Value((3,), source_weights=(Part("w", 3),))
         assert len(fuse(nodes, ctx.values, {names[-1]})) <= len(nodes)
 
 

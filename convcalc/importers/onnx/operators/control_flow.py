@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from math import prod
 
 from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.elements import Part
 from convcalc.importers.onnx.model import FLOATS, Node, Subgraph, Unsupported
 from convcalc.importers.onnx.operators._layers import constant_like, initial_state
 from convcalc.importers.onnx.operators.registry import rule
@@ -34,7 +35,7 @@ def _run(ctx: Context, subgraph: Subgraph, inputs: list[Value]) -> list[Value]:
     for name, tensor in subgraph.tensors.items():
         ctx.model.tensors.setdefault(name, tensor)
         is_learned = tensor.dtype in FLOATS and prod(tensor.shape) > 1
-        ctx.values.setdefault(name, constant(tensor, (tensor.name,) if is_learned else ()))
+        ctx.values.setdefault(name, constant(tensor, (Part(name, prod(tensor.shape)),) if is_learned else ()))
     ctx.values.update(zip(subgraph.inputs, inputs, strict=False))
     ctx.unfuse(subgraph.nodes)
     ctx.fold(subgraph.nodes)

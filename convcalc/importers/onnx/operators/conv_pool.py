@@ -9,7 +9,7 @@ from typing import Any
 from convcalc.errors import UserError
 from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.model import Node, Unsupported
-from convcalc.importers.onnx.operators._layers import bias_after, gathered, is_frozen, one_or_all
+from convcalc.importers.onnx.operators._layers import bias_after, gathered, learned_field, one_or_all
 from convcalc.importers.onnx.operators.registry import rule
 from convcalc.importers.onnx.values import MOST_AXES, Inputs, Shape, Value, bias_of, given, optional, per_axis
 from convcalc.kinds import KINDS
@@ -87,7 +87,7 @@ def conv(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 def _learned(ctx: Context, node: Node, weight: Value) -> dict[str, int]:
     """The field that says how many learned values a kernel has, where it is not one for each weight."""
     name = node.inputs[1] if len(node.inputs) > 1 else ""
-    return {"learned": 0} if is_frozen(ctx, name, weight) else ctx.weights.learned_field(weight)
+    return learned_field(ctx, name, weight)
 
 
 def _sliding(

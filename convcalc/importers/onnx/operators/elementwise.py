@@ -11,7 +11,7 @@ from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.model import Node, Unsupported
 from convcalc.importers.onnx.operators._layers import add_after, aligned, constant_like, gathered, same_shape
 from convcalc.importers.onnx.operators.registry import rule
-from convcalc.importers.onnx.values import Inputs, Value, axis_at, broadcast, checked, given, optional
+from convcalc.importers.onnx.values import Inputs, Value, axis_at, broadcast, checked, given, optional, sources_of
 
 _ACTIVATIONS = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Elu": "elu", "Celu": "elu", "Selu": "selu", "Gelu": "gelu",
@@ -41,7 +41,7 @@ _BOOL = 9
 def activation(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
     if value.ref is None:
-        return [constant_like(value, value.sizes)]
+        return [constant_like(value, value.sizes, layout=value.layout)]
     fields: dict[str, Any] = {"slope": round(node.float("alpha", 0.01), 7)} if node.operator == "LeakyRelu" else {}
     return [same_shape(ctx, node, _ACTIVATIONS[node.operator], value, **fields)]
 
@@ -111,9 +111,10 @@ def _present(inputs: Inputs) -> list[Value]:
 def _computed(name: str, values: list[Value]) -> Value:
     """The constant that an elementwise operator gives for constants."""
     shape = checked(broadcast(*(value.sizes for value in values)))
-    weights = tuple(dict.fromkeys(name for value in values for name in value.source_weights))
+    learned = [value for value in values if value.source_weights]
     dtype = _BOOL if name in _LOGIC else values[-1].dtype
-    return Value(shape, arithmetic(name, values), source_weights=weights, dtype=dtype)
+    layout = learned[0].layout if len(learned) == 1 and learned[0].sizes == shape else None
+    return Value(shape, arithmetic(name, values), source_weights=sources_of(values), dtype=dtype, layout=layout)
 
 
 def _together(ctx: Context, node: Node, operation: str, values: Sequence[Value]) -> Value:
@@ -196,7 +197,8 @@ def _scale(ctx: Context, node: Node, value: Value, factor: Value) -> Value | Non
         fields["axis"] = "last" if axis == len(ctx.inner(value.sizes, value.batch)) - 1 else axis
     weights = [factor]
     add, offset = add_after(ctx, node) if node.operator == "Mul" else (None, None)
-    if add is not None and offset is not None and _is_learned(offset) and offset.shape == factor.sizes:
+    is_own = offset is not None and not set(offset.source_weights) & set(factor.source_weights)
+    if add is not None and offset is not None and _is_learned(offset) and is_own and offset.shape == factor.sizes:
         ctx.fuse(node, add)
         weights.append(offset)
         fields["bias"] = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from convcalc.importers.onnx.constant_arithmetic import picked, spread
@@ -59,11 +60,39 @@ def _known_lookup(ctx: Context, node: Node, value: Value, index: Value, axis: in
 
 def _picked(value: Value, index: Value, axis: int, shape: Shape) -> Value:
     """Elements of a constant at constant indices."""
-    if value.data is None or index.data is None or prod(shape) > MOST_READ:
+    if index.data is None:
         return constant_like(value, shape)
     numbers = [index_at(number, value.sizes[axis]) for number in index.ints()]
-    indices = [numbers if at == axis else range(size) for at, size in enumerate(value.sizes)]
-    return constant_like(value, shape, picked(value, indices))
+    data = None
+    if value.data is not None and prod(shape) <= MOST_READ:
+        data = picked(value, [numbers if at == axis else range(size) for at, size in enumerate(value.sizes)])
+    result = constant_like(value, shape, data)
+    if value.layout is None or not numbers:
+        return result
+    (source,) = value.source_weights
+    parts = []
+    for run in _runs(numbers):
+        layout, sizes = value.layout.cut(axis, run), (*value.sizes[:axis], len(run), *value.sizes[axis + 1 :])
+        parts.append(layout.part(source.name, source.size, sizes))
+        if numbers == list(run):
+            result.layout = layout.reshaped(sizes, shape)
+    result.source_weights = tuple(parts)
+    return result
+
+
+def _runs(numbers: Sequence[int]) -> list[range]:
+    """The different numbers as runs.
+
+    >>> _runs([4, 1, 2, 2])
+    [range(1, 3), range(4, 5)]
+    """
+    runs: list[range] = []
+    for number in sorted(set(numbers)):
+        if runs and runs[-1].stop == number:
+            runs[-1] = range(runs[-1].start, number + 1)
+        else:
+            runs.append(range(number, number + 1))
+    return runs
 
 
 def _embedded(ctx: Context, node: Node, table: Value, index: Value, axis: int, shape: Shape) -> Value:
@@ -117,7 +146,9 @@ def expand(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     shape = checked(shape)
     if value.ref is None:
         is_small = value.data is not None and prod(shape) <= MOST_READ and node.operator == "Expand"
-        return [constant_like(value, shape, spread(value.data or [], value.sizes, shape) if is_small else None)]
+        data = spread(value.data or [], value.sizes, shape) if is_small else None
+        layout = value.layout.spread(value.sizes, shape) if value.layout and node.operator == "Expand" else None
+        return [constant_like(value, shape, data, layout=layout)]
     batch = None if value.batch is None else value.batch + len(shape) - value.rank
     if prod(shape) == prod(value.sizes):
         return [reshaped(ctx, node, value, shape, batch)]

@@ -7,7 +7,7 @@ from convcalc.importers.onnx.model import Node, Unsupported
 from convcalc.importers.onnx.operators._layers import aligned, initial_state, is_frozen, is_zero
 from convcalc.importers.onnx.operators.linear import linear, require_entries
 from convcalc.importers.onnx.operators.registry import rule
-from convcalc.importers.onnx.values import MOST_AXES, Inputs, Value, broadcast, checked, given
+from convcalc.importers.onnx.values import MOST_AXES, Inputs, Value, broadcast, checked, given, sources_of
 
 
 @rule("MatMul", "FusedMatMul", "MatMulInteger", "QLinearMatMul")
@@ -19,7 +19,7 @@ def matmul(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if first.ref is None and second.ref is None and is_zero(first) and second.source_weights:
         first = initial_state(ctx, first)
     if first.ref is None and second.ref is None:
-        return [_constant_product(first, second)]
+        return [constant_product(first, second)]
     is_by_matrix = second.ref is None and second.rank == 2 and not is_transposed
     if is_by_matrix and not is_frozen(ctx, node.inputs[1] if len(node.inputs) > 1 else "", second):
         entries, features = second.sizes
@@ -41,11 +41,10 @@ def _linear_from_left(ctx: Context, node: Node, weight: Value, value: Value) -> 
     return ctx.layer(node, "linear", [value], shape, value.batch, [weight], features=features, axis=axis, bias=False)
 
 
-def _constant_product(first: Value, second: Value) -> Value:
+def constant_product(first: Value, second: Value) -> Value:
     columns = second.sizes[-1:] if second.rank > 1 else ()
     shape = (*broadcast(first.sizes[:-2], second.sizes[:-2]), *first.sizes[-2:-1], *columns)
-    weights = tuple(dict.fromkeys((*first.source_weights, *second.source_weights)))
-    return Value(checked(shape), None, source_weights=weights)
+    return Value(checked(shape), None, source_weights=sources_of((first, second)))
 
 
 def product(ctx: Context, node: Node, first: Value, second: Value, transpose: bool = False) -> Value:

@@ -25,7 +25,8 @@ from convcalc.importers.onnx.values import (
 def reshaped(ctx: Context, node: Node, value: Value, shape: Shape, batch: int | None) -> Value:
     """A value in another shape; a layer only where the shape without the batch changes."""
     if value.ref is None:
-        return constant_like(value, shape, value.data)
+        layout = value.layout and value.layout.reshaped(value.sizes, shape)
+        return constant_like(value, shape, value.data, layout=layout)
     ref = ctx.view(node, value, ctx.inner(checked(shape), batch))
     return Value(shape, ref=ref, batch=batch, dtype=value.dtype)
 
@@ -134,7 +135,10 @@ def transpose(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if sorted(order) != list(range(value.rank)):
         raise Unsupported(f"order {order} of {value.rank} axes")
     if value.ref is None:
-        return [constant_like(value, [value.sizes[axis] for axis in order], transposed(value, order))]
+        sizes = [value.sizes[axis] for axis in order]
+        return [
+            constant_like(value, sizes, transposed(value, order), layout=value.layout and value.layout.permuted(order))
+        ]
     return [permuted(ctx, node, value, order)]
 
 

@@ -24,6 +24,7 @@ from convcalc.importers.onnx.values import (
     index_at,
     optional,
     optional_ints,
+    sources_of,
 )
 
 _MOST_PARTS = 64  # of one split; more are gathered one by one
@@ -75,9 +76,8 @@ def cut_axis(ctx: Context, node: Node, value: Value, axis: int, start: int, stop
         return value
     if value.ref is None:
         indices = [taken if at == axis else range(other) for at, other in enumerate(value.sizes)]
-        part = constant_like(value, shape, picked(value, indices))
-        part.part = (*value.part, (axis, taken)) if value.source_weights else ()
-        return part
+        layout = value.layout and value.layout.cut(axis, taken)
+        return constant_like(value, shape, picked(value, indices), layout=layout)
     if not taken:
         return Value(checked(shape), [])  # nothing, which a concatenation leaves out
     if taken.step < 0:
@@ -215,7 +215,6 @@ def joined(values: Sequence[Value], shape: Shape, axis: int) -> Value:
     """Constants concatenated. Raises Unsupported where their other axes differ."""
     if any((*value.sizes[:axis], *value.sizes[axis + 1 :]) != (*shape[:axis], *shape[axis + 1 :]) for value in values):
         raise Unsupported("inputs that differ in other axes")
-    weights = tuple(dict.fromkeys(name for value in values for name in value.source_weights))
     data: list[Any] | None = None
     if all(value.data is not None for value in values) and prod(shape) <= MOST_READ:
         data = []
@@ -223,4 +222,4 @@ def joined(values: Sequence[Value], shape: Shape, axis: int) -> Value:
             for value in values:
                 size = prod(value.sizes[axis:])
                 data.extend((value.data or [])[outer * size : (outer + 1) * size])
-    return Value(checked(shape), data, source_weights=weights, dtype=values[0].dtype)
+    return Value(checked(shape), data, source_weights=sources_of(values), dtype=values[0].dtype)

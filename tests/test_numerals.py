@@ -83,12 +83,8 @@ def conversions(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CONVERSIONS and node.args:
             yield ast.unparse(node.args[0])
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == "map"
-            and any(isinstance(arg, ast.Name) and arg.id in CONVERSIONS for arg in node.args)
-        ):
+        is_map = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "map"
+        if is_map and any(isinstance(argument, ast.Name) and argument.id in CONVERSIONS for argument in node.args):
             yield ast.unparse(node)
 
 

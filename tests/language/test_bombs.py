@@ -41,8 +41,7 @@ GROWING = {
         + f"layers:\n  - repeat: {{times: {n}, layers: [b]}}\n"
     ),
     "alternatives that are not chosen": lambda n: (
-        HEAD
-        + f"  - repeat: {{times: {n}, layers: [{{choice: {{name: c, of: {{a: [], b: [{', '.join(['relu'] * n)}]}}}}}}]}}\n"  # noqa: E501
+        HEAD + f"  - repeat: {{times: {n}, layers: [{{choice: {{name: c, of: {{a: [], b: [{'relu, ' * n}]}}}}}}]}}"
     ),
     "a circle of variables": lambda n: (
         "vars:\n" + "".join(f'  v{i}: "${{v{(i + 1) % n} + v{(i + 7) % n}}}"\n' for i in range(n)) + HEAD + "  - relu\n"
@@ -133,7 +132,8 @@ def test_arguments_of_blocks_are_counted():
 def test_aliases_are_shown_in_short(command, tmp_path, capsys):
     """A value of 100,000 parts where a name should be."""
     parts = "".join(f"  b{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 5))
-    text = f"input: 3x8x8\nvars:\n  b0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{parts}layers:\n  - relu: {{name: '${{b4}}'}}\n"  # noqa: E501
+    first = f"  b0: &a0 [{', '.join('x' * 10)}]\n"
+    text = f"input: 3x8x8\nvars:\n{first}{parts}layers:\n  - relu: {{name: '${{b4}}'}}\n"
     path = tmp_path / "net.yaml"
     path.write_text(text)
     assert run([command, str(path)]) in (FINE, BAD)

@@ -199,6 +199,8 @@ NUMBERS += [
     "[1,1,1,1,1,1,1,1]",
 ]
 
+JOINS = ("add", "concat", "multiply", "matmul")
+
 
 def any_entry(random: Random, depth: int) -> str:
     """A layer of any kind, in flow style: its example's fields, or others, after whatever is above."""
@@ -208,7 +210,7 @@ def any_entry(random: Random, depth: int) -> str:
         holders_of = (
             f"{{repeat: {{times: {random.choice(NUMBERS[:5])}, layers: [{inside}]}}}}",
             f"{{choice: {{name: c{random.randint(0, 2)}, of: {{a: [{inside}], b: []}}}}}}",
-            f"{{{random.choice(('add', 'concat', 'multiply', 'matmul'))}: [[{inside}], [{any_entry(random, depth - 1)}]]}}",  # noqa: E501
+            f"{{{random.choice(JOINS)}: [[{inside}], [{any_entry(random, depth - 1)}]]}}",
         )
         return random.choice(holders_of)
     if way < 0.35:

@@ -89,6 +89,7 @@ def test_no_command_over_two_networks_fails(command, tmp_path):
 
 def test_an_unknown_shape_is_no_other_shape():
     assert UNKNOWN != ()
+    assert () not in (UNKNOWN,)
     assert Opaque(operator="x").output() is UNKNOWN
     assert is_known(Opaque(operator="x", shape=[3]).output())
 

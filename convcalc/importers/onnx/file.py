@@ -174,6 +174,8 @@ class _Reader:
             if number == 1 and wire == BYTES:
                 tensor = self.tensor(value)
             elif number == 3:
+                if len(shape) > MOST_AXES or (wire == BYTES and value[1] - value[0] > MOST_AXES * 10):
+                    raise Malformed(f"a tensor has more than {MOST_AXES} axes", span[0])
                 shape.extend(integers(self.data, wire, value))
         tensor.raw, tensor.packed, tensor.shape = None, [], _sizes(shape)
         model.tensors[tensor.name] = tensor

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, TypeAlias
 
 from convcalc.importers.onnx.elements import View
-from convcalc.importers.onnx.protobuf import VARINT, Data, Span, integers
+from convcalc.importers.onnx.protobuf import VARINT, Data, Malformed, Span, integers
 
 MOST_READ = 4096  # values of a constant that are read: shape arithmetic and scalars, never weights
 FLOATS = (1, 10, 11, 16)
@@ -35,13 +35,16 @@ class Tensor:
         self.packed: list[tuple[int, int, Any]] = []
 
     def values(self) -> list[Any] | None:
-        """The values, flat; None where there are many, or none in this file."""
+        """The values, flat; None where there are many, or none in this file that can be read."""
         count = prod(self.shape)
         if count > MOST_READ:
             return None
         if count == 0:
             return []
-        found = self._raw() if self.raw else self._packed()
+        try:
+            found = self._raw() if self.raw else self._packed()
+        except Malformed:
+            return None
         return found if found is not None and len(found) == count else None
 
     def is_mask(self) -> bool:
@@ -67,6 +70,8 @@ class Tensor:
     def _packed(self) -> list[Any] | None:
         found: list[Any] = []
         for number, wire, value in self.packed:
+            if len(found) > MOST_READ or (wire != VARINT and value[1] - value[0] > MOST_READ * 10):
+                return None
             if number in (5, 7, 11):
                 found.extend(integers(self.data, wire, value))
             elif wire != VARINT:

@@ -31,6 +31,7 @@ def shared_elements(layer: Layer, names: Names, use: Use) -> tuple[Shared, ...]:
         _, owner, elements = item
         elements = left[tally] if elements is None else elements
         require(elements <= left[tally], "it shares more {tally} than it has", "share", tally=tally)
+        require(elements >= 1, "it shares all of its {tally} already", "share", tally=tally)
         left[tally] -= elements
         if owner is not None:
             most = sum(size for name, size in stored(names.graph.all[owner]).items() if name != "buffers")
@@ -41,7 +42,14 @@ def shared_elements(layer: Layer, names: Names, use: Use) -> tuple[Shared, ...]:
 
 def _entries(node: Node, names: Names, use: Use) -> Iterator[tuple[str, tuple[Node, int | None, int | None]]]:
     """Yield each tally with the layer that counts its elements, and how many (None: all)."""
+    if not node.value:
+        raise LocatedError("'share' is empty", node.place, "name a layer, or what it shares: {weights: NAME}")
     for tally, value in node.items():
+        if (tally == UNCOUNTED and not isinstance(value.value, dict)) or value.value in ({}, []):
+            hint = f"for example {tally}: {{weights: 100}}" if tally == UNCOUNTED else ""
+            raise LocatedError(
+                f"a number of elements for each of its sizes was expected, found {describe(value)}", value.place, hint
+            )
         if tally == UNCOUNTED:
             for own, count in value.items():
                 yield own, (count, None, _elements(count, names, use))

@@ -25,6 +25,7 @@ from convcalc.importers.onnx.notes import notes
 from convcalc.importers.onnx.opaque import keep_place
 from convcalc.importers.onnx.operators import RULES
 from convcalc.importers.onnx.order import ordered, reads_outside
+from convcalc.importers.onnx.reads import RecordedInputs, require_all_read
 from convcalc.importers.onnx.values import Value, constant
 
 MOST_CONSTANTS = 5_000_000  # numbers that arithmetic on constants may read and make; real models need far fewer
@@ -170,14 +171,18 @@ class Importer(Context):
 
     def _outputs(self, node: Node, inputs: list[Value | None]) -> list[Value]:
         """Return what a node's rule gives. Raises SpecError for a window that does not fit."""
+        recorded = RecordedInputs(inputs)
+        node.were_read.clear()
         try:
-            return self.rules[node.operator](self, node, inputs)
+            outputs = self.rules[node.operator](self, node, recorded)
         except UserError as error:
             if node.operator not in _WINDOWS or not error.field:
                 raise
             where = f"node {quoted(node.name or (node.outputs or ['?'])[0])} ({node.operator})"
             hint = error.hint or "give another input size with --input"
             raise SpecError(f"{quoted(self.model.name)}, {where}: {error.message}", hint) from None
+        require_all_read(node, recorded)
+        return outputs
 
     def _charge(self, *values: Sequence[Value | None]) -> None:
         """Count what arithmetic on constants reads and makes. Raises SpecError for too much."""

@@ -30,6 +30,7 @@ def _window(node: Node, kernel: Sequence[int]) -> Fields:
 
 def _padding(node: Node, axes: int) -> Fields:
     automatic = node.text("auto_pad", "NOTSET") or "NOTSET"
+    pads = node.ints("pads")
     if automatic in ("SAME_UPPER", "SAME_LOWER"):
         return {"padding": "same"}
     pads = per_axis(node, "pads", 2 * axes, 0)
@@ -54,6 +55,13 @@ def _batch_first(ctx: Context, node: Node, value: Value) -> Value:
     raise Unsupported("input whose first axis is not the batch")
 
 
+def _require_kernel(node: Node, kernel: Sequence[int]) -> None:
+    """Raise Unsupported where a node states another kernel than its weights have."""
+    stated = node.ints("kernel_shape")
+    if stated and stated != [*kernel]:
+        raise Unsupported(f"kernel_shape {stated} of weights with a kernel of {[*kernel]}")
+
+
 def _weights_of(node: Node, inputs: Inputs) -> tuple[Value, Value, Value | None]:
     """Input, weights and bias of a convolution, and of its quantised forms."""
     if node.operator == "QLinearConv":
@@ -67,6 +75,7 @@ def _weights_of(node: Node, inputs: Inputs) -> tuple[Value, Value, Value | None]
 def conv(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value, weight, bias = _weights_of(node, inputs)
     filters, per_group, *kernel = weight.sizes_of_rank(3, MOST_AXES)
+    _require_kernel(node, kernel)
     groups = node.int("group", 1)
     channels = value.sizes_of_rank(2, MOST_AXES)[1]
     if per_group * groups != channels:
@@ -162,6 +171,7 @@ def transposed_conv(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = _batch_first(ctx, node, value)
     groups = node.int("group", 1)
     _, per_group, *kernel = weight.sizes_of_rank(3, MOST_AXES)
+    _require_kernel(node, kernel)
     filters = per_group * groups
     window, extra = _window_and_extra(node, kernel)
     fields = {"filters": filters, **window, **({"groups": groups} if groups > 1 else {})}

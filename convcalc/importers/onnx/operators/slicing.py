@@ -96,6 +96,8 @@ def split(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     size, count = value.sizes[axis], len(node.outputs)
     if not count:
         raise Unsupported("split without outputs")
+    if node.int("num_outputs", count) != count:
+        raise Unsupported(f"split into {node.int('num_outputs')} parts with {count} outputs")
     parts = node.ints("split") or optional_ints(inputs, 1, [])
     if not parts:
         each = -(-size // count)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from convcalc.errors import TooLarge, UserError, printable
 from convcalc.graph import Graph, Ref
+from convcalc.importers.onnx.layer_check import require_params_of_weights
 from convcalc.importers.onnx.layer_names import Namer
 from convcalc.importers.onnx.model import Model, Node, Unsupported
 from convcalc.importers.onnx.values import Inputs, Shape, Value, checked
@@ -94,6 +95,7 @@ class Context(ABC):
         """Add a layer whose output has an ONNX shape. Raises Unsupported where the layer's own shape is another."""
         kind = KINDS[kind](**fields) if isinstance(kind, str) else kind
         refs = [self.ref(value) if isinstance(value, Value) else value for value in inputs]
+        require_params_of_weights(node, kind, [self.graph.shape(ref) for ref in refs], weights)
         ref = self.weights.add_layer(node, kind, refs, weights)
         expected, actual = self.inner(checked(shape), batch), self.graph.shape(ref)
         if actual != expected:

@@ -32,10 +32,11 @@ class RecordedInputs(list["Value | None"]):
 
 def require_all_read(node: Node, inputs: RecordedInputs) -> None:
     """Raise Unsupported if a rule has left out an input that holds something, or an attribute that may matter."""
-    for at, (name, value) in enumerate(zip(node.inputs, list.__iter__(inputs), strict=False)):
-        is_known = at in inputs.were_read or (node.operator, str(at)) in INPUTS
-        if name and not is_known and not (value is not None and value.shape is not None and 0 in value.shape):
-            raise Unsupported(f"input {at} ({name}) is not read")
+    for at, value in enumerate(list.__iter__(inputs)):
+        if at in inputs.were_read or value is None or (node.operator, str(at)) in INPUTS:
+            continue
+        if value.shape is None or 0 not in value.shape:
+            raise Unsupported(f"input {at} ({node.inputs[at]}) is not read")
     for name in node.unread():
         if name not in ATTRIBUTES_OF_ALL and (node.operator, name) not in ATTRIBUTES:
             raise Unsupported(f"attribute {name!r} is not read")

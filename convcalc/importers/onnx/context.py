@@ -19,7 +19,7 @@ from convcalc.kinds import KINDS, Kind, shape_text
 Memo = TypeVar("Memo")
 Rule = Callable[["Context", Node, Inputs], "list[Value]"]
 MOST_STEPS = 20_000  # nodes in all steps of all loops together
-_DOMAINS = ("", "com.microsoft", "onnx.contrib")  # of operators that have rules
+_DOMAINS = ("", "com.microsoft", "com.microsoft.nchwc", "onnx.contrib", "ai.onnx.ml")  # of operators that have rules
 
 
 class Fusion(NamedTuple):

@@ -1,4 +1,4 @@
-"""The params of a layer held against the tensors that its rule gave it: a rule that mistakes a shape is noticed here."""
+"""The params of a layer held against the tensors of its rule: a mistaken shape is noticed here."""
 
 from __future__ import annotations
 

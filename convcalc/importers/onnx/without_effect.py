@@ -33,8 +33,12 @@ ATTRIBUTES_OF_ALL = {
 }
 
 ATTRIBUTES = _table(
-    ("Celu Elu HardSigmoid Selu Swish ThresholdedRelu Gemm LRN LeakyRelu FusedMatMul", "alpha", _NUMERIC),
-    ("HardSigmoid Gemm LRN", "beta", _NUMERIC),
+    (
+        "Celu Elu HardSigmoid Selu Swish ThresholdedRelu Gemm LRN LeakyRelu FusedMatMul FusedGemm QGemm",
+        "alpha",
+        _NUMERIC,
+    ),
+    ("HardSigmoid Gemm FusedGemm LRN", "beta", _NUMERIC),
     ("Selu", "gamma", _NUMERIC),
     ("LRN Shrink", "bias", _NUMERIC),
     ("Shrink", "lambd", _NUMERIC),
@@ -49,7 +53,10 @@ ATTRIBUTES = _table(
     ("LpPool GlobalLpPool LpNormalization", "p", _NUMERIC),
     ("LpNormalization", "axis", "every element is scaled, whatever the axis"),
     ("MeanVarianceNormalization", "axes", "every element is scaled, whatever the axes"),
-    ("AveragePool", "count_include_pad", _NUMERIC),
+    ("QLinearSoftmax", "opset", "the axis is given"),
+    ("QLinearLeakyRelu", "alpha", _NUMERIC),
+    ("Conv NhwcFusedConv", "activation_params", _NUMERIC),
+    ("AveragePool QLinearAveragePool", "count_include_pad", _NUMERIC),
     ("BitShift", "direction", _NUMERIC),
     ("Mod", "fmod", _NUMERIC),
     ("IsInf", "detect_negative detect_positive", _NUMERIC),
@@ -83,12 +90,13 @@ ATTRIBUTES = _table(
         "antialias cubic_coeff_a exclude_outside extrapolation_value nearest_mode coordinate_transformation_mode",
         _NUMERIC,
     ),
+    ("MatMulNBits", "accuracy_level weight_prepacked", _NUMERIC),
     ("LSTM GRU RNN", "activation_alpha activation_beta clip", _NUMERIC),
     ("LSTM GRU RNN", "activations", "each counts as one nonlinearity"),
     ("LSTM", "input_forget", _NUMERIC),
     ("GRU", "linear_before_reset", "the same products in another order"),
     ("LSTM GRU RNN", "output_sequence", _HISTORY),
-    ("FusedConv", "activation_params", _NUMERIC),
+    ("FusedConv FusedGemm", "activation_params activation_alpha activation_beta activation_gamma", _NUMERIC),
 )
 
 INPUTS = _table(
@@ -102,6 +110,14 @@ INPUTS = _table(
     ("QuantizeLinear DequantizeLinear", "1 2", _QUANTIZED),
     ("QLinearConv", "1 2 4 5 6 7", _QUANTIZED),
     ("QLinearMatMul", "1 2 4 5 6 7", _QUANTIZED),
+    ("QLinearAdd QLinearMul", "1 2 4 5 6 7", _QUANTIZED),
+    ("QLinearSigmoid QLinearLeakyRelu QLinearSoftmax", "1 2 3 4", _QUANTIZED),
+    ("QLinearAveragePool QLinearGlobalAveragePool", "1 2 3 4", _QUANTIZED),
+    ("QLinearConcat", " ".join(str(at) for at in range(300) if at < 2 or at % 3 != 2), _QUANTIZED),
+    ("QGemm", "1 2 4 5 7 8", _QUANTIZED),
+    ("DynamicQuantizeMatMul", "2 3", _QUANTIZED),
+    ("MatMulIntegerToFloat", "2 3 4 5", _QUANTIZED),
+    ("MatMulNBits", "2 3 4", _QUANTIZED),
     ("ConvInteger MatMulInteger", "2 3", _QUANTIZED),
     ("LSTM GRU RNN", "4", "the lengths of the sequences: the longest is the figure"),
     ("Attention", "6", _FULL),

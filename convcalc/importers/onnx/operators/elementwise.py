@@ -49,6 +49,38 @@ def activation(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     return [same_shape(ctx, node, _ACTIVATIONS[node.operator], value, **fields)]
 
 
+def fused_activation(ctx: Context, node: Node, value: Value) -> Value:
+    """The activation that ONNX Runtime has fused into a node, by its name."""
+    name = node.text("activation")
+    if not name:
+        return value
+    if name == "Clip":
+        return same_shape(ctx, node, "hard_tanh", value)
+    if name not in _ACTIVATIONS:
+        raise Unsupported(f"activation {name!r}")
+    return same_shape(ctx, node, _ACTIVATIONS[name], value)
+
+
+_QUANTIZED = {"QLinearAdd": "Add", "QLinearMul": "Mul"}
+
+
+@rule(*_QUANTIZED)
+def quantized_arithmetic(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    """Each operand is followed by its scale and its zero point, as the output's are at the end."""
+    return [binary(ctx, node, _QUANTIZED[node.operator], [given(inputs, 0), given(inputs, 3)])]
+
+
+@rule("QLinearSigmoid", "QLinearLeakyRelu")
+def quantized_activation(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    kind = "sigmoid" if node.operator == "QLinearSigmoid" else "leaky_relu"
+    return [same_shape(ctx, node, kind, given(inputs, 0))]
+
+
+@rule("QLinearSoftmax")
+def quantized_softmax(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    return softmax(ctx, node, [given(inputs, 0)])
+
+
 @rule("PRelu")
 def prelu(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value, slope = given(inputs, 0), given(inputs, 1)

@@ -212,6 +212,12 @@ def concat(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     return [output]
 
 
+@rule("QLinearConcat")
+def quantized_concat(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    """The scale and zero point of the output, then each part with its own."""
+    return concat(ctx, node, inputs[2::3])
+
+
 def joined(values: Sequence[Value], shape: Shape, axis: int) -> Value:
     """Constants concatenated. Raises Unsupported where their other axes differ."""
     if any((*value.sizes[:axis], *value.sizes[axis + 1 :]) != (*shape[:axis], *shape[axis + 1 :]) for value in values):

@@ -168,6 +168,8 @@ class Importer(Context):
         _remember_source(node, inputs, outputs)
         names = [self.fusions[id(node)].output] if id(node) in self.fusions else node.outputs
         self.values.update((name, value) for name, value in zip(names, outputs, strict=False) if name)
+        if missing := [name for name in names[len(outputs) :] if name in self.readers or name in self.outputs]:
+            keep_place(self, node, inputs, Unsupported("an output that is not computed"), missing)
 
     def _outputs(self, node: Node, inputs: list[Value | None]) -> list[Value]:
         """Return what a node's rule gives. Raises SpecError for a window that does not fit."""

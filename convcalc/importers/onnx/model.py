@@ -190,6 +190,13 @@ class Node:
             raise Unsupported(f"attribute {name!r} is not a text")
         return value
 
+    def texts(self, name: str) -> list[str]:
+        """A list of texts."""
+        value = self._read(name, ())
+        if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
+            raise Unsupported(f"attribute {name!r} is not a list of texts")
+        return [*value]
+
     def tensor(self, name: str) -> Tensor | None:
         """A tensor, if it is given."""
         value = self._read(name)

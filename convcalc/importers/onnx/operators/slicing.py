@@ -21,7 +21,6 @@ from convcalc.importers.onnx.values import (
     axis_at,
     checked,
     given,
-    optional,
     optional_ints,
 )
 
@@ -104,43 +103,10 @@ def split(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
         parts = [min(each, size - each * number) for number in range(count)]
     if len(parts) != count:
         raise Unsupported(f"split into {len(parts)} parts with {count} outputs")
-    return _parts(ctx, node, value, axis, parts)
+    return parts_of(ctx, node, value, axis, parts)
 
 
-class _Sequences(dict[str, list[Value]]):
-    """Name of a sequence -> its values."""
-
-
-@rule("SplitToSequence")
-def split_to_sequence(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    value = given(inputs, 0)
-    axis = axis_at(node.int("axis"), value.rank)
-    size, lengths = value.sizes[axis], optional(inputs, 1)
-    if lengths is None and not node.int("keepdims", 1):
-        raise Unsupported("split that removes the axis")
-    if lengths is None or not lengths.sizes:
-        each = 1 if lengths is None else lengths.integer()
-        if each < 1 or size > each * MOST_READ:
-            raise Unsupported(f"split of {size} elements into parts of {each}")
-        parts = [min(each, size - start) for start in range(0, size, each)]
-    else:
-        parts = lengths.ints()
-    if not node.outputs:
-        raise Unsupported("split without outputs")
-    ctx.memo(_Sequences)[node.outputs[0]] = _parts(ctx, node, value, axis, parts)
-    return [Value(None)]
-
-
-@rule("SequenceAt")
-def sequence_at(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    index = given(inputs, 1).integer()
-    parts = ctx.memo(_Sequences).get(node.inputs[0]) if node.inputs else None
-    if parts is None:
-        raise Unsupported("sequence of unknown values")
-    return [parts[axis_at(index, len(parts))]]
-
-
-def _parts(ctx: Context, node: Node, value: Value, axis: int, parts: list[int]) -> list[Value]:
+def parts_of(ctx: Context, node: Node, value: Value, axis: int, parts: list[int]) -> list[Value]:
     """A value split along an axis into parts of these sizes."""
     if sum(parts) != value.sizes[axis] or min(parts, default=0) < 1:
         raise Unsupported(f"split of {value.sizes[axis]} elements into parts of {sum(parts)}")

@@ -28,6 +28,7 @@ from convcalc.importers.onnx.notes import notes
 from convcalc.importers.onnx.opaque import keep_place
 from convcalc.importers.onnx.operators import RULES
 from convcalc.importers.onnx.order import ordered, reads_outside
+from convcalc.importers.onnx.reads import RecordedInputs, require_all_read
 from convcalc.importers.onnx.values import Value, constant, sources_of
 from convcalc.importers.onnx.weights import account
 
@@ -195,17 +196,23 @@ class Importer(Context):
         _remember_source(node, inputs, outputs)
         names = [self.fusions[id(node)].output] if id(node) in self.fusions else node.outputs
         self.values.update((name, value) for name, value in zip(names, outputs, strict=False) if name)
+        if missing := [name for name in names[len(outputs) :] if name in self.readers or name in self.outputs]:
+            keep_place(self, node, inputs, Unsupported("an output that is not computed"), missing)
 
     def _outputs(self, node: Node, inputs: list[Value | None]) -> list[Value]:
         """Return what a node's rule gives. Raises SpecError for a window that does not fit."""
+        recorded = RecordedInputs(inputs)
+        node.were_read.clear()
         try:
-            return self.rules[node.operator](self, node, inputs)
+            outputs = self.rules[node.operator](self, node, recorded)
         except UserError as error:
             if node.operator not in _WINDOWS or not error.field:
                 raise
             where = f"node {quoted(node.name or (node.outputs or ['?'])[0])} ({node.operator})"
             hint = error.hint or "give another input size with --input"
             raise SpecError(f"{quoted(self.model.name)}, {where}: {error.message}", hint) from None
+        require_all_read(node, recorded)
+        return outputs
 
     def _charge(self, *values: Sequence[Value | None]) -> None:
         """Count what arithmetic on constants reads and makes. Raises SpecError for too much."""
@@ -243,7 +250,8 @@ class Importer(Context):
         sizes = dict(known) if known else {part.name: part.size for part in self.learned}
         if not known:
             for name, claims in ledger.claims.items():
-                sizes.setdefault(name, claims[0].part.size)
+                if claims:  # none of an empty tensor
+                    sizes[name] = claims[0].part.size  # of packed weights: how many they unpack to
         return sizes
 
 

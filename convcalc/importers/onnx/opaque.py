@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -18,18 +19,21 @@ _MOST_AXES = 6
 _MOST_TEXT = 100  # characters that a spec's text may have
 
 
-def keep_place(ctx: Context, node: Node, inputs: list[Value | None], error: Unsupported | None) -> None:
-    """Add opaque layers for the outputs of a node whose rule raised `error`, or that has no rule."""
+def keep_place(
+    ctx: Context, node: Node, inputs: list[Value | None], error: Unsupported | None, outputs: Sequence[str] = ()
+) -> None:
+    """Add opaque layers for the outputs of a node whose rule raised `error`, or that has no rule; for all or some."""
     refs = [value.ref for value in inputs if value is not None and value.ref is not None]
     parts = {part for value in inputs if value is not None and value.is_constant for part in value.source_weights}
     for subgraph in node.subgraphs():
         parts |= _read_inside(ctx, subgraph, refs)
     fields = _fields(node, inputs, error)
     has_batch = any(value is not None and value.batch == 0 for value in inputs)
-    used = [number for number, name in enumerate(node.outputs) if name in ctx.readers or name in ctx.outputs]
+    names = outputs or node.outputs
+    used = [n for n, name in enumerate(node.outputs) if name in names and (name in ctx.readers or name in ctx.outputs)]
     first = used[0] if used else 0  # this output's layer has the learned tensors
     for number, name in enumerate(node.outputs):
-        if not name or (number != first and number not in used):
+        if not name or (outputs and name not in outputs) or (number != first and number not in used):
             continue
         shape = _stated_shape(ctx, name) or (error.shape if error is not None and number == 0 else None)
         batch = 0 if has_batch and shape and shape[0] == ctx.batch else None

@@ -22,6 +22,7 @@ from convcalc.importers.onnx.values import (
     given,
     index_at,
     optional,
+    sources_of,
 )
 
 
@@ -105,6 +106,9 @@ def _embedded(ctx: Context, node: Node, table: Value, index: Value, axis: int, s
     return ctx.layer(node, "embedding", [index], shape, index.batch, [table], entries=entries, features=features)
 
 
+_INPUTS = {"ScatterND": 3, "ScatterElements": 3, "Scatter": 3}  # two for any other
+
+
 @rule("GatherElements", "ScatterND", "ScatterElements", "Scatter", "ReverseSequence", "ReverseV2", "Trilu")
 def moved(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
@@ -122,21 +126,42 @@ def gather_nd(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 
 
 def _moved(ctx: Context, node: Node, inputs: Inputs, value: Value, shape: Shape) -> Value:
-    values = [other for other in inputs if other is not None]
+    values = [other for other in inputs[: _INPUTS.get(node.operator, 2)] if other is not None]
     if all(other.ref is None for other in values):
-        return constant_like(value, shape)
+        return Value(checked(shape), source_weights=sources_of(values), dtype=value.dtype)
     batch = value.batch if value.batch is not None and value.batch < len(shape) else None
     return gathered_at_runtime(ctx, node, values, shape, batch)
 
 
 @rule("Compress")
 def compress(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    raise Unsupported("the output's size depends on the input's values")
+    """The elements of an axis, or of all axes as one, where a known condition is true."""
+    value, condition = given(inputs, 0), given(inputs, 1)
+    if condition.data is None:
+        raise Unsupported("the output's size depends on the input's values")
+    size = prod(value.sizes)
+    axis = axis_at(node.int("axis"), value.rank) if node.has("axis") else None
+    kept = [at for at, number in enumerate(condition.data[: size if axis is None else value.sizes[axis]]) if number]
+    index = Value((len(kept),), kept, dtype=7)
+    if axis is None:
+        value, axis = reshaped(ctx, node, value, (size,), None), 0
+    shape = checked((*value.sizes[:axis], len(kept), *value.sizes[axis + 1 :]))
+    if value.ref is None:
+        return [_picked(value, index, axis, shape)]
+    known = _known_lookup(ctx, node, value, index, axis, shape)
+    return (
+        [gathered_at_runtime(ctx, node, [value], shape, value.batch if value.batch != axis else None)]
+        if known is None
+        else [known]
+    )
 
 
 @rule("Expand", "Tile")
 def expand(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value, numbers = given(inputs, 0), given(inputs, 1).ints()
+    if node.operator == "Tile" and len(numbers) == 1 and optional(inputs, 2) is not None:  # opset 1: and an axis
+        axis = axis_at(given(inputs, 2).integer(), value.rank)
+        numbers = [numbers[0] if at == axis else 1 for at in range(value.rank)]
     if node.operator == "Expand":
         shape = broadcast(value.sizes, tuple(numbers))
     elif len(numbers) == value.rank:

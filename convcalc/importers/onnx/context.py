@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from convcalc.errors import TooLarge, UserError, printable
 from convcalc.graph import Graph, Ref
-from convcalc.importers.onnx.layer_names import Namer
+from convcalc.importers.onnx.layer_names import Namer, scope_of
 from convcalc.importers.onnx.model import Model, Node, Unsupported
 from convcalc.importers.onnx.values import Inputs, Shape, Value, checked
 from convcalc.importers.onnx.weights import WeightTracker
@@ -18,7 +18,7 @@ from convcalc.kinds import KINDS, Kind, shape_text
 Memo = TypeVar("Memo")
 Rule = Callable[["Context", Node, Inputs], "list[Value]"]
 MOST_STEPS = 20_000  # nodes in all steps of all loops together
-_DOMAINS = ("", "com.microsoft", "onnx.contrib")  # of operators that have rules
+_DOMAINS = ("", "com.microsoft", "onnx.contrib", "convcalc")  # of operators that have rules
 
 
 class Fusion(NamedTuple):
@@ -95,6 +95,8 @@ class Context(ABC):
         kind = KINDS[kind](**fields) if isinstance(kind, str) else kind
         refs = [self.ref(value) if isinstance(value, Value) else value for value in inputs]
         ref = self.weights.add_layer(node, kind, refs, weights)
+        if self.model.called is not None:
+            self.graph.all[ref.layer].via = "module" if scope_of(node) in self.model.called else "function"
         expected, actual = self.inner(checked(shape), batch), self.graph.shape(ref)
         if actual != expected:
             raise Unsupported(f"its output is {shape_text(expected)}, that of {kind.name} {shape_text(actual)}")

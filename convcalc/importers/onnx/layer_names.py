@@ -117,6 +117,17 @@ def is_parameter(name: str) -> bool:
     return "." in name and not name.startswith(("/", "onnx::", "val_")) and not name.rpartition(".")[2].isdigit()
 
 
+def scope_of(node: Node) -> str | None:
+    """Return the path of the module in which PyTorch ran a node, "" for the outermost; None where it is not stated."""
+    if not node.module:
+        return None
+    try:
+        scopes = ast.literal_eval(node.module)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return str(scopes[-2]) if isinstance(scopes, list) and len(scopes) > 1 else None
+
+
 def module_of_node(node: Node) -> str:
     """Return the module that a node comes from: as the exporter states, or as its name spells.
 
@@ -129,13 +140,9 @@ def module_of_node(node: Node) -> str:
     >>> module_of_node(node)
     'net_1.00/bn_1'
     """
-    if node.module:
-        try:
-            scopes = ast.literal_eval(node.module)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            scopes = []
-        if isinstance(scopes, list) and len(scopes) > 1:
-            return "/".join(clean(part) for part in str(scopes[-2]).split(".") if part)
+    scope = scope_of(node)
+    if scope is not None:
+        return "/".join(clean(part) for part in scope.split(".") if part)
     name = node.name or next((name for name in node.outputs[:8] if "/" in name[1:]), "")
     parts = [part for part in name.split("/") if part]
     if len(parts) > 1 and not name.startswith("/"):

@@ -243,6 +243,7 @@ class Model:
         self.functions: dict[tuple[str, str, str], Function] = {}
         self.parameters: frozenset[str] = frozenset()  # tensors that the file calls learned
         self.buffers: frozenset[str] = frozenset()  # and those that it calls not learned
+        self.called: frozenset[str] | None = None  # the modules that compute by themselves, where it is known
         self.folded_from: dict[str, tuple[str, ...]] = {}  # tensor that the exporter computed -> its sources
 
 

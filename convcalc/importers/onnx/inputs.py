@@ -47,8 +47,10 @@ def bind(ctx: Context, nodes: Sequence[Node], given: Sequence[str | Given], gues
     used = {name for node in nodes for name in reads(node)} | set(model.outputs)
     values = [value for value in model.inputs if value.name not in model.tensors and value.name in used]
     inputs = [_Input(value, _stated(value), *_batch_axis(_stated(value), guess)) for value in values]
-    for name, one in _by_name(values, given).items():
-        _resize(next(found for found in inputs if found.value.name == name), one, ctx.free_sizes)
+    options = _by_name(values, given)
+    for one in inputs:
+        if one.value.name in options:
+            _resize(one, options[one.value.name], ctx.free_sizes)
     axes = [one.shape[one.batch] for one in inputs if one.batch is not None]
     ctx.batch = next((size for size in axes if isinstance(size, int)), 1)
     for one in inputs:

@@ -38,7 +38,11 @@ def translations(torch: Any) -> dict[Any, Callable[..., Any]]:
         powers = standard.Pow(standard.Abs(difference), p)
         return standard.Pow(standard.ReduceSum(powers, [-1], keepdims=0), 1 / p)
 
-    table = {aten.rrelu.default: rrelu, aten._cdist_forward.default: cdist, aten.cdist.default: cdist}
+    table: dict[Any, Callable[..., Any]] = {
+        aten.rrelu.default: rrelu,
+        aten._cdist_forward.default: cdist,
+        aten.cdist.default: cdist,
+    }
     for axes in "123":
         table[getattr(aten, f"adaptive_avg_pool{axes}d").default] = adaptive_avg_pool
         table[getattr(aten, f"adaptive_max_pool{axes}d").default] = adaptive_max_pool

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from convcalc.errors import TooLarge, UserError, printable
 from convcalc.graph import Graph, Ref
 from convcalc.importers.onnx.layer_check import require_params_of_weights
-from convcalc.importers.onnx.layer_names import Namer
+from convcalc.importers.onnx.layer_names import Namer, scope_of
 from convcalc.importers.onnx.model import Model, Node, Subgraph, Unsupported
 from convcalc.importers.onnx.values import Inputs, Shape, Value, checked
 from convcalc.importers.onnx.weights import WeightTracker
@@ -19,7 +19,8 @@ from convcalc.kinds import KINDS, Kind, shape_text
 Memo = TypeVar("Memo")
 Rule = Callable[["Context", Node, Inputs], "list[Value]"]
 MOST_STEPS = 20_000  # nodes in all steps of all loops together
-_DOMAINS = ("", "com.microsoft", "com.microsoft.nchwc", "onnx.contrib", "ai.onnx.ml")  # of operators that have rules
+# of operators that have rules
+_DOMAINS = ("", "com.microsoft", "com.microsoft.nchwc", "onnx.contrib", "ai.onnx.ml", "convcalc")
 
 
 class Fusion(NamedTuple):
@@ -97,6 +98,8 @@ class Context(ABC):
         refs = [self.ref(value) if isinstance(value, Value) else value for value in inputs]
         require_params_of_weights(node, kind, [self.graph.shape(ref) for ref in refs], weights)
         ref = self.weights.add_layer(node, kind, refs, weights)
+        if self.model.called is not None:
+            self.graph.all[ref.layer].via = "module" if scope_of(node) in self.model.called else "function"
         expected, actual = self.inner(checked(shape), batch), self.graph.shape(ref)
         if actual != expected:
             raise Unsupported(f"its output is {shape_text(expected)}, that of {kind.name} {shape_text(actual)}")

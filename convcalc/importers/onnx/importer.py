@@ -7,7 +7,7 @@ does not cover, keeps its place as an opaque layer, and totals become lower boun
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from math import prod
 from pathlib import Path
@@ -31,6 +31,7 @@ from convcalc.importers.onnx.order import ordered, reads_outside
 from convcalc.importers.onnx.reads import RecordedInputs, require_all_read
 from convcalc.importers.onnx.values import Value, constant, sources_of
 from convcalc.importers.onnx.weights import account
+from convcalc.language.input_shapes import Given
 
 MOST_CONSTANTS = 5_000_000  # numbers that arithmetic on constants may read and make; real models need far fewer
 # Keras' layers that prepare an input: what they shift and scale by was measured
@@ -53,7 +54,7 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     graph.name = printable(Path(spec).stem)
     graph.provenance = Provenance(
         f"imported from {printable(Path(spec).name)}",
-        "; ".join(notes(model)),
+        "; ".join(filter(None, (graph.provenance.note, *notes(model)))),
         path=spec,
         producer=printable(model.producer),
         opset=model.opsets.get("", 0),
@@ -61,21 +62,27 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     return graph
 
 
-def graph_of(model: Model, inputs: Sequence[str], spec: str, strict: bool) -> Graph:
+def graph_of(model: Model, inputs: Sequence[str | Given], spec: str, strict: bool) -> Graph:
     """The graph of a model that has been read; with `strict` an operator without a rule is an error."""
     try:
-        first = Importer(model, inputs)
-        graph = first.run()
-        if first.batch > 1 and (lost := _opaque_layers(graph)):
-            # the first axis may be something else after all, such as the steps of a sequence
-            other = Importer(model, inputs, has_batch=False).run()
-            graph = other if _opaque_layers(other) < lost else graph
+        graph = min(_attempts(model, inputs), key=_opaque_layers)  # the first of several
     except TooLarge as error:
         raise SpecError(f"{quoted(model.name)}: {error.message}") from None
     if strict:
         _refuse_opaque(graph, spec)
         _refuse_difference(graph, spec)
     return graph
+
+
+def _attempts(model: Model, inputs: Sequence[str | Given]) -> Iterator[Graph]:
+    """Yield the graph with the first axis as the batch; where that leaves opaque layers, with the second, with none."""
+    for guess in (0, 1, None):
+        importer = Importer(model, inputs, guess)
+        graph = importer.run()
+        graph.provenance = Provenance(note=importer.batch_note)
+        yield graph
+        if not importer.batch_note or not _opaque_layers(graph):
+            return
 
 
 def _opaque_layers(graph: Graph) -> int:
@@ -106,12 +113,12 @@ def _refuse_difference(graph: Graph, spec: str) -> None:
 class Importer(Context):
     """One pass over a model's nodes, in the order of computation."""
 
-    def __init__(self, model: Model, inputs: Sequence[str], has_batch: bool = True) -> None:
+    def __init__(self, model: Model, inputs: Sequence[str | Given], batch_axis: int | None = 0) -> None:
         super().__init__(model, RULES)
         self.nodes = ordered(model)
         self.constants_left = MOST_CONSTANTS
         measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
-        self.batch = bind(self, self.nodes, inputs, has_batch)
+        self.batch_note = bind(self, self.nodes, inputs, batch_axis)
         origins = Origins(model, measured, self.nodes)
         self.all_nodes, self.learned = [*self.nodes], set[Part]()
         for name, tensor in model.tensors.items():
@@ -237,6 +244,7 @@ class Importer(Context):
                 new_index[layer.index] = len(kept.all)
                 refs = [Ref(new_index[ref.layer], ref.port) for ref in layer.inputs]
                 kept.add(layer.path, layer.kind, refs)
+                kept.all[-1].via = layer.via
         if not kept.layers or not kept.inputs:
             raise SpecError(f"{quoted(self.model.name)} computes nothing: its outputs are constants or inputs")
         ledger = account(kept, self.weights.uses, new_index)

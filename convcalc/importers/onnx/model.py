@@ -281,6 +281,7 @@ class Model:
         self.buffers: frozenset[str] = frozenset()  # and those that it calls not learned
         self.views: dict[str, View] = {}  # tensor -> the parameter of a module that it is, or is a view of
         self.sizes: dict[str, int] = {}  # of all parameters of a module
+        self.called: frozenset[str] | None = None  # the modules that compute by themselves, where it is known
         self.folded_from: dict[str, tuple[str, ...]] = {}  # tensor that the exporter computed -> its sources
 
 

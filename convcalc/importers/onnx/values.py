@@ -18,6 +18,25 @@ LARGEST_SHAPE = 2**48  # elements; no layer's figures overflow, but nothing real
 MOST_AXES = 16
 
 
+class BatchAxis(int):
+    """The axis that the batch is in, and how many elements of that axis are `outer`: before the batch in order.
+
+    Steps and batch merged into one axis are (steps, batch): outer is the number of steps. Layers hand it on as it is.
+    """
+
+    outer: int
+
+    def __new__(cls, axis: int, outer: int = 1) -> BatchAxis:
+        made = super().__new__(cls, axis)
+        made.outer = outer
+        return made
+
+
+def moved(batch: int, axis: int) -> int:
+    """The batch at another axis, with the same elements before it."""
+    return BatchAxis(axis, batch.outer) if isinstance(batch, BatchAxis) else axis
+
+
 class Value:
     """What an edge of the graph carries.
 

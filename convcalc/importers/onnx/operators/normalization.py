@@ -13,6 +13,7 @@ from convcalc.importers.onnx.operators.elementwise import binary
 from convcalc.importers.onnx.operators.indexing import gather
 from convcalc.importers.onnx.operators.registry import rule
 from convcalc.importers.onnx.operators.reshape import permuted, reshaped
+from convcalc.importers.onnx.operators.slicing import cut_axis
 from convcalc.importers.onnx.values import MOST_AXES, Inputs, Value, axis_at, given, optional
 
 _ROOT_MEAN_SQUARE = ("RMSNormalization", "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization")
@@ -168,8 +169,9 @@ def embedding_norm(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
         parts += gather(ctx, node, [positions, explicit])
     else:
         row = reshaped(ctx, node, positions, positions.sizes_of_rank(2), None)
-        index = Value((tokens,), list(range(tokens)), dtype=7)
-        parts += gather(ctx, node, [Value(row.sizes, ref=ctx.parameter(row, row.sizes)), index])
+        if tokens > row.sizes[0]:
+            raise Unsupported(f"{tokens} tokens for {row.sizes[0]} positions")
+        parts.append(cut_axis(ctx, node, Value(row.sizes, ref=ctx.parameter(row, row.sizes)), 0, 0, tokens))
     if segments is not None and table is not None:
         parts += gather(ctx, node, [table, segments])
     total = parts[0]

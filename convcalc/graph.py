@@ -27,14 +27,24 @@ class Ref(NamedTuple):
     port: int = 0
 
 
+class Shared(NamedTuple):
+    """Elements of a tally that a layer stores but does not count: layer number `layer` counts them; None where training
+    does not change them, or where the layer uses them twice."""
+
+    tally: str
+    elements: Any
+    layer: int | None
+
+
 class Layer:
     """A layer in a graph: its path (`inception_3a/reduce_5x5`), kind with fields, inputs, and shapes.
 
-    `shares` is the index of the earlier layer whose weights it uses, `place` where a spec asks for it, `via` how code
+    `shares` is the index of the earlier layer whose weights it uses, all of them; `shared` lists elements that it has
+    from other layers besides its own. `place` where a spec asks for it, `via` how code
     calls it: as a module or a function, where the spec says so.
     """
 
-    __slots__ = ("index", "inputs", "kind", "outputs", "path", "place", "shapes", "shares", "via")
+    __slots__ = ("index", "inputs", "kind", "outputs", "path", "place", "shapes", "shared", "shares", "via")
 
     def __init__(
         self,
@@ -50,6 +60,7 @@ class Layer:
         self.index, self.path, self.kind, self.inputs = index, path, kind, inputs
         self.shapes, self.outputs, self.shares, self.place = shapes, outputs, shares, place
         self.via = ""
+        self.shared: tuple[Shared, ...] = ()
 
     @property
     def output(self) -> Shape:
@@ -93,6 +104,31 @@ class Provenance(NamedTuple):
     opset: int | None = None  # of an ONNX model
 
 
+class LeftOut(NamedTuple):
+    """Learned elements of a stored tensor that no layer counts, and why."""
+
+    name: str
+    elements: int
+    why: str
+
+
+class Balance(NamedTuple):
+    """The account of an imported model: the learned elements that it stores, and those that its layers count.
+
+    `not_stored` of those counted are in no tensor, such as a bias of zeros that an exporter left out.
+    """
+
+    stored: int
+    counted: int
+    not_stored: int = 0
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def difference(self) -> int:
+        """How many elements more are counted or left out than there are; 0 where the account is right."""
+        return self.counted + sum(tensor.elements for tensor in self.left_out) - self.stored - self.not_stored
+
+
 class Graph:
     """Layers in the order of computation, inputs first, and the groups that blocks and repeats made of them.
 
@@ -109,6 +145,7 @@ class Graph:
         self.groups: list[Group] = []
         self.batch = 1
         self.provenance = Provenance()
+        self.balance: Balance | None = None  # of an imported model
 
     @property
     def layers(self) -> list[Layer]:

@@ -32,10 +32,11 @@ SHAPE: Schema = {
 VALUE: Schema = {"type": ["number", "string", "boolean", "array"]}
 NAMES: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 LAYERS: Schema = {"type": "array", "items": {"$ref": "#/definitions/layer"}}
+SHARED: Schema = {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": SIZE, "minProperties": 1}]}
 COMMON: dict[str, Schema] = {
     "name": {"type": ["string", "integer"]},
     "from": {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]},
-    "share": {"type": "string"},
+    "share": {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": SHARED, "minProperties": 1}]},
     "via": {"enum": ["module", "function"]},
     "when": {"anyOf": [{"type": ["boolean", "integer"]}, FORMULA]},
 }

@@ -84,9 +84,11 @@ class Count(NamedTuple):
 def layer_products(layer: Layer, batch: int = 1) -> dict[str, list[Product]]:
     """The products of each tally of a layer: work is multiplied by the batch N, what is stored is not.
 
-    A layer that uses another's weights stores nothing itself.
+    A layer that uses another's weights stores nothing itself, and one that uses some of them so much less.
     """
     found = tallied(layer.kind, layer.shapes, layer.output)
+    for tally, elements, owner in layer.shared:
+        found[tally] = [*found[tally], {"uncounted" if owner is None else "shared": -elements}]
     if layer.shares is not None:
         found = {name: products for name, products in found.items() if name not in STORED}
     if batch == 1:
@@ -126,12 +128,23 @@ def _row(layer: Layer, graph: Graph) -> Row:
     products = layer_products(layer, graph.batch)
     tallies = {name: total(terms) for name, terms in products.items()}
     tallies["output_elements"] = graph.batch * sum(prod(shape) for shape in layer.outputs if is_known(shape))
-    shares = "" if layer.shares is None else graph.all[layer.shares].path
+    shares = "; ".join(shared_with(layer, graph))
     kind = layer.kind
     mixing = kind.mixes(layer.shapes)
     return Row(
         layer.path, kind.name, layer.output, tallies, kind.weighted, kind.nonlinearities, mixing, layer, 1, shares
     )
+
+
+def shared_with(layer: Layer, graph: Graph) -> list[str]:
+    """The layers that count what a layer stores; with the number of elements where it has weights of its own too."""
+    if layer.shares is not None:
+        return [graph.all[layer.shares].path]
+    elements: dict[int, int] = {}
+    for item in layer.shared:
+        if item.layer is not None:
+            elements[item.layer] = elements.get(item.layer, 0) + item.elements
+    return [f"{graph.all[owner].path}: {count:,}" for owner, count in elements.items()]
 
 
 def add_up(many: Iterable[Tallies]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from convcalc.kinds.fields import Flag, Integer
 from convcalc.kinds.kind import Kind
@@ -26,9 +26,14 @@ class _Recurrent(Kind):
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
 
+    @property
+    def state(self) -> Size:
+        """Return how many features each step hands on."""
+        return self.features
+
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 3, f"{self.name} (steps x features, or sequences x steps x features)")
-        return (*inputs[0][:-1], self.directions * self.features)
+        return (*inputs[0][:-1], self.directions * self.state)
 
     def _weights(self, entry: Size) -> Iterable[dict[str, Size]]:
         """One product for the first layer's input, one for the other layers', one for all states."""
@@ -41,14 +46,14 @@ class _Recurrent(Kind):
                 **gates,
                 "(n-1)": self.layers - 1,
                 "H": self.features,
-                "D'": self.directions * self.features,
+                "D'": self.directions * self.state,
             }
         yield {
             **both,
             **gates,
             **({"n": self.layers} if self.layers != 1 else {}),
             "H": self.features,
-            "H'": self.features,
+            "H'": self.state,
         }
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
@@ -71,7 +76,8 @@ class _Recurrent(Kind):
 class Lstm(_Recurrent, name="lstm"):
     """Long short-term memory: four gates. b = 8: two biases for each gate, as PyTorch has them.
 
-    Element-wise work for each cell: three sigmoids, two tanh, three products, one sum.
+    Element-wise work for each cell: three sigmoids, two tanh, three products, one sum. With `projection` the state that
+    a step hands on is H sums fewer or more: R features, by R*H weights more.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
 
     >>> print_cost(Lstm(features=16), "7x8")
@@ -86,12 +92,32 @@ class Lstm(_Recurrent, name="lstm"):
     multiplications = 5*n*H*T = 5*1*16*7 = 560
     """
 
+    projection = Integer[Any](None, letter="R", also="proj_size", doc="features that each step's state is projected to")
+    peepholes = Flag(False, doc="the gates also see the cell, each number through a factor of its own")
     gates = 4
     nonlinearities = 5
     element_work = {"exponentials": 5, "additions": 8, "divisions": 5, "multiplications": 5}
     torch = "LSTM"
     keras = "LSTM"
     onnx = "LSTM"
+
+    @property
+    def state(self) -> Size:
+        return self.features if self.projection is None else self.projection
+
+    def _weights(self, entry: Size) -> Iterable[dict[str, Size]]:
+        yield from super()._weights(entry)
+        if self.projection is not None:
+            yield {"n": self.layers * self.directions, "H": self.features, "R": self.projection}
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        yield from super().tally(inputs, output)
+        if self.peepholes:  # of three gates
+            factors = {"3": 3, "n": self.layers * self.directions, "H": self.features}
+            work = {**factors, **({"S": inputs[0][0]} if len(inputs[0]) == 3 else {}), "T": inputs[0][-2]}
+            yield "other_params", factors
+            yield "multiplications", work
+            yield "additions", work
 
 
 class Gru(_Recurrent, name="gru"):

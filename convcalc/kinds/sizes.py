@@ -132,9 +132,15 @@ def formula(products: Iterable[Product], numbers: bool = False) -> str:
     'C/g*K*R*S'
     >>> formula([{"C/g": 256, "K": 32, "R": 5, "S": 5}], numbers=True)
     '256*32*5*5'
+    >>> formula([{"C": 16, "K": 50}, {"shared": -800}]), formula([{"C": 16, "K": 50}, {"shared": -800}], numbers=True)
+    ('C*K - shared', '16*50 - 800')
     """
-    terms = ["*".join(f"{size:,}" if numbers else name for name, size in product.items()) for product in products]
-    return " + ".join(terms) or "0"
+    text = ""
+    for product in products:
+        sign = "-" if any(size < 0 for size in product.values()) else "+"
+        term = "*".join(f"{abs(size):,}" if numbers else name for name, size in product.items())
+        text += f" {sign} {term}"
+    return text.removeprefix(" + ") or "0"
 
 
 def elements(shape: Shape, letters: str = "") -> dict[str, Size]:

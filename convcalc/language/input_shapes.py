@@ -83,34 +83,35 @@ def _check_each(sizes: Any) -> Any:
 
 
 class Given(NamedTuple):
-    """One `--input`: the input's name ("" for none), its sizes without an `N` for the batch, its dtype, or ""."""
+    """One `--input`: the input's name, its sizes without the batch, its dtype ("" for none), the axis of the batch.
+
+    `batch` is where an `N` is written, None without one. No sizes: an input that is only a batch.
+    """
 
     name: str
     sizes: Shape
     dtype: str = ""
-    has_batch: bool = False  # whether `N` says that the first axis is the batch
+    batch: int | None = None
 
 
 def parse_given(text: str) -> Given:
-    """Parse `[NAME=]SHAPE[:DTYPE]`, where N is the batch: first, or alone where there are no other axes.
-
-    Raises SpecError.
+    """Parse `[NAME=]SHAPE[:DTYPE]`, where an N is the batch. Raises SpecError.
 
     >>> parse_given("ids=12:int64")
-    Given(name='ids', sizes=(12,), dtype='int64', has_batch=False)
-    >>> parse_given("t=N").sizes, parse_given("Nx3x8x8").sizes
-    ((), (3, 8, 8))
+    Given(name='ids', sizes=(12,), dtype='int64', batch=None)
+    >>> parse_given("t=N").sizes, parse_given("Nx3x8x8").sizes, parse_given("7xNx6").batch
+    ((), (3, 8, 8), 1)
     """
     name, _, rest = text.rpartition("=")
     shape, colon, dtype = rest.partition(":")
-    batch, times, inner = shape.lower().replace("×", "x").partition("x")
-    has_batch = batch.strip() == "n"
+    parts = [part.strip() for part in shape.lower().replace("×", "x").split("x")]
+    batch = parts.index("n") if parts.count("n") == 1 else None
     try:
         if colon and dtype not in DTYPES:
             raise UserError(f"no dtype {quoted(dtype)}", did_you_mean(dtype, DTYPES))
-        if has_batch and not times:
-            return Given(name, (), dtype, True)
-        return Given(name, parse_shape(inner if has_batch else shape), dtype, has_batch)
+        if batch is not None:
+            shape = "x".join(parts[:batch] + parts[batch + 1 :])
+        return Given(name, parse_shape(shape) if shape or batch is None else (), dtype, batch)
     except UserError as error:
         raise SpecError(f"--input: {error.message}", error.hint) from None
 
@@ -211,7 +212,7 @@ def _apply_option(shapes: dict[str, Shape], stated: Mapping[str, Shape], given: 
     name = given.name or next(iter(stated), "input")
     old = stated.get(name, given.sizes)
     which = "the spec's input" if len(stated) == 1 else f"the spec's input {quoted(name)}"
-    shapes[name] = _changed(old, given.sizes, which, given.has_batch)
+    shapes[name] = _changed(old, given.sizes, which, given.batch is not None)
 
 
 def _changed(old: Shape, new: Shape, which: str, has_batch: bool = False) -> Shape:

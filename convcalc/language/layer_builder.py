@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convcalc.errors import LocatedError, UserError
-from convcalc.graph import Ref, cannot_share, same_weights
+from convcalc.graph import Layer, Ref, cannot_share, same_weights
 from convcalc.kinds import Kind, shape_text
 from convcalc.kinds.fields import shown
 from convcalc.language.document import COMMON_FIELDS
 from convcalc.language.scope import Names, Refs, Use
+from convcalc.language.shared_elements import shared_elements
 from convcalc.language.variables import AlreadyReported
 from convcalc.syntax.node import Node, describe
 
@@ -46,11 +47,21 @@ class LayerBuilder:
         added = self.graph.all[ref.layer]
         if shares is not None and not same_weights(added, self.graph.all[shares]):
             self.names.problems.append(cannot_share(added, self.graph.all[shares]))
+        self._share_some(added, use)
         if "via" in entry.fields:
             added.via = self._via(use)
         refs = tuple(Ref(ref.layer, port) for port in range(len(added.outputs)))
         self.names.paths[path] = refs
         return refs
+
+    def _share_some(self, layer: Layer, use: Use) -> None:
+        """Note the elements of a layer that others count."""
+        try:
+            layer.shared = shared_elements(layer, self.names, use)
+        except AlreadyReported:
+            return
+        except (LocatedError, UserError) as error:
+            self.report(error, use)
 
     def _path(self, use: Use) -> tuple[str, int | None]:
         """The path of a layer and the index of the layer whose weights it shares.

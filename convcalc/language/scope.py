@@ -242,6 +242,8 @@ class Names:
         """The index of the layer whose weights a new one uses, by its own `share` or its block's."""
         entry, scope, _ = use
         node = entry.fields.get("share")
+        if node is not None and isinstance(node.value, dict):
+            return None  # some of its elements, which `shared_elements` reads
         if node is not None:
             refs = self.find(node, use)
         elif scope.share is not None:
@@ -263,6 +265,8 @@ class Names:
         node = use.entry.fields.get("share")
         if node is None:
             return None if scope.share is None else f"{scope.share}{path.removeprefix(scope.prefix)}/"
+        if isinstance(node.value, dict):
+            raise LocatedError("a block shares all of its weights", node.place, "name the other block")
         name = self._word(node, use)
         shared = self._nearest(name, scope) if isinstance(name, str) else None
         if shared is None:

@@ -19,6 +19,7 @@ CONVENTIONS = {
     "flops": FLOP,
     "params": "weights + biases + other_params; weights used twice are counted once",
 }
+_MOST_NAMED = 4  # tensors in no layer that a note names
 NOTES = (f"{MAC}.",)
 
 
@@ -166,11 +167,41 @@ def footer(counted: Count) -> tuple[str, ...]:
     ]
     if graph.provenance.note:
         lines.append(graph.provenance.note)
+    lines += balance_lines(graph)
     if counted.uncounted:
         lines.append(lower_bound(counted))
     if len(graph.outputs) > 1:
         lines.append("outputs: " + ", ".join(f"{layer.path} {shape_text(layer.output)}" for layer in graph.outputs[:8]))
     return tuple(lines)
+
+
+def balance_lines(graph: Graph) -> list[str]:
+    """Return what a model stores that no layer counts, and whether its account is right."""
+    balance, lines = graph.balance, []
+    if balance is None:
+        return []
+    if balance.left_out:
+        total = sum(tensor.elements for tensor in balance.left_out)
+        names = [f"{tensor.name} ({tensor.elements:,}, {tensor.why})" for tensor in balance.left_out[:_MOST_NAMED]]
+        more = len(balance.left_out) - len(names)
+        names += [f"and {more:,} more"] * bool(more)
+        lines.append(f"of {balance.stored:,} stored params {total:,} are in no layer: {', '.join(names)}")
+    if balance.difference:
+        lines.append(
+            f"params do not add up: {balance.counted:,} are counted, and with those in no layer that is "
+            f"{abs(balance.difference):,} {'more' if balance.difference > 0 else 'fewer'} than are stored"
+        )
+    return lines
+
+
+def _balance_facts(graph: Graph) -> dict[str, Any]:
+    """Return the account of an imported model."""
+    balance = graph.balance
+    if balance is None:
+        return {}
+    facts = {"stored": balance.stored, "counted": balance.counted, "not_stored": balance.not_stored}
+    left_out = [tensor._asdict() for tensor in balance.left_out]
+    return {"balance": {**facts, "left_out": left_out, "difference": balance.difference}}
 
 
 def lower_bound(counted: Count) -> str:
@@ -218,6 +249,7 @@ def facts(counted: Count) -> dict[str, Any]:
         "uncounted": [layer.path for layer in uncounted],
         "uncounted_reasons": _reasons(uncounted),
         "tallies": dict(counted.tallies),
+        **_balance_facts(graph),
         "outputs": {layer.path: [list(shape) or None for shape in layer.outputs] for layer in graph.outputs},
     }
 

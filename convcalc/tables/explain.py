@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convcalc.analysis.count import FLOP, Count
+from convcalc.analysis.count import FLOP, Count, shared_with
 from convcalc.analysis.explain import Line, Part, explain_layer, explain_sum, find, legend, rows_of
 from convcalc.kinds import Shape, shape_text
 from convcalc.report import Column, Report, Table
@@ -33,6 +33,8 @@ def _part_table(part: Part, counted: Count) -> Table:
     notes = [f"letters: {letters}"] if letters else []
     if layer.shares is not None:
         notes.append(f"it shares the weights of {graph.all[layer.shares].path} and counts none of its own")
+    elif layer.shared:
+        notes += [f"shared with {text}, counted there" for text in shared_with(layer, graph)]
     sums = explain_sum(rows, f"{part.path.rpartition('/')[0]}/")
     lines += [line._replace(name=f"{line.name} with branches") for line in sums]
     title = f"{part.path}: {part.label}, {_shapes(layer.shapes)} -> {_shapes(layer.outputs)}"

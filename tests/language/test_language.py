@@ -301,6 +301,44 @@ def test_shared_weights_are_stored_once():
     assert (counted.figure("params"), counted.figure("macs")) == (20, 32)
 
 
+TIED = """
+input: 7
+layers:
+  - embedding: {name: words, entries: 50, features: 16}
+  - linear: {name: head, features: 50, share: %s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("share", "params"),
+    [
+        ("{weights: words}", 800 + 50),
+        ("{weights: {words: 300}}", 800 + 500 + 50),
+        ("{weights: {words: 300}, not_counted: {biases: 50}}", 800 + 500),
+        ("{weights: words, biases: {words: 20}}", 800 + 30),
+    ],
+)
+def test_a_layer_shares_some_of_what_it_stores(share, params):
+    assert count(read(TIED % share)).figure("params") == params
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        ("{weigths: words}", "linear has no 'weigths' to share"),
+        ("{weights: {words: 900}}", "it shares more weights than it has"),
+        ("{weights: {words: 0}}", "a number of elements was expected"),
+        ("{weights: {words: 800}, not_counted: {weights: 1}}", "it shares more weights than it has"),
+        ("{weights: nowhere}", "no layer 'nowhere' above"),
+        ("{not_counted: 3}", "a number of elements for each of its sizes was expected"),
+        ("{}", "'share' is empty"),
+    ],
+)
+def test_a_share_that_does_not_fit_is_an_error(share, message):
+    with pytest.raises(SpecError, match=message):
+        read(TIED % share)
+
+
 def test_a_block_shares_the_weights_of_another_use():
     text = (
         "input: 4\nblocks: {b: {layers: [{linear: 4}, relu, {linear: 4}]}}\nlayers: [{b: {name: x}}, {b: {share: x}}]"

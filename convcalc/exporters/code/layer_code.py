@@ -45,7 +45,12 @@ class CodeTable(Generic[Rule]):
         return rule
 
 
-def layer_codes(graph: Graph, rule: Callable[[Layer, Layer | None], Code], framework: str) -> dict[int, Code]:
+def layer_codes(
+    graph: Graph,
+    rule: Callable[[Layer, Layer | None], Code],
+    framework: str,
+    check_shared: Callable[[Layer], object] | None = None,
+) -> dict[int, Code]:
     """Return what `rule` gives for each layer and the one whose weights it shares, by the layer's index.
 
     Raises SpecError for all layers that it refuses.
@@ -53,6 +58,8 @@ def layer_codes(graph: Graph, rule: Callable[[Layer, Layer | None], Code], frame
     codes, problems = {}, []
     for layer in graph.layers:
         try:
+            if layer.shared:
+                (check_shared or _refuse_shared)(layer)
             codes[layer.index] = rule(layer, None if layer.shares is None else graph.all[layer.shares])
         except UserError as error:
             what = f"'{layer.path}' cannot be written in {framework}: {error.message}"
@@ -60,6 +67,12 @@ def layer_codes(graph: Graph, rule: Callable[[Layer, Layer | None], Code], frame
     if problems:
         raise SpecError(problems)
     return codes
+
+
+def _refuse_shared(layer: Layer) -> None:
+    """Raise UserError for a layer that shares some of its weights."""
+    tallies = " and ".join(dict.fromkeys(item.tally for item in layer.shared))
+    raise UserError(f"its {tallies} are in part those of other layers")
 
 
 def require_same_kind(layer: Layer, owner: Layer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convcalc.errors import UserError
 from convcalc.exporters.code.code import Code, Name, Shapes, constructor
 from convcalc.exporters.keras.table import keras_code
 from convcalc.kinds import Shape
@@ -10,6 +11,9 @@ from convcalc.kinds.recurrent import Gru, Lstm, Rnn
 
 @keras_code(Lstm, Gru, Rnn)
 def recurrent(layer: Lstm | Gru | Rnn, inputs: Shapes, output: Shape, channels_last: bool) -> Code:
+    for name in ("peepholes", "projection"):
+        if getattr(layer, name, None):
+            raise UserError(f"Keras' LSTM has no {name}", name)
     options = {"return_sequences": (True, False), "use_bias": (layer.bias, True)}
     code = Code(f"layers.{layer.keras}", {"units": layer.features}, options)
     for wrapper, is_wanted in (("Bidirectional", layer.bidirectional), ("TimeDistributed", len(inputs[0]) == 3)):

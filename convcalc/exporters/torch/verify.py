@@ -14,6 +14,7 @@ from convcalc.analysis.count import Count
 from convcalc.errors import SpecError
 from convcalc.exporters.code.code import Code
 from convcalc.exporters.code.own_code import evaluate, run
+from convcalc.exporters.torch.ties import ties
 from convcalc.exporters.torch.vocabulary import VOCABULARY
 from convcalc.exporters.torch.writer import TorchWriter, call, maker_and_arguments, torch_codes
 from convcalc.graph import Graph, Layer
@@ -95,6 +96,8 @@ class _Builder:
                 module.eval()
             if owner is not None:
                 module.weight = self.modules[owner.index].weight
+            for tensor, other in ties(layer, self.graph):
+                setattr(module, tensor, getattr(self.modules[other.index], tensor))
         else:
             module = None
         self.modules[layer.index] = module

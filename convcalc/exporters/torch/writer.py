@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convcalc.analysis.count import Count
+from convcalc.errors import UserError
 from convcalc.exporters.code.code import Code, arguments, comment, literal
 from convcalc.exporters.code.layer_code import layer_codes, require_same_kind
 from convcalc.exporters.code.own_code import require_own_code
@@ -12,6 +13,7 @@ from convcalc.exporters.code.parts import identifier
 from convcalc.exporters.code.units import Draft, Line, Writer, header, wrapped
 from convcalc.exporters.torch.helpers import BUFFER, PARAMETER
 from convcalc.exporters.torch.table import TABLE
+from convcalc.exporters.torch.ties import ties
 from convcalc.exporters.torch.vocabulary import VOCABULARY
 from convcalc.graph import Graph, Layer
 
@@ -83,6 +85,10 @@ class TorchWriter(Writer):
             ours, theirs = (".".join(["self", *self.homes[one.index]]) for one in (layer, owner))
             weight = "" if owner.kind.name == layer.kind.name else ".weight"
             lines.append(f"{ours}{weight} = {theirs}{weight}")
+        for layer in self.graph.layers:
+            for tensor, owner in ties(layer, self.graph):
+                ours, theirs = (".".join(["self", *self.homes[one.index]]) for one in (layer, self.owner(owner)))
+                lines.append(f"{ours}.{tensor} = {theirs}.{tensor}")
         return lines
 
 
@@ -107,9 +113,11 @@ def torch_codes(graph: Graph) -> dict[int, Code]:
     def code(layer: Layer, owner: Layer | None) -> Code:
         if owner is not None and "parameter" in (layer.kind.name, owner.kind.name):  # no module whose weights to share
             require_same_kind(layer, owner)
+            if layer.output != owner.output:
+                raise UserError(f"it is '{owner.path}' in another shape", "", "reshape the other one")
         return TABLE.rule(layer.kind)(layer.kind, layer.shapes, layer.output)
 
-    return layer_codes(graph, code, TABLE.framework)
+    return layer_codes(graph, code, TABLE.framework, lambda layer: ties(layer, graph))
 
 
 def maker_and_arguments(code: Code) -> tuple[str, list[str]]:

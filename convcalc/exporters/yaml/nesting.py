@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from convcalc.graph import Graph, Layer, Ref
+from convcalc.graph import Graph, Layer, Ref, Shared
 
 MOST_NESTED = 4  # a reader loses the thread beyond, and the spec reader stops at 40 levels of YAML
 MOST_IN_JOIN = 400
@@ -26,7 +26,19 @@ class Item:
     block or repeat, `copies` are the layers of every copy, the first being `leaves`.
     """
 
-    __slots__ = ("branches", "copies", "fields", "leaves", "name", "needs", "shares", "sources", "tag", "tied")
+    __slots__ = (
+        "branches",
+        "copies",
+        "fields",
+        "leaves",
+        "name",
+        "needs",
+        "shared",
+        "shares",
+        "sources",
+        "tag",
+        "tied",
+    )
 
     def __init__(
         self,
@@ -42,12 +54,18 @@ class Item:
         self.branches = branches
         self.copies = [leaves]
         self.shares: Layer | None = None
+        self.shared: tuple[Shared, ...] = ()  # elements that other layers count
         self.tied = False  # shares weights, or has weights that others share: like no other entry
         self.name = ""
 
     @property
     def output(self) -> Layer:
         return self.leaves[-1]
+
+    def owners(self) -> list[int]:
+        """The layers that count what it stores, by index."""
+        whole = [] if self.shares is None else [self.shares.index]
+        return whole + [item.layer for item in self.shared if item.layer is not None]
 
     def results(self) -> tuple[Ref, ...]:
         """What the next entry of the list is given."""
@@ -110,8 +128,9 @@ def _late(items: list[Item]) -> set[int]:
     return {
         join
         for item in every(items)
-        if item.shares is not None and order[item.shares.index] > order[item.output.index]
-        for join in around[item.shares.index]
+        for owner in item.owners()
+        if order[owner] > order[item.output.index]
+        for join in around[owner]
     }
 
 
@@ -126,13 +145,15 @@ class _Arranger:
                 self.readers[ref.layer].add(layer.index)
         self.dominators = _dominators(graph)
         self.shared = {layer.shares for layer in graph.all if layer.shares is not None}
+        self.shared |= {item.layer for layer in graph.all for item in layer.shared if item.layer is not None}
 
     def arrange(self) -> list[Item]:
         for layer in self.graph.layers:
             item = Item(layer.kind.name, dict(layer.kind.values()), [layer], layer.inputs)
             if layer.shares is not None:
                 item.shares = self.graph.all[layer.shares]
-            item.tied = layer.shares is not None or layer.index in self.shared
+            item.shared = layer.shared
+            item.tied = bool(layer.shares is not None or layer.shared) or layer.index in self.shared
             if layer.kind.has_branches and len(layer.inputs) > 1 and layer.index not in self.apart:
                 item = self._nest(layer, item) or item
             self.items[layer.index] = item
@@ -166,7 +187,7 @@ class _Arranger:
         own = {leaf.index for leaf in leaves}
         needs = frozenset(ref for branch in nested for one in branch for ref in one.needs if ref.layer not in own)
         joined = Item(item.tag, item.fields, leaves, tuple(whole), needs | frozenset(whole), nested)
-        joined.shares = item.shares
+        joined.shares, joined.shared = item.shares, item.shared
         joined.tied = item.tied or any(one.tied for branch in nested for one in branch)
         if joined.height() > MOST_NESTED or joined.skips_across_resolutions():
             return None

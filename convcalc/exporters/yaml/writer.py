@@ -11,12 +11,13 @@ from convcalc.analysis.count import Count, count
 from convcalc.errors import SpecError, printable
 from convcalc.exporters.yaml.blocks import Body, Repeats, common_path
 from convcalc.exporters.yaml.nesting import ENTRY, Item, arrange
-from convcalc.graph import Graph, Layer, Ref
+from convcalc.graph import Graph, Layer, Ref, stored
 from convcalc.kinds import KINDS, shape_text
 from convcalc.language.builder import build
 from convcalc.language.document import NAME
 from convcalc.language.document_loader import parse
 from convcalc.language.overrides import Overrides
+from convcalc.language.shared_elements import UNCOUNTED
 from convcalc.language.sources import File
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*\Z")
@@ -135,6 +136,8 @@ class _Writer:
             fields["from"] = found[0] if len(found) == 1 else found
         if item.shares is not None:
             fields["share"] = scope.names[item.shares.index]
+        elif item.shared:
+            fields["share"] = _shared(item, scope)
         if item.shares is None or item.shares.kind != item.output.kind:
             fields.update(_in_order(item))
         if item.branches is None:
@@ -189,6 +192,9 @@ class _Scope:
             self.prefixes = [common_path([leaf for part in parts for leaf in part]) for parts in every_copy]
         self.needed = set(_needed(items, entry))
         self.needed |= {leaf.shares for item in items for leaf in item.leaves if leaf.shares is not None}
+        self.needed |= {
+            one.layer for item in items for leaf in item.leaves for one in leaf.shared if one.layer is not None
+        }
         self.owners = Counter(path for item in _named(items) for path in _folders(item.leaves))
 
     def name(self, item: Item) -> str:
@@ -274,6 +280,22 @@ def _folders(layers: list[Layer]) -> set[str]:
         parts = layer.path.split("/")
         found.update("/".join(parts[:size]) for size in range(1, len(parts)))
     return found
+
+
+def _shared(item: Item, scope: _Scope) -> _Text:
+    """Elements that other layers count, as `share` says it."""
+    tallies: dict[str, list[str]] = {}
+    own = stored(item.output)
+    for tally, elements, owner in item.shared:
+        if owner is not None and elements == own[tally]:
+            tallies[tally] = [scalar(scope.names[owner])]
+            continue
+        key = UNCOUNTED if owner is None else tally
+        tallies.setdefault(key, []).append(f"{tally if owner is None else scalar(scope.names[owner])}: {elements}")
+    mappings = [
+        f"{key}: {{{', '.join(parts)}}}" if ": " in parts[0] else f"{key}: {parts[0]}" for key, parts in tallies.items()
+    ]
+    return _Text(f"{{{', '.join(mappings)}}}")
 
 
 def _input_names(inputs: Iterable[str]) -> dict[str, str]:

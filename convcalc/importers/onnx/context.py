@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from convcalc.errors import TooLarge, UserError, printable
 from convcalc.graph import Graph, Ref
-from convcalc.importers.onnx.layer_names import Namer
-from convcalc.importers.onnx.model import Model, Node, Unsupported
+from convcalc.importers.onnx.layer_check import require_params_of_weights
+from convcalc.importers.onnx.layer_names import Namer, scope_of
+from convcalc.importers.onnx.model import Model, Node, Subgraph, Unsupported
 from convcalc.importers.onnx.values import Inputs, Shape, Value, checked
 from convcalc.importers.onnx.weights import WeightTracker
 from convcalc.kinds import KINDS, Kind, shape_text
@@ -18,7 +19,8 @@ from convcalc.kinds import KINDS, Kind, shape_text
 Memo = TypeVar("Memo")
 Rule = Callable[["Context", Node, Inputs], "list[Value]"]
 MOST_STEPS = 20_000  # nodes in all steps of all loops together
-_DOMAINS = ("", "com.microsoft", "onnx.contrib")  # of operators that have rules
+# of operators that have rules
+_DOMAINS = ("", "com.microsoft", "com.microsoft.nchwc", "onnx.contrib", "ai.onnx.ml", "convcalc")
 
 
 class Fusion(NamedTuple):
@@ -94,7 +96,10 @@ class Context(ABC):
         """Add a layer whose output has an ONNX shape. Raises Unsupported where the layer's own shape is another."""
         kind = KINDS[kind](**fields) if isinstance(kind, str) else kind
         refs = [self.ref(value) if isinstance(value, Value) else value for value in inputs]
+        require_params_of_weights(node, kind, [self.graph.shape(ref) for ref in refs], weights)
         ref = self.weights.add_layer(node, kind, refs, weights)
+        if self.model.called is not None:
+            self.graph.all[ref.layer].via = "module" if scope_of(node) in self.model.called else "function"
         expected, actual = self.inner(checked(shape), batch), self.graph.shape(ref)
         if actual != expected:
             raise Unsupported(f"its output is {shape_text(expected)}, that of {kind.name} {shape_text(actual)}")
@@ -177,6 +182,11 @@ class Context(ABC):
             if fusion := self.fusions.pop(id(node), None):
                 self.fused.difference_update(fusion.nodes)
 
+    def forget(self, subgraph: Subgraph) -> None:
+        """Forget the values of a subgraph: those of one step are not those of the next."""
+        for name in (*subgraph.inputs, *(name for inner in subgraph.nodes for name in inner.outputs)):
+            self.values.pop(name, None)
+
     @contextmanager
     def attempt(self, node: Node, start: int | None = None) -> Iterator[None]:
         """Take back the layers that the rule of a node adds, from number `start` on, if it raises Unsupported.
@@ -190,6 +200,8 @@ class Context(ABC):
             del self.graph.all[start:]
             self.weights.take_back(start)
             self.unfuse([node])
+            for subgraph in node.subgraphs():
+                self.forget(subgraph)
             if isinstance(error, (Unsupported, TooLarge)):
                 raise
             raise Unsupported(error.message) from None

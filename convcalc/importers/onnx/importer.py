@@ -7,15 +7,18 @@ does not cover, keeps its place as an opaque layer, and totals become lower boun
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 
 from convcalc.analysis.uncounted import has_unknown_input, operators_without_rule
 from convcalc.errors import SpecError, TooLarge, UserError, printable, quoted
 from convcalc.graph import Graph, Provenance, Ref
 from convcalc.importers.onnx import fusions
+from convcalc.importers.onnx.balance import balance
 from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.elements import Ledger, Part
 from convcalc.importers.onnx.file import read_model
 from convcalc.importers.onnx.inputs import bind
 from convcalc.importers.onnx.layer_names import group_modules
@@ -25,7 +28,10 @@ from convcalc.importers.onnx.notes import notes
 from convcalc.importers.onnx.opaque import keep_place
 from convcalc.importers.onnx.operators import RULES
 from convcalc.importers.onnx.order import ordered, reads_outside
-from convcalc.importers.onnx.values import Value, constant
+from convcalc.importers.onnx.reads import RecordedInputs, require_all_read
+from convcalc.importers.onnx.values import Value, constant, sources_of
+from convcalc.importers.onnx.weights import account
+from convcalc.language.input_shapes import Given
 
 MOST_CONSTANTS = 5_000_000  # numbers that arithmetic on constants may read and make; real models need far fewer
 # Keras' layers that prepare an input: what they shift and scale by was measured
@@ -48,7 +54,7 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     graph.name = printable(Path(spec).stem)
     graph.provenance = Provenance(
         f"imported from {printable(Path(spec).name)}",
-        "; ".join(notes(model)),
+        "; ".join(filter(None, (graph.provenance.note, *notes(model)))),
         path=spec,
         producer=printable(model.producer),
         opset=model.opsets.get("", 0),
@@ -56,20 +62,27 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     return graph
 
 
-def graph_of(model: Model, inputs: Sequence[str], spec: str, strict: bool) -> Graph:
+def graph_of(model: Model, inputs: Sequence[str | Given], spec: str, strict: bool) -> Graph:
     """The graph of a model that has been read; with `strict` an operator without a rule is an error."""
     try:
-        first = Importer(model, inputs)
-        graph = first.run()
-        if first.batch > 1 and (lost := _opaque_layers(graph)):
-            # the first axis may be something else after all, such as the steps of a sequence
-            other = Importer(model, inputs, has_batch=False).run()
-            graph = other if _opaque_layers(other) < lost else graph
+        graph = min(_attempts(model, inputs), key=_opaque_layers)  # the first of several
     except TooLarge as error:
         raise SpecError(f"{quoted(model.name)}: {error.message}") from None
     if strict:
         _refuse_opaque(graph, spec)
+        _refuse_difference(graph, spec)
     return graph
+
+
+def _attempts(model: Model, inputs: Sequence[str | Given]) -> Iterator[Graph]:
+    """Yield the graph with the first axis as the batch; where that leaves opaque layers, with the second, with none."""
+    for guess in (0, 1, None):
+        importer = Importer(model, inputs, guess)
+        graph = importer.run()
+        graph.provenance = Provenance(note=importer.batch_note)
+        yield graph
+        if not importer.batch_note or not _opaque_layers(graph):
+            return
 
 
 def _opaque_layers(graph: Graph) -> int:
@@ -87,35 +100,58 @@ def _refuse_opaque(graph: Graph, spec: str) -> None:
         )
 
 
+def _refuse_difference(graph: Graph, spec: str) -> None:
+    """Raise SpecError where the params of layers and those in no layer are not the model's."""
+    if graph.balance is not None and graph.balance.difference:
+        counted, stored = graph.balance.counted, graph.balance.stored
+        raise SpecError(
+            f"{quoted(spec)}: params do not add up: {counted:,} counted, {stored:,} stored",
+            "without --strict the difference is a note",
+        )
+
+
 class Importer(Context):
     """One pass over a model's nodes, in the order of computation."""
 
-    def __init__(self, model: Model, inputs: Sequence[str], has_batch: bool = True) -> None:
+    def __init__(self, model: Model, inputs: Sequence[str | Given], batch_axis: int | None = 0) -> None:
         super().__init__(model, RULES)
         self.nodes = ordered(model)
         self.constants_left = MOST_CONSTANTS
         measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
-        self.batch = bind(self, self.nodes, inputs, has_batch)
-        origins = Origins(model, measured)
+        self.batch_note = bind(self, self.nodes, inputs, batch_axis)
+        origins = Origins(model, measured, self.nodes)
+        self.all_nodes, self.learned = [*self.nodes], set[Part]()
         for name, tensor in model.tensors.items():
             if name not in self.values:
-                self.values[name] = constant(tensor, origins.of(name, tensor))
+                parts = tuple(Part(source, prod(model.tensors[source].shape)) for source in origins.of(name, tensor))
+                self.values[name] = constant(tensor, parts, model.views.get(name))
+                self.learned.update(self.values[name].source_weights)
 
     def run(self) -> Graph:
         """Import every node and return the layers that the outputs need."""
+        self._find_biases()
         self.fold(self.nodes)
         self.nodes = fusions.fuse(self.nodes, self.values, self.outputs)
-        for node in self.nodes:
-            for name in reads_outside(node):
-                self.readers.setdefault(name, []).append(node)
-        for node in self.nodes:
-            if node.has_bias and (add := self.only_reader(node.outputs[0], ("Add",))) and add.has_bias:
-                node.has_bias = False  # the bias is in the Add after it, and no bias of zeros was left out
+        self._find_readers()
         self.import_nodes(self.nodes)
         graph = self._needed_layers()
         self.names.finish(graph)
         group_modules(graph)
         return graph
+
+    def _find_readers(self) -> None:
+        """Note which nodes read each value."""
+        for node in self.nodes:
+            for name in reads_outside(node):
+                self.readers.setdefault(name, []).append(node)
+
+    def _find_biases(self) -> None:
+        """Tell the nodes whose bias is in the Add after them from those whose bias of zeros was left out."""
+        self._find_readers()
+        for node in self.nodes:
+            if node.has_bias and (add := self.only_reader(node.outputs[0], ("Add",))) and add.has_bias:
+                node.has_bias = False
+        self.readers = {}  # nothing is fused while constants are folded
 
     def fold(self, nodes: Sequence[Node]) -> None:
         """Compute the nodes that depend on constants alone, before the others, whose fusions look at their values."""
@@ -167,22 +203,28 @@ class Importer(Context):
         _remember_source(node, inputs, outputs)
         names = [self.fusions[id(node)].output] if id(node) in self.fusions else node.outputs
         self.values.update((name, value) for name, value in zip(names, outputs, strict=False) if name)
+        if missing := [name for name in names[len(outputs) :] if name in self.readers or name in self.outputs]:
+            keep_place(self, node, inputs, Unsupported("an output that is not computed"), missing)
 
     def _outputs(self, node: Node, inputs: list[Value | None]) -> list[Value]:
         """Return what a node's rule gives. Raises SpecError for a window that does not fit."""
+        recorded = RecordedInputs(inputs)
+        node.were_read.clear()
         try:
-            return self.rules[node.operator](self, node, inputs)
+            outputs = self.rules[node.operator](self, node, recorded)
         except UserError as error:
             if node.operator not in _WINDOWS or not error.field:
                 raise
             where = f"node {quoted(node.name or (node.outputs or ['?'])[0])} ({node.operator})"
             hint = error.hint or "give another input size with --input"
             raise SpecError(f"{quoted(self.model.name)}, {where}: {error.message}", hint) from None
+        require_all_read(node, recorded)
+        return outputs
 
     def _charge(self, *values: Sequence[Value | None]) -> None:
         """Count what arithmetic on constants reads and makes. Raises SpecError for too much."""
         for value in (value for side in values for value in side if value is not None and value.ref is None):
-            self.constants_left -= len(value.data or ()) + len(value.source_weights) + len(value.part)
+            self.constants_left -= len(value.data or ()) + len(value.source_weights)
         if self.constants_left < 0:
             raise SpecError(f"{quoted(self.model.name)} computes with more than {MOST_CONSTANTS:,} constants")
 
@@ -197,17 +239,28 @@ class Importer(Context):
                 pending.extend(ref.layer for ref in self.graph.all[index].inputs)
         kept = Graph(self.graph.name)
         new_index: dict[int, int] = {}
-        owners: dict[int, int] = {}  # of the layers that share weights, the first one needed counts them
         for layer in self.graph.all:
             if layer.index in needed:
-                shares = None if layer.shares is None else owners.setdefault(layer.shares, len(kept.all))
-                owners.setdefault(layer.index, len(kept.all))
                 new_index[layer.index] = len(kept.all)
                 refs = [Ref(new_index[ref.layer], ref.port) for ref in layer.inputs]
-                kept.add(layer.path, layer.kind, refs, None if shares == len(kept.all) else shares)
+                kept.add(layer.path, layer.kind, refs)
+                kept.all[-1].via = layer.via
         if not kept.layers or not kept.inputs:
             raise SpecError(f"{quoted(self.model.name)} computes nothing: its outputs are constants or inputs")
+        ledger = account(kept, self.weights.uses, new_index)
+        aliases = {name: view.name for name, view in self.model.views.items()}
+        kept.balance = balance(kept, ledger, self._stored_sizes(ledger), self.all_nodes, aliases)
         return kept
+
+    def _stored_sizes(self, ledger: Ledger) -> dict[str, int]:
+        """Return the learned tensors that the model has, by name, and how many elements each has."""
+        known = self.model.sizes
+        sizes = dict(known) if known else {part.name: part.size for part in self.learned}
+        if not known:
+            for name, claims in ledger.claims.items():
+                if claims:  # none of an empty tensor
+                    sizes[name] = claims[0].part.size  # of packed weights: how many they unpack to
+        return sizes
 
 
 def _has_batch_axis(value: Value | None) -> bool:
@@ -218,9 +271,8 @@ def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
     """Return the constant that a layer over constants alone gives, such as weights normalized before use, if any."""
     if node.operator not in _KEEP_SHAPE or any(value is not None and value.ref is not None for value in inputs):
         return []
-    origins = tuple(dict.fromkeys(name for value in inputs if value is not None for name in value.source_weights))
     first = inputs[0]
-    return [] if first is None else [Value(first.sizes, source_weights=origins, dtype=first.dtype)]
+    return [] if first is None else [Value(first.sizes, source_weights=sources_of(inputs), dtype=first.dtype)]
 
 
 def _remember_source(node: Node, inputs: list[Value | None], outputs: list[Value]) -> None:

@@ -117,6 +117,13 @@ def is_parameter(name: str) -> bool:
     return "." in name and not name.startswith(("/", "onnx::", "val_")) and not name.rpartition(".")[2].isdigit()
 
 
+def scope_of(node: Node) -> str | None:
+    """Return the path of the module in which PyTorch ran a node, "" for the outermost; None where it is not stated."""
+    module = node.module
+    scopes = [single or double for single, double in _SCOPE.findall(module)]
+    return scopes[-2] if len(scopes) > 1 and module[0] == "[" and module[-1] == "]" else None
+
+
 def module_of_node(node: Node) -> str:
     """Return the module that a node comes from: as the exporter states, or as its name spells.
 
@@ -129,10 +136,9 @@ def module_of_node(node: Node) -> str:
     >>> module_of_node(node)
     'net_1.00/bn_1'
     """
-    if node.module:
-        scopes = [single or double for single, double in _SCOPE.findall(node.module)]
-        if len(scopes) > 1 and node.module[0] == "[" and node.module[-1] == "]":
-            return "/".join(clean(part) for part in scopes[-2].split(".") if part)
+    scope = scope_of(node)
+    if scope is not None:
+        return "/".join(clean(part) for part in scope.split(".") if part)
     name = node.name or next((name for name in node.outputs[:8] if "/" in name[1:]), "")
     parts = [part for part in name.split("/") if part]
     if len(parts) > 1 and not name.startswith("/"):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, TypeAlias
 
+from convcalc.importers.onnx.elements import View
 from convcalc.importers.onnx.protobuf import VARINT, Data, Malformed, Span, integers
 
 MOST_READ = 4096  # values of a constant that are read: shape arithmetic and scalars, never weights
@@ -95,10 +96,14 @@ class Unsupported(Exception):
 class Node:
     """An operator: what it is called, its inputs and outputs by name, and the module it comes from.
 
-    Attributes are read by type: one of another type than the operator defines raises Unsupported.
+    Attributes are read by type: one of another type than the operator defines raises Unsupported. What was read is
+    remembered, so that an attribute that a rule does not know is noticed.
     """
 
-    __slots__ = ("_attributes", "domain", "has_bias", "inputs", "module", "name", "operator", "outputs", "overload")
+    __slots__ = (
+        *("_attributes", "domain", "has_bias", "inputs", "module", "name"),
+        *("operator", "outputs", "overload", "were_read"),
+    )
 
     def __init__(
         self, operator: str = "", inputs: Sequence[str] = (), outputs: Sequence[str] = (), **attributes: Attribute
@@ -107,12 +112,13 @@ class Node:
         self.domain = self.name = self.module = self.overload = ""
         self.inputs, self.outputs = [*inputs], [*outputs]
         self._attributes = attributes
+        self.were_read: set[str] = set()  # attributes that were read, of this node or of a copy
         self.has_bias = False  # the module has a bias: if the file has none, it was all zeros and left out
 
     def copy(self) -> Node:
         """Another node with the same operator, names and attributes."""
         node = Node(self.operator, self.inputs, self.outputs)
-        node._attributes = {**self._attributes}
+        node._attributes, node.were_read = {**self._attributes}, self.were_read
         node.domain, node.overload, node.name, node.module = self.domain, self.overload, self.name, self.module
         return node
 
@@ -139,20 +145,33 @@ class Node:
         """Whether an attribute is given."""
         return name in self._attributes
 
+    def unread(self) -> dict[str, Attribute]:
+        """The attributes that were not read.
+
+        >>> node = Node("Softmax", axis=2, beta=0.5)
+        >>> node.int("axis"), node.unread()
+        (2, {'beta': 0.5})
+        """
+        return {name: value for name, value in self._attributes.items() if name not in self.were_read}
+
+    def _read(self, name: str, default: Attribute = None) -> Attribute:
+        self.were_read.add(name)
+        return self._attributes.get(name, default)
+
     def int(self, name: str, default: Whole = 0) -> Whole:
         """A whole number.
 
         >>> Node("Softmax", axis=2).int("axis", -1), Node("Softmax").int("axis", -1)
         (2, -1)
         """
-        value = self._attributes.get(name, default)
+        value = self._read(name, default)
         if not isinstance(value, int):
             raise Unsupported(f"attribute {name!r} is not a whole number")
         return value
 
     def float(self, name: str, default: Real = 0.0) -> Real:
         """A number, which may be infinite."""
-        value = self._attributes.get(name, default)
+        value = self._read(name, default)
         if not isinstance(value, (int, float)):
             raise Unsupported(f"attribute {name!r} is not a number")
         return value
@@ -163,35 +182,42 @@ class Node:
         >>> Node("Transpose", perm=[1, 0]).ints("perm")
         [1, 0]
         """
-        value = self._attributes.get(name, default)
+        value = self._read(name, default)
         if not isinstance(value, (list, tuple)) or not all(isinstance(number, int) for number in value):
             raise Unsupported(f"attribute {name!r} is not a list of integers")
         return [*value]
 
     def floats(self, name: str, default: Sequence[Real] = ()) -> list[Real]:
         """A list of numbers, which may be infinite."""
-        value = self._attributes.get(name, default)
+        value = self._read(name, default)
         if not isinstance(value, (list, tuple)) or not all(isinstance(number, (int, float)) for number in value):
             raise Unsupported(f"attribute {name!r} is not a list of numbers")
         return [*value]
 
     def text(self, name: str, default: str = "") -> str:
         """A text."""
-        value = self._attributes.get(name, default)
+        value = self._read(name, default)
         if not isinstance(value, str) or isinstance(value, Reference):
             raise Unsupported(f"attribute {name!r} is not a text")
         return value
 
+    def texts(self, name: str) -> list[str]:
+        """A list of texts."""
+        value = self._read(name, ())
+        if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
+            raise Unsupported(f"attribute {name!r} is not a list of texts")
+        return [*value]
+
     def tensor(self, name: str) -> Tensor | None:
         """A tensor, if it is given."""
-        value = self._attributes.get(name)
+        value = self._read(name)
         if value is not None and not isinstance(value, Tensor):
             raise Unsupported(f"attribute {name!r} is not a tensor")
         return value
 
     def subgraph(self, name: str) -> Subgraph:
         """A graph: the branch of a condition, the body of a loop."""
-        value = self._attributes.get(name)
+        value = self._read(name)
         if not isinstance(value, Subgraph):
             raise Unsupported(f"attribute {name!r} is not a graph")
         return value
@@ -253,6 +279,9 @@ class Model:
         self.functions: dict[tuple[str, str, str], Function] = {}
         self.parameters: frozenset[str] = frozenset()  # tensors that the file calls learned
         self.buffers: frozenset[str] = frozenset()  # and those that it calls not learned
+        self.views: dict[str, View] = {}  # tensor -> the parameter of a module that it is, or is a view of
+        self.sizes: dict[str, int] = {}  # of all parameters of a module
+        self.called: frozenset[str] | None = None  # the modules that compute by themselves, where it is known
         self.folded_from: dict[str, tuple[str, ...]] = {}  # tensor that the exporter computed -> its sources
 
 

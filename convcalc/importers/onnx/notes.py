@@ -25,11 +25,19 @@ def notes(model: Model) -> list[str]:
 
 
 def _has_folded_norm(model: Model) -> bool:
-    """Return whether an exporter has folded batch norms into the layers before them, by the traces that some leave."""
+    """Return whether an exporter has folded batch norms into the layers before them, by the traces that some leave.
+
+    A folded norm leaves a bias. Weights alone that an exporter worked out are something else, such as a transpose.
+    """
     return any(
         "batch_norm" in node.module
-        or node.inputs[-1].startswith("onnx::Conv")
-        or any(mark in name for mark in _FOLDED for name in (node.name, *node.inputs[1:]))
+        or (len(node.inputs) > 2 and node.inputs[2] and _leaves_trace(node.name, *node.inputs[1:3]))
         for node in model.nodes
-        if node.operator in ("Conv", "ConvTranspose", "Gemm") and node.inputs
+        if node.operator in ("Conv", "ConvTranspose", "Gemm")
     )
+
+
+def _leaves_trace(name: str, weight: str, bias: str) -> bool:
+    """Whether the names of a layer, its weights and its bias say that both were computed from a batch norm."""
+    is_pair = weight.startswith("onnx::Conv") and bias.startswith("onnx::Conv")
+    return is_pair or any(mark in text for mark in _FOLDED for text in (name, weight, bias))

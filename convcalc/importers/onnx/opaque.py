@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 from convcalc.errors import printable
 from convcalc.graph import Ref
 from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.elements import Part, distinct
 from convcalc.importers.onnx.model import FLOATS, Node, Subgraph, Unsupported
 from convcalc.importers.onnx.values import Shape, Value
 from convcalc.kinds import KINDS
@@ -17,33 +19,34 @@ _MOST_AXES = 6
 _MOST_TEXT = 100  # characters that a spec's text may have
 
 
-def keep_place(ctx: Context, node: Node, inputs: list[Value | None], error: Unsupported | None) -> None:
-    """Add opaque layers for the outputs of a node whose rule raised `error`, or that has no rule."""
+def keep_place(
+    ctx: Context, node: Node, inputs: list[Value | None], error: Unsupported | None, outputs: Sequence[str] = ()
+) -> None:
+    """Add opaque layers for the outputs of a node whose rule raised `error`, or that has no rule; for all or some."""
     refs = [value.ref for value in inputs if value is not None and value.ref is not None]
-    tensors = {name for value in inputs if value is not None and value.is_constant for name in value.source_weights}
+    parts = {part for value in inputs if value is not None and value.is_constant for part in value.source_weights}
     for subgraph in node.subgraphs():
-        tensors |= _read_inside(ctx, subgraph, refs)
-    tensors = set(ctx.weights.uncounted(tensors))
-    stored = [ctx.weights.stored_shape(name) for name in tensors if name in ctx.model.tensors]
+        parts |= _read_inside(ctx, subgraph, refs)
     fields = _fields(node, inputs, error)
     has_batch = any(value is not None and value.batch == 0 for value in inputs)
-    used = [number for number, name in enumerate(node.outputs) if name in ctx.readers or name in ctx.outputs]
+    names = outputs or node.outputs
+    used = [n for n, name in enumerate(node.outputs) if name in names and (name in ctx.readers or name in ctx.outputs)]
     first = used[0] if used else 0  # this output's layer has the learned tensors
     for number, name in enumerate(node.outputs):
-        if not name or (number != first and number not in used):
+        if not name or (outputs and name not in outputs) or (number != first and number not in used):
             continue
         shape = _stated_shape(ctx, name) or (error.shape if error is not None and number == 0 else None)
         batch = 0 if has_batch and shape and shape[0] == ctx.batch else None
         inner = () if shape is None else ctx.inner(shape, batch)
         is_known = 0 < len(inner) <= _MOST_AXES and all(0 < size <= LARGEST for size in inner)
-        learned = sum(map(prod, stored)) if number == first else 0
+        learned = distinct(parts) if number == first else 0
         kind = KINDS["opaque"](
             **fields, **({"shape": inner} if is_known else {}), **({"params": learned} if learned else {})
         )
-        ref = ctx.graph.add(ctx.names.path(node, kind, sorted(tensors)), kind, refs)
+        ref = ctx.graph.add(ctx.names.path(node, kind, sorted({part.name for part in parts})), kind, refs)
         ctx.values[name] = Value(shape if is_known else None, ref=ref, batch=batch)
         if number == first:
-            ctx.weights.count(tensors, ref.layer)
+            ctx.weights.use(ref.layer, [tuple(sorted(parts))])
 
 
 def _fields(node: Node, inputs: list[Value | None], error: Unsupported | None) -> dict[str, Any]:
@@ -64,23 +67,23 @@ def _cut(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 3]}..."
 
 
-def _read_inside(ctx: Context, subgraph: Subgraph, refs: list[Ref]) -> set[str]:
+def _read_inside(ctx: Context, subgraph: Subgraph, refs: list[Ref]) -> set[Part]:
     """Return the learned tensors that a branch or loop uses; the activations that it reads are added to `refs`."""
-    tensors: set[str] = set()
+    parts: set[Part] = set()
     for name, tensor in subgraph.tensors.items():
         ctx.model.tensors.setdefault(name, tensor)
         if tensor.dtype in FLOATS and prod(tensor.shape) > 1:
-            tensors.add(name)
+            parts.add(Part(name, prod(tensor.shape)))
     for node in subgraph.nodes:
         for name in node.inputs:
             value = ctx.values.get(name)
             if value is not None and value.ref is None:
-                tensors.update(value.source_weights)
+                parts.update(value.source_weights)
             elif value is not None and value.ref is not None and value.ref not in refs:
                 refs.append(value.ref)
         for subgraph in node.subgraphs():
-            tensors |= _read_inside(ctx, subgraph, refs)
-    return tensors
+            parts |= _read_inside(ctx, subgraph, refs)
+    return parts
 
 
 def _stated_shape(ctx: Context, name: str) -> Shape | None:

@@ -5,11 +5,12 @@ Shapes here are ONNX's, with the batch. The values of a constant are a flat list
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite, prod
 from typing import Any
 
 from convcalc.graph import Ref
+from convcalc.importers.onnx.elements import Layout, Part, View
 from convcalc.importers.onnx.model import Node, Tensor, Unsupported
 
 Shape = tuple[int, ...]
@@ -17,16 +18,35 @@ LARGEST_SHAPE = 2**48  # elements; no layer's figures overflow, but nothing real
 MOST_AXES = 16
 
 
+class BatchAxis(int):
+    """The axis that the batch is in, and how many elements of that axis are `outer`: before the batch in order.
+
+    Steps and batch merged into one axis are (steps, batch): outer is the number of steps. Layers hand it on as it is.
+    """
+
+    outer: int
+
+    def __new__(cls, axis: int, outer: int = 1) -> BatchAxis:
+        made = super().__new__(cls, axis)
+        made.outer = outer
+        return made
+
+
+def moved(batch: int, axis: int) -> int:
+    """The batch at another axis, with the same elements before it."""
+    return BatchAxis(axis, batch.outer) if isinstance(batch, BatchAxis) else axis
+
+
 class Value:
     """What an edge of the graph carries.
 
     An activation has a `ref` into our graph; `batch` is the axis that holds the batch, if one does. A constant has
-    `data` where its values are known, `source_weights`: the learned tensors it is computed from, and `part`: which
-    part of them it is. A product with learned values also has `made`: the node that computes it, the node's inputs,
-    and the index of the output.
+    `data` where its values are known, `source_weights`: the parts of learned tensors that it is computed from, and
+    `layout`: where its elements are in the one tensor that it is a view of, if it is one. A product with learned
+    values also has `made`: the node that computes it, the node's inputs, and the index of the output.
     """
 
-    __slots__ = ("batch", "data", "dtype", "made", "part", "ref", "shape", "source_weights")
+    __slots__ = ("batch", "data", "dtype", "layout", "made", "ref", "shape", "source_weights")
 
     def __init__(
         self,
@@ -34,12 +54,12 @@ class Value:
         data: list[Any] | None = None,
         ref: Ref | None = None,
         batch: int | None = None,
-        source_weights: tuple[str, ...] = (),
+        source_weights: tuple[Part, ...] = (),
         dtype: int = 1,
-        part: tuple[Any, ...] = (),
+        layout: Layout | None = None,
     ) -> None:
         self.shape, self.data, self.ref, self.batch = shape, data, ref, batch
-        self.source_weights, self.dtype, self.part = source_weights, dtype, part
+        self.source_weights, self.dtype, self.layout = source_weights, dtype, layout
         self.made: tuple[Node, list[Value | None], int] | None = None
 
     @property
@@ -107,9 +127,19 @@ def checked(shape: Sequence[int]) -> Shape:
     return sizes
 
 
-def constant(tensor: Tensor, source_weights: tuple[str, ...]) -> Value:
-    """The value of a constant of the file."""
-    return Value(tensor.shape, tensor.values(), source_weights=source_weights, dtype=tensor.dtype)
+def constant(tensor: Tensor, source_weights: tuple[Part, ...], view: View | None = None) -> Value:
+    """The value of a constant of the file, which may be a view of a learned tensor of another name."""
+    if view is not None:
+        part = view.layout.part(view.name, view.size, tensor.shape)
+        return Value(tensor.shape, source_weights=(part,), dtype=tensor.dtype, layout=view.layout)
+    is_view = [part.name for part in source_weights] == [tensor.name]
+    layout = Layout.contiguous(tensor.shape) if is_view else None
+    return Value(tensor.shape, tensor.values(), source_weights=source_weights, dtype=tensor.dtype, layout=layout)
+
+
+def sources_of(values: Iterable[Value | None]) -> tuple[Part, ...]:
+    """The parts of learned tensors that a constant is computed from, given those it is computed from directly."""
+    return tuple(dict.fromkeys(part for value in values if value is not None for part in value.source_weights))
 
 
 def broadcast(*shapes: Shape) -> Shape:
@@ -184,7 +214,7 @@ def optional_ints(inputs: Inputs, at: int, default: list[int]) -> list[int]:
 def bias_of(inputs: Inputs, at: int) -> Value | None:
     """The bias at an index, after its weights. Zeros that the exporter wrote for a missing bias count as none."""
     bias, weight = optional(inputs, at), optional(inputs, at - 1)
-    if bias is None or bias.ref is not None or any(bias.data or ()) or weight is None:
+    if bias is None or bias.ref is not None or weight is None or bias.data is None or any(bias.data):
         return bias
     return None if set(bias.source_weights) <= set(weight.source_weights) else bias
 

@@ -129,7 +129,7 @@ def test_a_loop_whose_end_is_not_known_stays_as_it_is_with_what_it_stores(tmp_pa
     cell[2].ClearField("attribute")
     found = count(graph(recurrent_loop(tmp_path / "m.onnx", cell, steps=[""])))
     assert [layer.kind.operator for layer in found.uncounted if not layer.kind.unknown_input] == ["Loop"]
-    assert found.figure("params") == 15 + 25 + 10
+    assert found.figure("params") == 15 + 25 + 5  # of the biases only one row is read
 
 
 def test_a_scan(tmp_path):

@@ -8,16 +8,24 @@ from typing import Any
 
 from convcalc.graph import Ref
 from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.elements import Layout, distinct
 from convcalc.importers.onnx.learned import is_buffer
 from convcalc.importers.onnx.model import FLOATS, Node, Unsupported
 from convcalc.importers.onnx.values import Shape, Value, checked
 from convcalc.kinds import Kind
 
 
-def constant_like(value: Value, shape: Sequence[int], data: list[Any] | None = None, dtype: int = 0) -> Value:
-    """A constant computed from another one, and from the same learned tensors."""
-    weights, dtype = value.source_weights, dtype or value.dtype
-    return Value(checked(shape), data, source_weights=weights, dtype=dtype, part=value.part)
+def constant_like(
+    value: Value, shape: Sequence[int], data: list[Any] | None = None, dtype: int = 0, layout: Layout | None = None
+) -> Value:
+    """A constant computed from another one, and from the same learned tensors; with `layout` a view of the one tensor
+    that the other is a view of."""
+    parts, shape = value.source_weights, checked(shape)
+    if value.layout is None or len(parts) != 1:
+        layout = None
+    if layout is not None:
+        parts = (layout.part(parts[0].name, parts[0].size, shape),)
+    return Value(shape, data, source_weights=parts, dtype=dtype or value.dtype, layout=layout)
 
 
 def same_shape(
@@ -127,6 +135,15 @@ def is_frozen(ctx: Context, name: str, weight: Value) -> bool:
     model = ctx.model
     is_computed = model.producer == "pytorch" and (name in model.folded_from or name not in model.tensors)
     return is_computed or name in model.buffers or is_buffer(name)
+
+
+def learned_field(ctx: Context, name: str, weight: Value) -> dict[str, int]:
+    """The field `learned` of a layer whose weights are frozen, or made from more or fewer learned values than they
+    have elements; nothing where there is one for each element. `name` is the weights' in the file."""
+    if is_frozen(ctx, name, weight):
+        return {"learned": 0}
+    learned = distinct(weight.source_weights)
+    return {} if learned in (0, prod(weight.sizes)) else {"learned": learned}
 
 
 def is_zero(value: Value) -> bool:

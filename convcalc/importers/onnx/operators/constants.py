@@ -7,6 +7,7 @@ from math import ceil, isfinite, prod
 
 from convcalc.importers.onnx.constant_arithmetic import LARGEST_NUMBER, converted
 from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.elements import Layout, Part
 from convcalc.importers.onnx.layer_names import is_parameter
 from convcalc.importers.onnx.model import FLOATS, MOST_READ, Node, Unsupported
 from convcalc.importers.onnx.operators._layers import constant_like
@@ -44,7 +45,8 @@ def constant_of_shape(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     name = node.inputs[0] if node.inputs else ""
     is_stored = name in ctx.model.tensors and ctx.model.producer not in ("pytorch", "tf2onnx")
     is_weights = is_stored and dtype in FLOATS and prod(shape) > 1
-    return [Value(shape, data, source_weights=tuple(node.outputs[:1]) if is_weights else (), dtype=dtype)]
+    parts = (Part(node.outputs[0], prod(shape)),) if is_weights and node.outputs else ()
+    return [Value(shape, data, source_weights=parts, dtype=dtype, layout=Layout.contiguous(shape) if parts else None)]
 
 
 @rule("Shape")
@@ -101,7 +103,8 @@ def passed(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if tensor is not None and value.source_weights and node.outputs and is_parameter(node.outputs[0]):
         # PyTorch stores several parameters once where they were equal when the file was written
         ctx.model.tensors.setdefault(node.outputs[0], tensor)
-        return [Value(value.shape, value.data, source_weights=(node.outputs[0],), dtype=value.dtype)]
+        parts = (Part(node.outputs[0], prod(value.sizes)),)
+        return [Value(value.shape, value.data, source_weights=parts, dtype=value.dtype, layout=value.layout)]
     return [value]
 
 
@@ -116,4 +119,4 @@ def cast(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     dtype = node.int("to") or given(inputs, 1).dtype
     if value.ref is not None:
         return [Value(value.shape, ref=value.ref, batch=value.batch, dtype=dtype)]
-    return [constant_like(value, value.sizes, converted(value.data, dtype), dtype)]
+    return [constant_like(value, value.sizes, converted(value.data, dtype), dtype, value.layout)]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
 
 from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.elements import Part
 from convcalc.importers.onnx.model import FLOATS, Node, Subgraph, Unsupported
 from convcalc.importers.onnx.operators._layers import constant_like, initial_state
 from convcalc.importers.onnx.operators.registry import rule
@@ -24,17 +23,16 @@ def branch(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if condition is None:
         raise Unsupported("the branch depends on the input's values")
     subgraph = node.subgraph("then_branch" if condition else "else_branch")
-    with _forgotten_on_failure(ctx, subgraph):
-        return _run(ctx, subgraph, [])
+    return _run(ctx, subgraph, [])
 
 
 def _run(ctx: Context, subgraph: Subgraph, inputs: list[Value]) -> list[Value]:
     """The outputs of a subgraph for its inputs."""
-    _forget(ctx, subgraph)
+    ctx.forget(subgraph)
     for name, tensor in subgraph.tensors.items():
         ctx.model.tensors.setdefault(name, tensor)
         is_learned = tensor.dtype in FLOATS and prod(tensor.shape) > 1
-        ctx.values.setdefault(name, constant(tensor, (tensor.name,) if is_learned else ()))
+        ctx.values.setdefault(name, constant(tensor, (Part(name, prod(tensor.shape)),) if is_learned else ()))
     ctx.values.update(zip(subgraph.inputs, inputs, strict=False))
     ctx.unfuse(subgraph.nodes)
     ctx.fold(subgraph.nodes)
@@ -77,8 +75,7 @@ def _body(ctx: Context, node: Node) -> Subgraph:
 def loop(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     """Every step of a loop with a known end; weights that the steps share count once, their work each time."""
     body = _body(ctx, node)
-    with _forgotten_on_failure(ctx, body):
-        return _loop(ctx, node, body, inputs)
+    return _loop(ctx, node, body, inputs)
 
 
 def _loop(ctx: Context, node: Node, body: Subgraph, inputs: Inputs) -> list[Value]:
@@ -106,8 +103,7 @@ def _loop(ctx: Context, node: Node, body: Subgraph, inputs: Inputs) -> list[Valu
 def scan(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     """A loop over slices of its inputs."""
     body = _body(ctx, node)
-    with _forgotten_on_failure(ctx, body):
-        return _scan(ctx, node, body, inputs)
+    return _scan(ctx, node, body, inputs)
 
 
 def _scan(ctx: Context, node: Node, body: Subgraph, inputs: Inputs) -> list[Value]:
@@ -168,19 +164,3 @@ def _stacked(ctx: Context, node: Node, rows: list[Value], axis: int) -> Value:
         return Value(shape, ref=refs[0], batch=batch)
     at = axis if batch is None or shape[batch] != ctx.batch else axis - (axis > batch)
     return ctx.layer(node, "concat", refs, shape, batch, **({"axis": at} if at else {}))
-
-
-@contextmanager
-def _forgotten_on_failure(ctx: Context, subgraph: Subgraph) -> Iterator[None]:
-    """Forget the values of a subgraph if the rule fails."""
-    try:
-        yield
-    except Exception:
-        _forget(ctx, subgraph)
-        raise
-
-
-def _forget(ctx: Context, subgraph: Subgraph) -> None:
-    """Forget the values of a subgraph: those of one step are not those of the next."""
-    for name in (*subgraph.inputs, *(name for inner in subgraph.nodes for name in inner.outputs)):
-        ctx.values.pop(name, None)

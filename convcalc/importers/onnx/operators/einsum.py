@@ -134,8 +134,7 @@ def _matmul(ctx: Context, node: Node, first: Value, second: Value, equation: _Eq
     outer = [letter for letter in equation.shared if letter in output and letter not in equation.batch]
     left = _as_matrices(ctx, node, first, equation, 0, [outer, rows, summed])
     right = _as_matrices(ctx, node, second, equation, 1, [outer, summed, columns])
-    weights = [value for value in (first, second) if value.ref is None]
-    result = ctx.layer(node, "matmul", [left, right], equation.merged([outer, rows, columns]), None, weights)
+    result = ctx.layer(node, "matmul", [left, right], equation.merged([outer, rows, columns]), None)
     shape, batch = equation.shape(output), _batch_axis(equation)
     order = [*outer, *rows, *columns]
     if [letter for letter in output if letter in order] == order:

@@ -11,7 +11,7 @@ from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.model import Node, Unsupported
 from convcalc.importers.onnx.operators._layers import add_after, aligned, constant_like, gathered, same_shape
 from convcalc.importers.onnx.operators.registry import rule
-from convcalc.importers.onnx.values import Inputs, Value, axis_at, broadcast, checked, given, optional
+from convcalc.importers.onnx.values import Inputs, Value, axis_at, broadcast, checked, given, optional, sources_of
 
 _ACTIVATIONS = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Elu": "elu", "Celu": "elu", "Selu": "selu", "Gelu": "gelu",
@@ -39,18 +39,61 @@ _BOOL = 9
 
 @rule(*_ACTIVATIONS)
 def activation(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    value = given(inputs, 0)
-    if value.ref is None:
-        return [constant_like(value, value.sizes)]
-    fields: dict[str, Any] = {"slope": round(node.float("alpha", 0.01), 7)} if node.operator == "LeakyRelu" else {}
+    value, alpha = given(inputs, 0), node.float("alpha", 0.01)
+    if value.ref is None and len(inputs) == 1:
+        return [constant_like(value, value.sizes, layout=value.layout)]
+    bias = optional(inputs, 1) if node.operator in ("BiasGelu", "FastGelu") else None
+    if bias is not None:
+        value = binary(ctx, node, "Add", [value, bias])
+    fields: dict[str, Any] = {"slope": round(alpha, 7)} if node.operator == "LeakyRelu" else {}
     return [same_shape(ctx, node, _ACTIVATIONS[node.operator], value, **fields)]
+
+
+def fused_activation(ctx: Context, node: Node, value: Value) -> Value:
+    """The activation that ONNX Runtime has fused into a node, by its name."""
+    name = node.text("activation")
+    if not name:
+        return value
+    if name == "Clip":
+        return same_shape(ctx, node, "hard_tanh", value)
+    if name not in _ACTIVATIONS:
+        raise Unsupported(f"activation {name!r}")
+    return same_shape(ctx, node, _ACTIVATIONS[name], value)
+
+
+_QUANTIZED = {"QLinearAdd": "Add", "QLinearMul": "Mul"}
+
+
+@rule(*_QUANTIZED)
+def quantized_arithmetic(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    """Each operand is followed by its scale and its zero point, as the output's are at the end."""
+    return [binary(ctx, node, _QUANTIZED[node.operator], [given(inputs, 0), given(inputs, 3)])]
+
+
+@rule("QLinearSigmoid", "QLinearLeakyRelu")
+def quantized_activation(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    kind = "sigmoid" if node.operator == "QLinearSigmoid" else "leaky_relu"
+    return [same_shape(ctx, node, kind, given(inputs, 0))]
+
+
+@rule("QLinearSoftmax")
+def quantized_softmax(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    return softmax(ctx, node, [given(inputs, 0)])
 
 
 @rule("PRelu")
 def prelu(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value, slope = given(inputs, 0), given(inputs, 1)
-    fields = {"slopes": "one"} if prod(slope.sizes) == 1 else {}
-    return [same_shape(ctx, node, "prelu", value, [slope], **fields)]
+    if prod(slope.sizes) == 1:
+        return [same_shape(ctx, node, "prelu", value, [slope], slopes="one")]
+    wide = [at for at, size in enumerate((1,) * (value.rank - slope.rank) + slope.sizes) if size > 1]
+    is_by_channel = (
+        slope.rank <= value.rank and len(wide) == 1 and ctx.inner_axis(value, wide[0]) == 0 and slope.source_weights
+    )
+    if is_by_channel and value.sizes[wide[0]] == prod(slope.sizes):
+        return [same_shape(ctx, node, "prelu", value, [slope])]
+    negative = _together(ctx, node, "comparisons", [value])
+    return [binary(ctx, node, "Mul", [negative, slope])]
 
 
 @rule("Softmax", "LogSoftmax", "Hardmax")
@@ -92,9 +135,11 @@ def _bound(node: Node, inputs: Inputs, at: int, name: str) -> float | None:
 
 @rule(*_OPERATIONS)
 def elementwise(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    values = _present(inputs)
     if node.operator in ("CumSum", "CumProd"):
-        values = values[:1]
+        given(inputs, 1)  # the axis: as many additions along any
+        values = [given(inputs, 0)]
+    else:
+        values = _explicitly_broadcast(node, _present(inputs))
     if all(value.ref is None for value in values):
         return [_computed(node.operator, values)]
     return [_together(ctx, node, _OPERATIONS[node.operator], values)]
@@ -111,22 +156,23 @@ def _present(inputs: Inputs) -> list[Value]:
 def _computed(name: str, values: list[Value]) -> Value:
     """The constant that an elementwise operator gives for constants."""
     shape = checked(broadcast(*(value.sizes for value in values)))
-    weights = tuple(dict.fromkeys(name for value in values for name in value.source_weights))
+    learned = [value for value in values if value.source_weights]
     dtype = _BOOL if name in _LOGIC else values[-1].dtype
-    return Value(shape, arithmetic(name, values), source_weights=weights, dtype=dtype)
+    layout = learned[0].layout if len(learned) == 1 and learned[0].sizes == shape else None
+    return Value(shape, arithmetic(name, values), source_weights=sources_of(values), dtype=dtype, layout=layout)
 
 
 def _together(ctx: Context, node: Node, operation: str, values: Sequence[Value]) -> Value:
     """One operation over activations; a constant that is not learned only gives its shape."""
     shape = checked(broadcast(*(value.sizes for value in values)))
     operands = [value for value in values if value.ref is not None or (value.source_weights and prod(value.sizes) > 1)]
-    if not operands:
-        raise Unsupported("more than three inputs")
+    if not 1 <= len(operands) <= 3:
+        raise Unsupported(f"{len(operands)} inputs")
     batch, refs = aligned(ctx, node, operands, [value.sizes for value in operands], shape)
     inner = ctx.inner(shape, batch)
     if all(ctx.graph.shape(ref) != inner for ref in refs) and len(refs) < len(values):
         refs[0] = ctx.ref(gathered(ctx, node, [refs[0]], shape, batch))
-    return ctx.layer(node, "elementwise", refs[:3], shape, batch, operation=operation)
+    return ctx.layer(node, "elementwise", refs, shape, batch, operation=operation)
 
 
 @rule("Sum", "Max", "Min", "Mean")
@@ -139,7 +185,7 @@ def several(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if node.operator == "Sum":
         return [binary(ctx, node, "Add", values)]
     if node.operator == "Mean" or any(value.ref is None for value in values):
-        return [_together(ctx, node, "additions" if node.operator == "Mean" else "comparisons", values[:3])]
+        return [_together(ctx, node, "additions" if node.operator == "Mean" else "comparisons", values)]
     shape = checked(broadcast(*(value.sizes for value in values)))
     batch, refs = aligned(ctx, node, values, [value.sizes for value in values], shape)
     return [ctx.layer(node, "maximum", refs, shape, batch)]
@@ -175,10 +221,11 @@ def _is_learned(value: Value) -> bool:
 
 def _explicitly_broadcast(node: Node, values: list[Value]) -> list[Value]:
     """The operands with broadcasting as opset 6 wrote it: the second's first axis is `axis` of the first."""
-    if not node.int("broadcast") or len(values) != 2 or not node.has("axis"):
+    is_explicit, axis = node.int("broadcast"), node.int("axis", -1)
+    if not is_explicit or len(values) != 2 or not node.has("axis"):
         return values
     first, second = values
-    after = first.rank - node.int("axis") - second.rank
+    after = first.rank - axis - second.rank
     if not 0 < after <= first.rank or second.ref is not None:
         return values
     return [first, constant_like(second, (*second.sizes, *(1 for _ in range(after))), second.data)]
@@ -196,7 +243,8 @@ def _scale(ctx: Context, node: Node, value: Value, factor: Value) -> Value | Non
         fields["axis"] = "last" if axis == len(ctx.inner(value.sizes, value.batch)) - 1 else axis
     weights = [factor]
     add, offset = add_after(ctx, node) if node.operator == "Mul" else (None, None)
-    if add is not None and offset is not None and _is_learned(offset) and offset.shape == factor.sizes:
+    is_own = offset is not None and not set(offset.source_weights) & set(factor.source_weights)
+    if add is not None and offset is not None and _is_learned(offset) and is_own and offset.shape == factor.sizes:
         ctx.fuse(node, add)
         weights.append(offset)
         fields["bias"] = True

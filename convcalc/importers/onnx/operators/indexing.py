@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from convcalc.importers.onnx.constant_arithmetic import picked, spread
@@ -21,6 +22,7 @@ from convcalc.importers.onnx.values import (
     given,
     index_at,
     optional,
+    sources_of,
 )
 
 
@@ -59,11 +61,39 @@ def _known_lookup(ctx: Context, node: Node, value: Value, index: Value, axis: in
 
 def _picked(value: Value, index: Value, axis: int, shape: Shape) -> Value:
     """Elements of a constant at constant indices."""
-    if value.data is None or index.data is None or prod(shape) > MOST_READ:
+    if index.data is None:
         return constant_like(value, shape)
     numbers = [index_at(number, value.sizes[axis]) for number in index.ints()]
-    indices = [numbers if at == axis else range(size) for at, size in enumerate(value.sizes)]
-    return constant_like(value, shape, picked(value, indices))
+    data = None
+    if value.data is not None and prod(shape) <= MOST_READ:
+        data = picked(value, [numbers if at == axis else range(size) for at, size in enumerate(value.sizes)])
+    result = constant_like(value, shape, data)
+    if value.layout is None or not numbers:
+        return result
+    (source,) = value.source_weights
+    parts = []
+    for run in _runs(numbers):
+        layout, sizes = value.layout.cut(axis, run), (*value.sizes[:axis], len(run), *value.sizes[axis + 1 :])
+        parts.append(layout.part(source.name, source.size, sizes))
+        if numbers == list(run):
+            result.layout = layout.reshaped(sizes, shape)
+    result.source_weights = tuple(parts)
+    return result
+
+
+def _runs(numbers: Sequence[int]) -> list[range]:
+    """The different numbers as runs.
+
+    >>> _runs([4, 1, 2, 2])
+    [range(1, 3), range(4, 5)]
+    """
+    runs: list[range] = []
+    for number in sorted(set(numbers)):
+        if runs and runs[-1].stop == number:
+            runs[-1] = range(runs[-1].start, number + 1)
+        else:
+            runs.append(range(number, number + 1))
+    return runs
 
 
 def _embedded(ctx: Context, node: Node, table: Value, index: Value, axis: int, shape: Shape) -> Value:
@@ -74,6 +104,9 @@ def _embedded(ctx: Context, node: Node, table: Value, index: Value, axis: int, s
     if not index.sizes:
         raise Unsupported("lookup of one row")
     return ctx.layer(node, "embedding", [index], shape, index.batch, [table], entries=entries, features=features)
+
+
+_INPUTS = {"ScatterND": 3, "ScatterElements": 3, "Scatter": 3}  # two for any other
 
 
 @rule("GatherElements", "ScatterND", "ScatterElements", "Scatter", "ReverseSequence", "ReverseV2", "Trilu")
@@ -93,21 +126,42 @@ def gather_nd(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 
 
 def _moved(ctx: Context, node: Node, inputs: Inputs, value: Value, shape: Shape) -> Value:
-    values = [other for other in inputs if other is not None]
+    values = [other for other in inputs[: _INPUTS.get(node.operator, 2)] if other is not None]
     if all(other.ref is None for other in values):
-        return constant_like(value, shape)
+        return Value(checked(shape), source_weights=sources_of(values), dtype=value.dtype)
     batch = value.batch if value.batch is not None and value.batch < len(shape) else None
     return gathered_at_runtime(ctx, node, values, shape, batch)
 
 
 @rule("Compress")
 def compress(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    raise Unsupported("the output's size depends on the input's values")
+    """The elements of an axis, or of all axes as one, where a known condition is true."""
+    value, condition = given(inputs, 0), given(inputs, 1)
+    if condition.data is None:
+        raise Unsupported("the output's size depends on the input's values")
+    size = prod(value.sizes)
+    axis = axis_at(node.int("axis"), value.rank) if node.has("axis") else None
+    kept = [at for at, number in enumerate(condition.data[: size if axis is None else value.sizes[axis]]) if number]
+    index = Value((len(kept),), kept, dtype=7)
+    if axis is None:
+        value, axis = reshaped(ctx, node, value, (size,), None), 0
+    shape = checked((*value.sizes[:axis], len(kept), *value.sizes[axis + 1 :]))
+    if value.ref is None:
+        return [_picked(value, index, axis, shape)]
+    known = _known_lookup(ctx, node, value, index, axis, shape)
+    return (
+        [gathered_at_runtime(ctx, node, [value], shape, value.batch if value.batch != axis else None)]
+        if known is None
+        else [known]
+    )
 
 
 @rule("Expand", "Tile")
 def expand(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value, numbers = given(inputs, 0), given(inputs, 1).ints()
+    if node.operator == "Tile" and len(numbers) == 1 and optional(inputs, 2) is not None:  # opset 1: and an axis
+        axis = axis_at(given(inputs, 2).integer(), value.rank)
+        numbers = [numbers[0] if at == axis else 1 for at in range(value.rank)]
     if node.operator == "Expand":
         shape = broadcast(value.sizes, tuple(numbers))
     elif len(numbers) == value.rank:
@@ -117,7 +171,9 @@ def expand(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     shape = checked(shape)
     if value.ref is None:
         is_small = value.data is not None and prod(shape) <= MOST_READ and node.operator == "Expand"
-        return [constant_like(value, shape, spread(value.data or [], value.sizes, shape) if is_small else None)]
+        data = spread(value.data or [], value.sizes, shape) if is_small else None
+        layout = value.layout.spread(value.sizes, shape) if value.layout and node.operator == "Expand" else None
+        return [constant_like(value, shape, data, layout=layout)]
     batch = None if value.batch is None else value.batch + len(shape) - value.rank
     if prod(shape) == prod(value.sizes):
         return [reshaped(ctx, node, value, shape, batch)]

@@ -16,7 +16,7 @@ _MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}  # zero
 @rule("Pad")
 def pad(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
-    sides = _sides(node, inputs, value.rank)
+    sides, mode = _sides(node, inputs, value.rank), _MODES.get(node.text("mode"))
     shape = checked([size + before + after for size, (before, after) in zip(value.sizes, sides, strict=True)])
     if value.ref is None:
         return [constant_like(value, shape)]
@@ -28,7 +28,6 @@ def pad(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
         return [gathered_at_runtime(ctx, node, [value], shape, value.batch)]
     amount: Any = tuple(before if before == after else (before, after) for before, after in spatial)
     amount = amount[0] if len(set(amount)) == 1 and isinstance(amount[0], int) else amount
-    mode = _MODES.get(node.text("mode"))
     return [ctx.layer(node, "pad", [value], shape, value.batch, amount=amount, **({"mode": mode} if mode else {}))]
 
 

@@ -8,32 +8,76 @@ from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.model import Node, Unsupported
 from convcalc.importers.onnx.operators._layers import gathered
 from convcalc.importers.onnx.operators.registry import rule
+from convcalc.importers.onnx.operators.reshape import permuted
 from convcalc.importers.onnx.operators.slicing import cut_axis
 from convcalc.importers.onnx.values import Inputs, Value, given, optional
+
+_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
 @rule("LSTM", "GRU", "RNN")
 def recurrent(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    value, weight, recurrence, bias = given(inputs, 0), given(inputs, 1), given(inputs, 2), optional(inputs, 3)
-    directions, _, features = recurrence.sizes_of_rank(3)
-    steps, count, entries = value.sizes_of_rank(3)
+    value = given(inputs, 0)
+    value.sizes_of_rank(3)
+    is_batch_first = node.int("layout") == 1
+    if is_batch_first:
+        value = permuted(ctx, node, value, (1, 0, 2))
+    fields, weights = _weights(node, inputs)
+    flat = _over_steps(ctx, node, _after_first_states(ctx, node, value, inputs), fields, weights)
+    directions = 2 if "bidirectional" in fields else 1
+    sequence, states = _sequence(ctx, node, flat, directions), _states(ctx, node, flat, directions)
+    if not is_batch_first:
+        return [sequence, *states]
+    return [
+        permuted(ctx, node, sequence, (2, 0, 1, 3)),
+        *(permuted(ctx, node, state, (1, 0, 2)) for state in states),
+    ]
+
+
+def _weights(node: Node, inputs: Inputs) -> tuple[dict[str, Any], list[Value | None]]:
+    """The fields of the layer, from its weights, and these. Raises Unsupported where they contradict each other."""
+    weight, recurrence, bias = given(inputs, 1), given(inputs, 2), optional(inputs, 3)
+    gates = _GATES[node.operator]
+    directions, rows, features = recurrence.sizes_of_rank(3)
     if directions not in (1, 2):
         raise Unsupported(f"{directions} directions")
+    if rows != gates * features or node.int("hidden_size", features) != features:
+        raise Unsupported(f"states of {features} numbers for weights of {gates} gates and {rows} rows")
+    if weight.sizes_of_rank(3)[:2] != (directions, rows):
+        raise Unsupported("weights of the input and of the state that differ in their rows")
+    if (node.text("direction", "forward") == "bidirectional") != (directions == 2) and node.has("direction"):
+        raise Unsupported(f"direction {node.text('direction')!r} with weights for {directions}")
+    fields: dict[str, Any] = {"features": features}
+    fields.update({"bidirectional": True} if directions == 2 else {})
+    fields.update({} if bias is not None else {"bias": False})
+    peepholes = optional(inputs, 7)
+    fields.update({"peepholes": True} if peepholes is not None else {})
+    return fields, [weight, recurrence, bias, peepholes]
+
+
+def _after_first_states(ctx: Context, node: Node, value: Value, inputs: Inputs) -> Value:
+    """The input together with the first states that are learned or computed; zeros alone need no layer."""
+    states = [state for at in (5, 6) if (state := optional(inputs, at)) is not None]
+    states = [ctx.materialize(state) for state in states]
+    states = [state for state in states if state.ref is not None or state.source_weights]
+    return gathered(ctx, node, [value, *states], value.sizes, value.batch) if states else value
+
+
+def _over_steps(ctx: Context, node: Node, value: Value, fields: dict[str, Any], weights: list[Value | None]) -> Value:
+    """The states of every step, those of both directions side by side: steps x batch x features."""
+    steps, count, entries = value.sizes
     if value.batch is None and count == ctx.batch == 1:
         value = Value(value.sizes, ref=ctx.view(node, value, ctx.inner(value.sizes, 1)), batch=1)
-    if node.int("layout") or value.batch != 1:
+    if value.batch not in (1, None):
         raise Unsupported("input whose second axis is not the batch")
-    fields: dict[str, Any] = {"features": features, **({"bidirectional": True} if directions == 2 else {})}
-    fields.update({} if bias is not None else {"bias": False})
-    weights = [weight, recurrence, bias]
-    name, width, rows = node.operator.lower(), directions * features, count // ctx.batch
+    name = node.operator.lower()
+    width = fields["features"] * (2 if "bidirectional" in fields else 1)
+    rows = count if value.batch is None else count // ctx.batch
     if rows == 1:
-        flat = ctx.layer(node, name, [value], (steps, count, width), 1, weights, **fields)
-    else:
-        by_row = ctx.layer(node, "permute", [value], (rows, steps, entries), None, order=(1, 0, 2))
-        made = ctx.layer(node, name, [by_row], (rows, steps, width), None, weights, **fields)
-        flat = ctx.layer(node, "permute", [made], (steps, count, width), 1, order=(1, 0, 2))
-    return [_sequence(ctx, node, flat, directions), *_states(ctx, node, flat, directions)]
+        return ctx.layer(node, name, [value], (steps, count, width), 1, weights, **fields)
+    by_row = ctx.layer(node, "permute", [value], (rows, steps, entries), None, order=(1, 0, 2))
+    made = ctx.layer(node, name, [by_row], (rows, steps, width), None, weights, **fields)
+    return ctx.layer(node, "permute", [made], (steps, count, width), value.batch, order=(1, 0, 2))
 
 
 def _sequence(ctx: Context, node: Node, flat: Value, directions: int) -> Value:
@@ -41,10 +85,11 @@ def _sequence(ctx: Context, node: Node, flat: Value, directions: int) -> Value:
     steps, count, width = flat.sizes
     shape = (steps, directions, count, width // directions)
     by_batch = (steps, count, directions, width // directions)
-    split = Value(by_batch, ref=ctx.view(node, flat, ctx.inner(by_batch, 1)), batch=1)
-    if count == ctx.batch or directions == 1:
-        return Value(shape, ref=ctx.view(node, split, ctx.inner(shape, 2)), batch=2)
-    return ctx.layer(node, "permute", [split], shape, 2, order=(0, 2, 1, 3))
+    before, after = (None, None) if flat.batch is None else (1, 2)
+    split = Value(by_batch, ref=ctx.view(node, flat, ctx.inner(by_batch, before)), batch=before)
+    if directions == 1 or (count == ctx.batch and flat.batch is not None):
+        return Value(shape, ref=ctx.view(node, split, ctx.inner(shape, after)), batch=after)
+    return ctx.layer(node, "permute", [split], shape, after, order=(0, 2, 1, 3))
 
 
 def _states(ctx: Context, node: Node, flat: Value, directions: int) -> list[Value]:
@@ -54,8 +99,9 @@ def _states(ctx: Context, node: Node, flat: Value, directions: int) -> list[Valu
         return []
     last = cut_axis(ctx, node, flat, 0, steps - 1, steps)
     shape = (directions, count, width // directions)
-    if count != ctx.batch and directions > 1:
-        state = gathered(ctx, node, [last], shape, 1)
+    after = None if flat.batch is None else 1
+    if directions > 1 and (count != ctx.batch or flat.batch is None):
+        state = gathered(ctx, node, [last], shape, after)
     else:
-        state = Value(shape, ref=ctx.view(node, last, ctx.inner(shape, 1)), batch=1)
+        state = Value(shape, ref=ctx.view(node, last, ctx.inner(shape, after)), batch=after)
     return [state] * (len(node.outputs) - 1)

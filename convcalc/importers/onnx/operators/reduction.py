@@ -30,10 +30,9 @@ _POOLS = {"ReduceMean": "global_avg_pool", "ReduceMax": "global_max_pool"}
 )  # fmt: skip
 def reduce_axes(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
-    axes = _axes(node, inputs, value.rank)
+    keep, axes = bool(node.int("keepdims", 1)), _axes(node, inputs, value.rank)
     if axes is None:
         return [value]
-    keep = bool(node.int("keepdims", 1))
     kept = tuple(1 if at in axes else size for at, size in enumerate(value.sizes))
     shape = kept if keep else tuple(size for at, size in enumerate(value.sizes) if at not in axes)
     if value.ref is None:
@@ -60,9 +59,9 @@ def _axes(node: Node, inputs: Inputs, rank: int) -> list[int] | None:
     """The axes that are reduced, in order; None where the node says that none given means none."""
     if node.operator in ("ArgMax", "ArgMin"):
         return [axis_at(node.int("axis"), rank)]
-    axes = axes_of(node, inputs, 1)
+    axes, is_none_for_none = axes_of(node, inputs, 1), bool(node.int("noop_with_empty_axes"))
     if not axes:
-        return None if node.int("noop_with_empty_axes") else list(range(rank))
+        return None if is_none_for_none else list(range(rank))
     return sorted({axis_at(axis, rank) for axis in axes})
 
 

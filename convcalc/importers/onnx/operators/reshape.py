@@ -11,6 +11,7 @@ from convcalc.importers.onnx.model import Node, Unsupported
 from convcalc.importers.onnx.operators._layers import constant_like
 from convcalc.importers.onnx.operators.registry import rule
 from convcalc.importers.onnx.values import (
+    BatchAxis,
     Inputs,
     Shape,
     Value,
@@ -18,6 +19,7 @@ from convcalc.importers.onnx.values import (
     axis_at,
     checked,
     given,
+    moved,
     target_shape,
 )
 
@@ -25,7 +27,8 @@ from convcalc.importers.onnx.values import (
 def reshaped(ctx: Context, node: Node, value: Value, shape: Shape, batch: int | None) -> Value:
     """A value in another shape; a layer only where the shape without the batch changes."""
     if value.ref is None:
-        return constant_like(value, shape, value.data)
+        layout = value.layout and value.layout.reshaped(value.sizes, shape)
+        return constant_like(value, shape, value.data, layout=layout)
     ref = ctx.view(node, value, ctx.inner(checked(shape), batch))
     return Value(shape, ref=ref, batch=batch, dtype=value.dtype)
 
@@ -39,6 +42,12 @@ def batch_after(ctx: Context, value: Value, shape: Shape) -> int | None:
     before = prod(value.sizes[: value.batch])
     through = before * value.sizes[value.batch] // ctx.batch
     starts = [prod(shape[:at]) for at in range(len(shape))]
+    if ctx.batch > 1 and (isinstance(value.batch, BatchAxis) or value.sizes[value.batch] == ctx.batch):
+        before *= getattr(value.batch, "outer", 1)
+        for at, start in enumerate(starts):
+            outer, rest = divmod(before, start)
+            if start <= before < start * shape[at] and not rest and shape[at] % (outer * ctx.batch) == 0:
+                return BatchAxis(at, outer)
     fits = [at for at, size in enumerate(shape) if starts[at] == before and size % ctx.batch == 0 and size >= ctx.batch]
     exact = [at for at in fits if shape[at] == ctx.batch]
     inside: list[int] = []
@@ -109,7 +118,7 @@ def without_axes(ctx: Context, node: Node, value: Value, removed: set[int]) -> V
     shape = tuple(size for at, size in enumerate(value.sizes) if at not in removed)
     batch = value.batch
     if batch is not None:
-        batch = None if batch in removed else batch - sum(at < batch for at in removed)
+        batch = None if batch in removed else moved(batch, batch - sum(at < batch for at in removed))
     return reshaped(ctx, node, value, shape, batch)
 
 
@@ -123,7 +132,7 @@ def unsqueeze(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
         raise Unsupported("the same axis twice")
     old = [at for at in range(rank) if at not in new]
     sizes = dict(zip(old, value.sizes, strict=True))
-    batch = None if value.batch is None else old[value.batch]
+    batch = None if value.batch is None else moved(value.batch, old[value.batch])
     return [reshaped(ctx, node, value, tuple(sizes.get(at, 1) for at in range(rank)), batch)]
 
 
@@ -134,14 +143,17 @@ def transpose(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if sorted(order) != list(range(value.rank)):
         raise Unsupported(f"order {order} of {value.rank} axes")
     if value.ref is None:
-        return [constant_like(value, [value.sizes[axis] for axis in order], transposed(value, order))]
+        sizes = [value.sizes[axis] for axis in order]
+        return [
+            constant_like(value, sizes, transposed(value, order), layout=value.layout and value.layout.permuted(order))
+        ]
     return [permuted(ctx, node, value, order)]
 
 
 def permuted(ctx: Context, node: Node, value: Value, order: Sequence[int]) -> Value:
     """An activation with its axes in another order; no layer where only axes of size 1 move."""
     shape = tuple(value.sizes[axis] for axis in order)
-    batch = None if value.batch is None else list(order).index(value.batch)
+    batch = None if value.batch is None else moved(value.batch, list(order).index(value.batch))
     is_left_out = value.batch is not None and value.sizes[value.batch] == ctx.batch
     inner = [ctx.inner_axis(value, axis) for axis in order if not (is_left_out and axis == value.batch)]
     sizes = ctx.graph.shape(ctx.ref(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import floor
 from typing import Any
 
@@ -58,7 +59,7 @@ def resize_channels_last(ctx: Context, node: Node, inputs: Inputs) -> list[Value
 @rule("Resize", "Upsample")
 def resize(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
-    shape = checked(_resized(node, inputs, value.sizes))
+    shape, mode = checked(_resized(node, inputs, value.sizes)), _MODES.get(node.text("mode", "nearest"))
     if any(size < 1 for size in shape) or any(size < 1 for size in value.sizes):
         raise Unsupported("output without elements")
     if shape == value.sizes:
@@ -70,35 +71,48 @@ def resize(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     is_exact = all(new % old == 0 for old, new in zip(value.sizes[2:], shape[2:], strict=True))
     factors = [new // old for old, new in zip(value.sizes[2:], shape[2:], strict=True)]
     fields: dict[str, Any] = {"scale": one_or_all(factors)} if is_exact else {"size": one_or_all(shape[2:])}
-    mode = _MODES.get(node.text("mode", "nearest"))
     return [ctx.layer(node, "upsample", [value], shape, value.batch, **fields, **({"mode": mode} if mode else {}))]
 
 
 def _resized(node: Node, inputs: Inputs, old: Shape) -> Shape:
     """The new shape, from factors or sizes."""
-    factors = _factors(node, inputs)
-    if factors:
-        if len(factors) > len(old):
-            raise Unsupported(f"{len(factors)} scales of {len(old)} axes")
-        unchanged = len(old) - len(factors)
-        if not all(0 <= factor <= LARGEST_SHAPE for factor in factors):
-            raise Unsupported("scale out of range")
+    factors, sizes = _factors(node, inputs)
+    policy, is_cut = node.text("keep_aspect_ratio_policy", "stretch"), _cuts_out_a_region(node, inputs)
+    numbers = sizes or factors
+    axes = node.ints("axes") or list(range(max(0, len(old) - len(numbers)), len(old)))
+    if len(axes) != len(numbers):
+        raise Unsupported(f"{len(numbers)} scales or sizes of {len(axes)} axes")
+    axes = [axis_at(axis, len(old)) for axis in axes]
+    if sizes and policy in ("not_larger", "not_smaller"):
+        ratios = [Fraction(size, old[axis]) for size, axis in zip(sizes, axes, strict=True) if old[axis]]
+        ratio = (min if policy == "not_larger" else max)(ratios)
+        sizes = [floor(ratio * old[axis] + Fraction(1, 2)) for axis in axes]
+    elif not sizes:
+        if is_cut or not all(0 <= factor <= LARGEST_SHAPE for factor in factors):
+            raise Unsupported("factors of a region that is cut out" if is_cut else "scale out of range")
         # a factor is rounded as it is stored, in 24 bits: 0.4 times 50 is 20
-        scaled = [floor(size * factor * (1 + 2**-23)) for size, factor in zip(old[unchanged:], factors, strict=True)]
-        return (*old[:unchanged], *scaled)
-    sizes = given(inputs, 3).ints()
-    axes = node.ints("axes") or list(range(len(old) - len(sizes), len(old)))
-    if len(axes) != len(sizes):
-        raise Unsupported(f"{len(sizes)} sizes of {len(axes)} axes")
-    new = dict(zip((axis_at(axis, len(old)) for axis in axes), sizes, strict=True))
+        sizes = [floor(old[axis] * factor * (1 + 2**-23)) for axis, factor in zip(axes, factors, strict=True)]
+    new = dict(zip(axes, sizes, strict=True))
     return tuple(new.get(at, size) for at, size in enumerate(old))
 
 
-def _factors(node: Node, inputs: Inputs) -> list[float]:
-    """The scales, an attribute in older opsets and an input in newer ones; none where sizes are given."""
+def _cuts_out_a_region(node: Node, inputs: Inputs) -> bool:
+    """Whether the factors are of a region of the input, which an input of its own gives."""
+    region = optional(inputs, 1) if len(inputs) > 2 else None
+    mode = node.text("coordinate_transformation_mode")
+    return region is not None and mode == "tf_crop_and_resize"
+
+
+def _factors(node: Node, inputs: Inputs) -> tuple[list[float], list[int]]:
+    """The scales and the sizes, of which one is given: attributes in older opsets, inputs in newer ones."""
     if node.has("scales"):
-        return node.floats("scales")
-    scales = optional(inputs, 1 if len(inputs) == 2 else 2)
-    if scales is None or 0 in scales.sizes:
-        return []
-    return scales.floats()
+        return node.floats("scales"), []
+    if node.has("height_scale"):
+        return [node.float("height_scale"), node.float("width_scale", 1.0)], []
+    scales, sizes = optional(inputs, 1 if len(inputs) == 2 else 2), optional(inputs, 3)
+    factors = [] if scales is None or 0 in scales.sizes else scales.floats()
+    if sizes is None or 0 in sizes.sizes:
+        if not factors:
+            raise Unsupported("neither scales nor sizes")
+        return factors, []
+    return [], sizes.ints()

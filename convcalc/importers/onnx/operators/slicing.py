@@ -21,9 +21,8 @@ from convcalc.importers.onnx.values import (
     axis_at,
     checked,
     given,
-    index_at,
-    optional,
     optional_ints,
+    sources_of,
 )
 
 _MOST_PARTS = 64  # of one split; more are gathered one by one
@@ -75,9 +74,8 @@ def cut_axis(ctx: Context, node: Node, value: Value, axis: int, start: int, stop
         return value
     if value.ref is None:
         indices = [taken if at == axis else range(other) for at, other in enumerate(value.sizes)]
-        part = constant_like(value, shape, picked(value, indices))
-        part.part = (*value.part, (axis, taken)) if value.source_weights else ()
-        return part
+        layout = value.layout and value.layout.cut(axis, taken)
+        return constant_like(value, shape, picked(value, indices), layout=layout)
     if not taken:
         return Value(checked(shape), [])  # nothing, which a concatenation leaves out
     if taken.step < 0:
@@ -97,49 +95,18 @@ def split(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     size, count = value.sizes[axis], len(node.outputs)
     if not count:
         raise Unsupported("split without outputs")
+    if node.int("num_outputs", count) != count:
+        raise Unsupported(f"split into {node.int('num_outputs')} parts with {count} outputs")
     parts = node.ints("split") or optional_ints(inputs, 1, [])
     if not parts:
         each = -(-size // count)
         parts = [min(each, size - each * number) for number in range(count)]
     if len(parts) != count:
         raise Unsupported(f"split into {len(parts)} parts with {count} outputs")
-    return _parts(ctx, node, value, axis, parts)
+    return parts_of(ctx, node, value, axis, parts)
 
 
-class _Sequences(dict[str, list[Value]]):
-    """Name of a sequence -> its values."""
-
-
-@rule("SplitToSequence")
-def split_to_sequence(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    value = given(inputs, 0)
-    axis = axis_at(node.int("axis"), value.rank)
-    size, lengths = value.sizes[axis], optional(inputs, 1)
-    if lengths is None and not node.int("keepdims", 1):
-        raise Unsupported("split that removes the axis")
-    if lengths is None or not lengths.sizes:
-        each = 1 if lengths is None else lengths.integer()
-        if each < 1 or size > each * MOST_READ:
-            raise Unsupported(f"split of {size} elements into parts of {each}")
-        parts = [min(each, size - start) for start in range(0, size, each)]
-    else:
-        parts = lengths.ints()
-    if not node.outputs:
-        raise Unsupported("split without outputs")
-    ctx.memo(_Sequences)[node.outputs[0]] = _parts(ctx, node, value, axis, parts)
-    return [Value(None)]
-
-
-@rule("SequenceAt")
-def sequence_at(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    index = given(inputs, 1).integer()
-    parts = ctx.memo(_Sequences).get(node.inputs[0]) if node.inputs else None
-    if parts is None:
-        raise Unsupported("sequence of unknown values")
-    return [parts[index_at(index, len(parts))]]
-
-
-def _parts(ctx: Context, node: Node, value: Value, axis: int, parts: list[int]) -> list[Value]:
+def parts_of(ctx: Context, node: Node, value: Value, axis: int, parts: list[int]) -> list[Value]:
     """A value split along an axis into parts of these sizes."""
     if sum(parts) != value.sizes[axis] or min(parts, default=0) < 1:
         raise Unsupported(f"split of {value.sizes[axis]} elements into parts of {sum(parts)}")
@@ -211,11 +178,16 @@ def concat(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     return [output]
 
 
+@rule("QLinearConcat")
+def quantized_concat(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    """The scale and zero point of the output, then each part with its own."""
+    return concat(ctx, node, inputs[2::3])
+
+
 def joined(values: Sequence[Value], shape: Shape, axis: int) -> Value:
     """Constants concatenated. Raises Unsupported where their other axes differ."""
     if any((*value.sizes[:axis], *value.sizes[axis + 1 :]) != (*shape[:axis], *shape[axis + 1 :]) for value in values):
         raise Unsupported("inputs that differ in other axes")
-    weights = tuple(dict.fromkeys(name for value in values for name in value.source_weights))
     data: list[Any] | None = None
     if all(value.data is not None for value in values) and prod(shape) <= MOST_READ:
         data = []
@@ -223,4 +195,4 @@ def joined(values: Sequence[Value], shape: Shape, axis: int) -> Value:
             for value in values:
                 size = prod(value.sizes[axis:])
                 data.extend((value.data or [])[outer * size : (outer + 1) * size])
-    return Value(checked(shape), data, source_weights=weights, dtype=values[0].dtype)
+    return Value(checked(shape), data, source_weights=sources_of(values), dtype=values[0].dtype)

@@ -68,10 +68,14 @@ def regions(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 def unpool(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value, sizes = given(inputs, 0), optional(inputs, 2)
     count, channels, *old = value.sizes_of_rank(3, MOST_AXES)
+    kernel, strides = per_axis(node, "kernel_shape", len(old), 1), per_axis(node, "strides", len(old), 1)
+    pads = per_axis(node, "pads", 2 * len(old), 0)
     if sizes is not None:
         return [gathered(ctx, node, [value], sizes.ints(), value.batch)]
-    kernel, strides = per_axis(node, "kernel_shape", len(old), 1), per_axis(node, "strides", len(old), 1)
-    new = [(size - 1) * step + window for size, step, window in zip(old, strides, kernel, strict=True)]
+    sides = [before + after for before, after in zip(pads, pads[len(old) :], strict=False)]
+    new = [
+        (size - 1) * step + window - side for size, step, window, side in zip(old, strides, kernel, sides, strict=True)
+    ]
     return [gathered(ctx, node, [value], (count, channels, *new), value.batch)]
 
 

@@ -1,0 +1,200 @@
+"""What is a parameter of a module, and that each counts once whatever layers use it."""
+
+import random
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from convcalc import from_torch
+from convcalc.analysis.count import count
+
+
+class Shared(nn.Module):
+    """A forward over tensors `w`, `b`, ..., given as shapes, and a function of the input and the module."""
+
+    def __init__(self, forward, **shapes):
+        super().__init__()
+        self.call = forward
+        for name, shape in shapes.items():
+            setattr(self, name, nn.Parameter(torch.zeros(shape)))
+
+    def forward(self, x):
+        return self.call(x, self)
+
+
+IMAGE = torch.zeros(1, 3, 8, 8)
+ROWS = torch.zeros(1, 5, 8)
+# what is said about a module -> the module, an input, its params
+MODULES = {
+    "a kernel serves a convolution and a transposed one": (
+        Shared(
+            lambda x, m: functional.conv_transpose2d(functional.conv2d(x, m.w, m.b), m.w, m.c), w=(4, 3, 3, 3), b=4, c=3
+        ),
+        IMAGE,
+        4 * 3 * 3 * 3 + 4 + 3,
+    ),
+    "a kernel has two biases": (
+        Shared(lambda x, m: functional.conv2d(x, m.w, m.b) + functional.conv2d(x, m.w, m.c), w=(4, 3, 3, 3), b=4, c=4),
+        IMAGE,
+        4 * 3 * 3 * 3 + 4 + 4,
+    ),
+    "a bias serves two kernels": (
+        Shared(
+            lambda x, m: functional.conv2d(x, m.w, m.b) + functional.conv2d(x, m.v, m.b),
+            w=(4, 3, 3, 3),
+            v=(4, 3, 3, 3),
+            b=4,
+        ),
+        IMAGE,
+        2 * 4 * 3 * 3 * 3 + 4,
+    ),
+    "a bank of kernels": (
+        Shared(lambda x, m: functional.conv2d(x, m.w[0]) + functional.conv2d(x, m.w[1]), w=(2, 4, 3, 3, 3)),
+        IMAGE,
+        2 * 4 * 3 * 3 * 3,
+    ),
+    "a part, and then the whole": (
+        Shared(
+            lambda x, m: functional.linear(functional.linear(x, m.w[2:6]), m.w[:, :4]) + functional.linear(x, m.w),
+            w=(8, 8),
+        ),
+        ROWS,
+        8 * 8,
+    ),
+    "rows, then columns": (
+        Shared(
+            lambda x, m: functional.linear(x, m.w[:4]).sum() + functional.linear(x, m.w[:, :2].t().flip(0)).sum(),
+            w=(8, 8),
+        ),
+        ROWS,
+        4 * 8 + 4 * 2,
+    ),
+    "encoder and decoder are tied": (
+        Shared(lambda x, m: functional.linear(functional.linear(x, m.w, m.b), m.w.t(), m.c), w=(3, 8), b=3, c=8),
+        ROWS,
+        3 * 8 + 3 + 8,
+    ),
+    "a factor is the offset too": (Shared(lambda x, m: x * m.w + m.w, w=8), ROWS, 8),
+    "scale and shift of a norm are one": (Shared(lambda x, m: functional.layer_norm(x, (8,), m.w, m.w), w=8), ROWS, 8),
+    "a layer makes the weights of another": (
+        Shared(
+            lambda x, m: functional.linear(x, functional.linear(m.z, m.w, m.b).view(4, 8)), z=(1, 6), w=(32, 6), b=32
+        ),
+        ROWS,
+        6 + 32 * 6 + 32,
+    ),
+    "a bias is learned in part": (
+        Shared(lambda x, m: functional.linear(x, m.w, torch.cat([m.b, torch.zeros(3), m.c])), w=(9, 8), b=3, c=3),
+        ROWS,
+        9 * 8 + 3 + 3,
+    ),
+    "learned queries go through a layer": (
+        Shared(lambda x, m: functional.linear(m.q, m.w) @ x.transpose(1, 2), q=(1, 2, 8), w=(8, 8)),
+        ROWS,
+        2 * 8 + 8 * 8,
+    ),
+    "a plain recurrent layer": (nn.RNN(8, 20, batch_first=True), ROWS, 20 * 8 + 20 * 20 + 20 + 20),
+    "both directions": (nn.RNN(8, 20, batch_first=True, bidirectional=True), ROWS, 2 * (20 * 8 + 20 * 20 + 20 + 20)),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_parameter_counts_once_where(name):
+    module, example, right = MODULES[name]
+    graph = from_torch(module, example)
+    assert count(graph).figure("params") == right
+    assert graph.balance.difference == 0
+    assert graph.balance.stored == sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_a_head_with_a_bias_of_its_own_shares_the_weights_of_an_embedding():
+    class Language(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.head = nn.Embedding(50, 16), nn.Linear(16, 50)
+            self.head.weight = self.words.weight
+
+        def forward(self, ids):
+            return self.head(self.words(ids))
+
+    counted = count(from_torch(Language(), torch.zeros(1, 7, dtype=torch.long)))
+    assert counted.figure("params") == 50 * 16 + 50
+    assert [row.shares for row in counted.rows if row.shares] == ["words: 800"]
+
+
+def test_tensors_that_are_no_parameters_are_not_learned():
+    class Constants(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 16, 3)
+            self.kernel = torch.zeros(8, 16, 3, 3)
+
+        def forward(self, x):
+            return functional.conv2d(self.conv(x), self.kernel) * torch.tensor([1.0, 2.0, 3.0, 4.0])
+
+    graph = from_torch(nn.Sequential(Constants()), IMAGE)
+    assert count(graph).figure("params") == 16 * 3 * 3 * 3 + 16
+
+
+def test_a_parameter_that_the_export_calls_a_constant_is_known_by_its_memory():
+    class Hidden(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(4, 8))
+            self.hidden = [self.weight.data[:2]]
+
+        def forward(self, x):
+            return functional.linear(x, self.hidden[0])
+
+    graph = from_torch(Hidden(), ROWS)
+    assert count(graph).figure("params") == 2 * 8
+    assert graph.balance.left_out == (("weight", 2 * 8, "unused part of 32"),)
+
+
+def test_what_no_layer_counts_is_said_by_name():
+    module = nn.ModuleDict({"used": nn.Linear(8, 8), "idle": nn.Linear(8, 2)})
+    module.forward = lambda x: module["used"](x)
+    balance = from_torch(module, ROWS).balance
+    assert balance.left_out == (("idle.weight", 16, "never used"), ("idle.bias", 2, "never used"))
+    assert (balance.counted, balance.difference) == (8 * 8 + 8, 0)
+
+
+def any_weight(chance, module):
+    """A matrix of 8 x 8 made of the parameters of a module: whole, transposed, a slice of a bank, flipped, repeated."""
+    return chance.choice(
+        (
+            module.w,
+            module.w.t(),
+            module.bank[chance.randrange(3)],
+            module.wide[:, 2:10],
+            module.wide[::2].reshape(6, 8).flip(1)[[5, 4, 3, 2, 1, 0, 0, 0]],
+            module.w.flip(0),
+            torch.cat([module.w[:4], module.bank[1, 4:]]),
+            module.wide[:4].reshape(6, 8)[[0, 2, 4]].repeat(3, 1)[:8],
+        )
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_balance_closes_however_layers_share_parameters(seed):
+    def forward(x, module):
+        chance = random.Random(seed)
+        for _ in range(6):
+            bias = chance.choice((None, module.b, module.wide[0, :8], module.bank[0, 0]))
+            pick = chance.random()
+            if pick < 0.7:
+                x = functional.linear(x, any_weight(chance, module), bias)
+            elif pick < 0.85:
+                x = functional.layer_norm(x, (8,), module.b, bias)
+            else:
+                x = x * module.b + chance.choice((module.b, module.bank[2, 2]))
+        return x
+
+    module = Shared(forward, w=(8, 8), bank=(3, 8, 8), wide=(8, 12), b=8, unused=5)
+    graph = from_torch(module, ROWS)
+    balance = graph.balance
+    assert balance.difference == 0, [(layer.path, layer.kind, layer.shared) for layer in graph.layers]
+    assert balance.stored == 64 + 3 * 64 + 96 + 8 + 5
+    assert balance.counted == count(graph).figure("params") <= balance.stored - 5

@@ -39,7 +39,7 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     """
     torch = _torch()
     if not inputs:
-        raise SpecError(f"{quoted(spec)} does not say what it is called with", "give it, for example --input 3x224x224")
+        raise SpecError(f"{quoted(spec)} needs the shape of its input", "give it, for example --input 3x224x224")
     given = [parse_given(text) for text in inputs]
     module = _module(_imported(spec), spec, torch)
     graph = _graph_of_shapes(torch, module, given, spec, strict)

@@ -34,5 +34,5 @@ def _learned(layer: Layer) -> int:
     """Return how many learned values a layer counts."""
     if layer.shares is not None:
         return 0
-    whole = sum(size for name, size in stored(layer).items() if name != "buffers")
-    return int(whole - sum(item.elements for item in layer.shared))
+    whole: int = sum(size for name, size in stored(layer).items() if name != "buffers")
+    return whole - sum(item.elements for item in layer.shared)

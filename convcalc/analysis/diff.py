@@ -160,8 +160,9 @@ class _Causes:
             texts.append(f"{len(before.inputs)} -> {len(layer.inputs)} inputs")
         else:
             texts += self._rewired(before, layer)
-        if (before.shares is None) != (layer.shares is None):
-            texts.append("has weights of its own" if layer.shares is None else "shares weights")
+        was, now = (one.shares is not None or bool(one.shared) for one in (before, layer))
+        if was != now:
+            texts.append("shares weights" if now else "has weights of its own")
         return ", ".join(texts)
 
     def _rewired(self, before: Layer, layer: Layer) -> Iterator[str]:

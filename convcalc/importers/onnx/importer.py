@@ -242,7 +242,7 @@ class Importer(Context):
         known = self.model.sizes
         sizes = dict(known) if known else {part.name: part.size for part in self.learned}
         if not known:
-            for name, claims in ledger.claims.items():
+            for name, claims in ((name, claims) for name, claims in ledger.claims.items() if claims):
                 sizes.setdefault(name, claims[0].part.size)
         return sizes
 

@@ -112,7 +112,7 @@ class Importer(Context):
         measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
         self.batch = bind(self, self.nodes, inputs, has_batch)
         origins = Origins(model, measured, self.nodes)
-        self.all_nodes, self.learned = [*self.nodes], set[Part]()
+        self.all_nodes, self.learned = [*model.nodes, *self.nodes], set[Part]()
         for name, tensor in model.tensors.items():
             if name not in self.values:
                 parts = tuple(Part(source, prod(model.tensors[source].shape)) for source in origins.of(name, tensor))

@@ -160,9 +160,9 @@ class _Causes:
             texts.append(f"{len(before.inputs)} -> {len(layer.inputs)} inputs")
         else:
             texts += self._rewired(before, layer)
-        was, now = (one.shares is not None or bool(one.shared) for one in (before, layer))
-        if was != now:
-            texts.append("shares weights" if now else "has weights of its own")
+        shared, shares = (one.shares is not None or bool(one.shared) for one in (before, layer))
+        if shared != shares:
+            texts.append("shares weights" if shares else "has weights of its own")
         return ", ".join(texts)
 
     def _rewired(self, before: Layer, layer: Layer) -> Iterator[str]:

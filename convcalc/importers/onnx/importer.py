@@ -239,10 +239,11 @@ class Importer(Context):
 
     def _stored_sizes(self, ledger: Ledger) -> dict[str, int]:
         """Return the learned tensors that the model has, by name, and how many elements each has."""
-        known = self.model.sizes
-        sizes = dict(known) if known else {part.name: part.size for part in self.learned}
-        if not known:
-            for name, claims in ((name, claims) for name, claims in ledger.claims.items() if claims):
+        if self.model.sizes:
+            return dict(self.model.sizes)
+        sizes = {part.name: part.size for part in self.learned}
+        for name, claims in ledger.claims.items():  # tensors of subgraphs, and those that stand for several modules'
+            if claims:
                 sizes.setdefault(name, claims[0].part.size)
         return sizes
 

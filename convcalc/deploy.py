@@ -45,6 +45,9 @@ def deploy(graph: Graph) -> Graph:
         shares = None if layer.shares is None else starts[layer.shares]
         new = Layer(len(found.all), layer.path, kind, inputs, layer.shapes, layer.outputs, shares, layer.place)
         new.via = layer.via
+        new.shared = tuple(
+            item._replace(layer=None if item.layer is None else starts[item.layer]) for item in layer.shared
+        )
         found.all.append(new)
         where.update({Ref(layer.index, port): Ref(new.index, port) for port in range(len(layer.outputs))})
     starts.append(len(found.all))
@@ -71,12 +74,13 @@ def _foldable(graph: Graph) -> set[int]:
         for ref in layer.inputs:
             readers[ref.layer] = readers.get(ref.layer, 0) + 1
     shared = {layer.shares for layer in graph.all if layer.shares is not None}
+    shared |= {item.layer for layer in graph.all for item in layer.shared if item.layer is not None}
     found = set()
     for layer in graph.all:
         if layer.kind.name != "batch_norm" or getattr(layer.kind, "statistic", "running") != "running":
             continue
         before = graph.all[layer.inputs[0].layer]
-        is_own = before.shares is None and before.index not in shared and layer.shares is None
+        is_own = all(one.shares is None and not one.shared for one in (before, layer)) and before.index not in shared
         if before.kind.name in _INTO and readers[before.index] == 1 and is_own and layer.index not in shared:
             found.add(layer.index)
     return found

@@ -162,8 +162,9 @@ class _Causes:
             texts.append(f"{len(before.inputs)} -> {len(layer.inputs)} inputs")
         else:
             texts += self._rewired(before, layer)
-        if (before.shares is None) != (layer.shares is None):
-            texts.append("has its own weights" if layer.shares is None else "shares weights")
+        shared, shares = (one.shares is not None or bool(one.shared) for one in (before, layer))
+        if shared != shares:
+            texts.append("shares weights" if shares else "has its own weights")
         return ", ".join(texts)
 
     def _rewired(self, before: Layer, layer: Layer) -> Iterator[str]:

@@ -320,7 +320,11 @@ def counted(read: Callable[[], Any]) -> dict[str, Any]:
         return {"refused": f"crash: {told(error)}"}
     found = convcalc.count(graph)
     facts, notes = reported(found)
-    notes += [str(value) for key, value in graph.about.items() if key in ("note", "notes") and str(value) not in notes]
+    notes += [
+        str(value)
+        for key, value in graph.provenance._asdict().items()
+        if key == "note" and value and str(value) not in notes
+    ]
     return {
         "params": found.figure("params"),
         "macs": found.figure("macs"),
@@ -329,7 +333,6 @@ def counted(read: Callable[[], Any]) -> dict[str, Any]:
         "notes": notes,
         "balance": [
             *named("balance", facts),
-            *named("balance", graph.about),
             *(plain(one.balance) for one in (graph, found) if hasattr(one, "balance")),
         ],
     }

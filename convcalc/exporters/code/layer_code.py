@@ -72,7 +72,7 @@ def layer_codes(
 def _refuse_shared(layer: Layer) -> None:
     """Raise UserError for a layer that shares some of its weights."""
     tallies = " and ".join(dict.fromkeys(item.tally for item in layer.shared))
-    raise UserError(f"its {tallies} are in part those of other layers")
+    raise UserError(f"its {tallies} are those of other layers, all or in part")
 
 
 def require_same_kind(layer: Layer, owner: Layer) -> None:

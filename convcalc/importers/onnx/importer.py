@@ -120,7 +120,7 @@ class Importer(Context):
         measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
         self.batch_note = bind(self, self.nodes, inputs, batch_axis)
         origins = Origins(model, measured, self.nodes)
-        self.all_nodes, self.learned = [*self.nodes], set[Part]()
+        self.all_nodes, self.learned = [*model.nodes, *self.nodes], set[Part]()
         for name, tensor in model.tensors.items():
             if name not in self.values:
                 parts = tuple(Part(source, prod(model.tensors[source].shape)) for source in origins.of(name, tensor))
@@ -254,12 +254,12 @@ class Importer(Context):
 
     def _stored_sizes(self, ledger: Ledger) -> dict[str, int]:
         """Return the learned tensors that the model has, by name, and how many elements each has."""
-        known = self.model.sizes
-        sizes = dict(known) if known else {part.name: part.size for part in self.learned}
-        if not known:
-            for name, claims in ledger.claims.items():
-                if claims:  # none of an empty tensor
-                    sizes[name] = claims[0].part.size  # of packed weights: how many they unpack to
+        if self.model.sizes:
+            return dict(self.model.sizes)
+        sizes = {part.name: part.size for part in self.learned}
+        for name, claims in ledger.claims.items():
+            if claims:  # none of an empty tensor
+                sizes[name] = claims[0].part.size  # of packed weights: how many they unpack to
         return sizes
 
 

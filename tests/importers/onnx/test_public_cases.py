@@ -72,7 +72,12 @@ CASES = {
         (0, 2 * 4 * 10 * 8, (4, 1, 8)),
     ),
     "keys of fewer heads, after those of earlier steps": (
-        [multi("GroupQueryAttention", ["x", "k", "v", "p", "q"], ["y", "a", "b"], domain=MS, num_heads=4, kv_num_heads=2)],
+        [
+            multi(
+                *("GroupQueryAttention", ["x", "k", "v", "p", "q"], ["y", "a", "b"]), domain=MS, num_heads=4,
+                kv_num_heads=2,
+            )
+        ],
         {},
         {"x": (1, 3, 32), "k": (1, 3, 16), "v": (1, 3, 16), "p": (1, 2, 9, 8), "q": (1, 2, 9, 8)},
         (0, 2 * 3 * 12 * 32, (3, 32)),

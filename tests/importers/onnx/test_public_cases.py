@@ -243,6 +243,24 @@ CASES = {
         {"x": (1, 5, 3, 4, 4, 4)},
         (81 + 3, 5 * 81 * 64, (5, 3, 4, 4, 4)),
     ),
+    "an equation of three terms": (
+        [node("Einsum", ["x", "w", "v"], equation="bij,jk,kl->bil")],
+        {"w": (6, 7), "v": (7, 3)},
+        {"x": (1, 5, 6)},
+        (42 + 21, 5 * 6 * 7 + 5 * 7 * 3, (5, 3)),
+    ),
+    "an equation without an arrow": (
+        [node("Einsum", ["x", "w"], equation="bj,jk")],
+        {"w": (6, 7)},
+        {"x": (1, 6)},
+        (42, 42, (7,)),
+    ),
+    "an equation of one term": (
+        [node("Einsum", ["x"], equation="bijk->bki")],
+        {},
+        {"x": (1, 4, 5, 6)},
+        (0, 0, (6, 4)),
+    ),
     "a linear classifier": (
         [
             multi(

@@ -1,4 +1,4 @@
-"""Einsum: an equation, two terms at a time, as fully connected layers, matrix products, or products element by element."""
+"""Einsum: two terms at a time, as fully connected layers, matrix products, or products element by element."""
 
 from __future__ import annotations
 

@@ -90,6 +90,8 @@ class Lstm(_Recurrent, name="lstm"):
     additions = 8*n*H*T = 8*1*16*7 = 896
     divisions = 5*n*H*T = 5*1*16*7 = 560
     multiplications = 5*n*H*T = 5*1*16*7 = 560
+    >>> Lstm(features=32, projection=8).output((7, 16))
+    (7, 8)
     """
 
     projection = Integer[Any](None, letter="R", also="proj_size", doc="features that each step's state is projected to")

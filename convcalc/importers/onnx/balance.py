@@ -35,4 +35,5 @@ def _learned(layer: Layer) -> int:
     if layer.shares is not None:
         return 0
     whole: int = sum(size for name, size in stored(layer).items() if name != "buffers")
-    return whole - sum(item.elements for item in layer.shared)
+    shared: int = sum(item.elements for item in layer.shared)
+    return whole - shared

@@ -245,6 +245,24 @@ CASES = {
         {"x": (1, 5, 3, 4, 4, 4)},
         (81 + 3, 5 * 81 * 64, (5, 3, 4, 4, 4)),
     ),
+    "an equation of three terms": (
+        [node("Einsum", ["x", "w", "v"], equation="bij,jk,kl->bil")],
+        {"w": (6, 7), "v": (7, 3)},
+        {"x": (1, 5, 6)},
+        (42 + 21, 5 * 6 * 7 + 5 * 7 * 3, (5, 3)),
+    ),
+    "an equation without an arrow": (
+        [node("Einsum", ["x", "w"], equation="bj,jk")],
+        {"w": (6, 7)},
+        {"x": (1, 6)},
+        (42, 42, (7,)),
+    ),
+    "an equation of one term": (
+        [node("Einsum", ["x"], equation="bijk->bki")],
+        {},
+        {"x": (1, 4, 5, 6)},
+        (0, 0, (6, 4)),
+    ),
     "a linear classifier": (
         [
             multi(
@@ -297,3 +315,19 @@ def test_an_output_that_a_rule_does_not_compute_is_a_layer_without_a_figure(tmp_
         layer.kind.operator: layer.kind.reason for layer in graph(path, Overrides()).layers if not layer.kind.is_counted
     }
     assert reasons["LayerNormalization"] == "an output that is not computed"
+
+
+def test_the_projection_that_pytorch_leaves_out_of_a_file_is_put_back(tmp_path):
+    """Its exporter cuts the gates of 32 down to the 8 features that they are projected to."""
+    nodes = [
+        *(node("Slice", [name, "zero", "end", "zero"], f"{name}_cut") for name in ("weight_ih", "weight_hh", "bias")),
+        *(node("Unsqueeze", [f"{name}_cut", "zero"], f"{name}_3") for name in ("weight_ih", "weight_hh", "bias")),
+        multi("LSTM", ["x", "weight_ih_3", "weight_hh_3", "bias_3"], ["y"], hidden_size=8),
+    ]
+    weights = {"weight_ih": (128, 16), "weight_hh": (128, 8), "bias": (256,), "zero": [0], "end": [32]}
+    nodes[2] = node("Slice", ["bias", "zero", "half", "zero"], "bias_cut")
+    path = save(tmp_path / "m.onnx", nodes, {**weights, "half": [64]}, {"x": (7, 1, 16)}, producer="pytorch")
+    counted = count(graph(path, Overrides(strict=True)))
+    assert counted.figure("params") == 128 * 16 + 128 * 8 + 256 + 32 * 8
+    assert counted.figure("macs") == 7 * (128 * 16 + 128 * 8 + 32 * 8)
+    assert counted.graph.outputs[0].output == (7, 1, 8)

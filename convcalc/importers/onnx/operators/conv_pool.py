@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 from convcalc.errors import UserError
 from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.model import Node, Unsupported
 from convcalc.importers.onnx.operators._layers import bias_after, gathered, learned_field, one_or_all
+from convcalc.importers.onnx.operators._windows import (
+    Fields,
+    as_shape,
+    batch_first,
+    before_and_after,
+    sliding,
+    window_of,
+)
 from convcalc.importers.onnx.operators.elementwise import binary, fused_activation
 from convcalc.importers.onnx.operators.registry import rule
 from convcalc.importers.onnx.operators.reshape import permuted
@@ -17,46 +24,7 @@ from convcalc.importers.onnx.operators.slicing import cut_axis
 from convcalc.importers.onnx.values import MOST_AXES, Inputs, Shape, Value, bias_of, given, optional, per_axis
 from convcalc.kinds import KINDS
 
-Fields = dict[str, Any]
 BLOCKED = "com.microsoft.nchwc"  # ONNX Runtime's domain of operators on channels in blocks
-
-
-def _window(node: Node, kernel: Sequence[int]) -> Fields:
-    """Kernel, stride, padding and dilation as fields of our kinds; defaults are left out."""
-    fields: Fields = {"kernel": one_or_all(kernel)}
-    strides = node.ints("strides") or [1] * len(kernel)
-    fields.update({"stride": one_or_all(strides)} if set(strides) != {1} else {})
-    fields.update(_padding(node, len(kernel)))
-    dilations = node.ints("dilations") or [1] * len(kernel)
-    fields.update({"dilation": one_or_all(dilations)} if set(dilations) != {1} else {})
-    return fields
-
-
-def _padding(node: Node, axes: int) -> Fields:
-    automatic = node.text("auto_pad", "NOTSET") or "NOTSET"
-    pads = node.ints("pads")
-    if automatic in ("SAME_UPPER", "SAME_LOWER"):
-        return {"padding": "same"}
-    pads = per_axis(node, "pads", 2 * axes, 0)
-    if automatic == "VALID" or not any(pads):
-        return {}
-    return {"padding": _before_and_after(pads)}
-
-
-def _before_and_after(pads: Sequence[int]) -> Any:
-    """ONNX's pads as our padding: one number where it is the same everywhere."""
-    axes = len(pads) // 2
-    both = tuple(a if a == b else (a, b) for a, b in zip(pads[:axes], pads[axes:], strict=True))
-    return both[0] if len(set(both)) == 1 and isinstance(both[0], int) else both
-
-
-def _batch_first(ctx: Context, node: Node, value: Value) -> Value:
-    """The value as N x C x ..., where N is the batch, which our graph leaves out. Raises Unsupported."""
-    if value.batch == 0 and value.sizes[0] == ctx.batch:
-        return value
-    if value.rank and value.sizes[0] == 1 == ctx.batch:
-        return Value(value.shape, ref=ctx.view(node, value, ctx.inner(value.sizes, 0)), batch=0)
-    raise Unsupported("input whose first axis is not the batch")
 
 
 def _require_kernel(node: Node, kernel: Sequence[int]) -> None:
@@ -127,16 +95,16 @@ def _conv(ctx: Context, node: Node, inputs: Inputs) -> Value:
     if per_group * groups != channels:
         raise UserError(f"{channels} channels meet weights for {per_group * groups}", "filters")
     if weight.ref is not None:
-        return _conv_by(ctx, node, _batch_first(ctx, node, value), weight, bias)
+        return _conv_by(ctx, node, batch_first(ctx, node, value), weight, bias)
     if groups == channels and groups > 1:
         fields: Fields = {"groups": "channels", **({"filters": filters} if filters != channels else {})}
     else:
         fields = {"filters": filters, **({"groups": groups} if groups > 1 else {})}
-    window = _window(node, kernel)
+    window = window_of(node, kernel)
     bias, node, is_fused = bias_after(ctx, node, bias, filters, len(kernel))
     fields = {**fields, **window, **({} if bias is not None or is_fused or node.has_bias else {"bias": False})}
     fields.update(_learned(ctx, node, weight))
-    return _sliding(ctx, node, "conv", value, kernel, fields, [weight, bias])
+    return sliding(ctx, node, "conv", value, kernel, fields, [weight, bias])
 
 
 def _learned(ctx: Context, node: Node, weight: Value) -> dict[str, int]:
@@ -145,30 +113,11 @@ def _learned(ctx: Context, node: Node, weight: Value) -> dict[str, int]:
     return learned_field(ctx, name, weight)
 
 
-def _sliding(
-    ctx: Context,
-    node: Node,
-    name: str,
-    value: Value,
-    kernel: Sequence[int],
-    fields: Fields,
-    weights: Sequence[Value | None] = (),
-) -> Value:
-    """A layer with a window over the spatial axes."""
-    if _has_frames(ctx, value):
-        if len(kernel) == 3:
-            return _windows_of_frames(ctx, node, name, value, fields, weights)
-        return _over_frames(ctx, node, name, value, fields, weights)
-    value = _batch_first(ctx, node, value)
-    kind = KINDS[name](**fields)
-    return ctx.layer(node, kind, [value], (value.sizes[0], *kind.output(ctx.inner(value.sizes, 0))), 0, weights)
-
-
 def _conv_by(ctx: Context, node: Node, value: Value, weight: Value, bias: Value | None) -> Value:
     """A convolution by computed weights: its windows, and their product with the kernels."""
     filters, per_group, *kernel = weight.sizes
     groups = node.int("group", 1)
-    kind = KINDS["conv"](filters=filters, groups=groups, bias=False, **_window(node, kernel))
+    kind = KINDS["conv"](filters=filters, groups=groups, bias=False, **window_of(node, kernel))
     inner = kind.output(ctx.inner(value.sizes, 0))
     entries, positions = per_group * prod(kernel), prod(inner[1:])
     by_group: Shape = (groups, filters // groups, entries)
@@ -180,72 +129,7 @@ def _conv_by(ctx: Context, node: Node, value: Value, weight: Value, bias: Value 
     if bias is None:
         return output
     wide = (filters, *(1 for _ in kernel))
-    return ctx.layer(node, "add", [ctx.ref(output), ctx.view(node, _as_shape(bias, wide), wide)], shape, 0)
-
-
-def _as_shape(value: Value, shape: Shape) -> Value:
-    return Value(shape, source_weights=value.source_weights, ref=value.ref, data=value.data)
-
-
-def _has_frames(ctx: Context, value: Value) -> bool:
-    """Whether the first axis holds more than the batch, such as frames: a window never mixes them."""
-    return value.sizes[0] != ctx.batch and (value.batch == 0 or ctx.batch == 1)
-
-
-def _over_frames(
-    ctx: Context, node: Node, name: str, value: Value, fields: Fields, weights: Sequence[Value | None]
-) -> Value:
-    """A window over frames in the batch axis: a window of one axis more, and there of size 1."""
-    frames, channels, *grid = value.sizes_of_rank(3, 4)
-    if value.batch != 0:
-        value = Value(value.sizes, ref=ctx.view(node, value, value.sizes), batch=0)
-    frames //= ctx.batch
-    wide = dict(fields)
-    for key, depth in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
-        if key in fields and fields[key] != "same":
-            size = fields[key]
-            wide[key] = (depth, *(size if isinstance(size, tuple) else (size,) * len(grid)))
-    swap = (1, 0, *range(2, value.rank))
-    first = ctx.layer(node, "permute", [value], (ctx.batch, channels, frames, *grid), 0, order=swap)
-    kind = KINDS[name](**wide)
-    inner = kind.output((channels, frames, *grid))
-    made = ctx.layer(node, kind, [first], (ctx.batch, *inner), 0, weights)
-    shape = (ctx.batch * frames, inner[0], *inner[2:])
-    return ctx.layer(node, "permute", [made], shape, 0, order=swap)
-
-
-def _windows_of_frames(
-    ctx: Context, node: Node, name: str, value: Value, fields: Fields, weights: Sequence[Value | None]
-) -> Value:
-    """A 3-D window over frames, which no kind has: a product with all windows, or a sum or maximum over each."""
-    if "learned" in fields:
-        raise Unsupported("kernel made from other values, over frames")
-    if value.batch != 0:
-        value = Value(value.sizes, ref=ctx.view(node, value, value.sizes), batch=0)
-    frames = value.sizes[0] // ctx.batch
-    kind = KINDS[name](**fields)
-    filters, *grid = kind.output(value.sizes[1:])
-    kernel = fields["kernel"] if isinstance(fields["kernel"], tuple) else (fields["kernel"],) * 3
-    places, shape = prod(grid), (value.sizes[0], filters, *grid)
-    if name != "conv":
-        windows = gathered(ctx, node, [value], (ctx.batch, frames, filters, places, prod(kernel)), 0)
-        operation = "comparisons" if name == "max_pool" else "additions"
-        made = ctx.layer(node, "reduce", [windows], windows.sizes[:-1], 0, axes=3, operation=operation)
-        return Value(shape, ref=ctx.view(node, made, ctx.inner(shape, 0)), batch=0)
-    weight, bias = weights
-    _, per_group, *_ = weight.sizes if weight is not None else (0, 0)
-    groups, entries = value.sizes[1] // per_group, per_group * prod(kernel)
-    windows = gathered(ctx, node, [value], (ctx.batch, groups, entries, frames * places), 0)
-    kernels = Value((1, groups, filters // groups, entries))
-    if weight is not None:
-        kernels.source_weights, kernels.ref = weight.source_weights, ctx.view(node, weight, kernels.sizes[1:])
-        kernels.batch = 0
-    product = ctx.layer(node, "matmul", [kernels, windows], (ctx.batch, groups, filters // groups, frames * places), 0)
-    made = gathered(ctx, node, [product], shape, 0)
-    if bias is None:
-        return made
-    column = (filters, 1, 1, 1)
-    return binary(ctx, node, "Add", [made, _as_shape(bias, column)])
+    return ctx.layer(node, "add", [ctx.ref(output), ctx.view(node, as_shape(bias, wide), wide)], shape, 0)
 
 
 @rule("ConvTranspose")
@@ -265,7 +149,7 @@ def transposed_conv(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     is_same = node.text("auto_pad") in ("SAME_UPPER", "SAME_LOWER")
     if sizes or is_same:
         fields.update(_padding_for(node, value, kernel, sizes))
-    return [_sliding(ctx, node, "transposed_conv", value, kernel, fields, [weight, bias])]
+    return [sliding(ctx, node, "transposed_conv", value, kernel, fields, [weight, bias])]
 
 
 def _padding_for(node: Node, value: Value, kernel: Sequence[int], sizes: Sequence[int]) -> Fields:
@@ -286,7 +170,7 @@ def _padding_for(node: Node, value: Value, kernel: Sequence[int], sizes: Sequenc
     surplus = [have - wanted for have, wanted in zip(full, sizes, strict=True)]
     before, after = ([max(0, more) // 2 for more in surplus], [(max(0, more) + 1) // 2 for more in surplus])
     extra = [max(0, -more) for more in surplus]
-    padding = _before_and_after([*before, *after])
+    padding = before_and_after([*before, *after])
     return {"padding": padding, "output_padding": one_or_all(extra)}
 
 
@@ -294,11 +178,11 @@ def _window_and_extra(node: Node, kernel: Sequence[int]) -> tuple[Fields, list[i
     """The window of a transposed convolution, and its output padding, which negative pads at the end express too."""
     axes = len(kernel)
     extra = per_axis(node, "output_padding", axes, 0)
-    window = _window(node, kernel)
+    window = window_of(node, kernel)
     pads = per_axis(node, "pads", 2 * axes, 0)
     if "padding" in window and window["padding"] != "same" and min(pads[axes:]) < 0:
         extra = [more - min(0, after) for more, after in zip(extra, pads[axes:], strict=True)]
-        window["padding"] = _before_and_after([*pads[:axes], *(max(0, after) for after in pads[axes:])])
+        window["padding"] = before_and_after([*pads[:axes], *(max(0, after) for after in pads[axes:])])
     return window, extra
 
 
@@ -310,7 +194,7 @@ def pool(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     kernel = node.ints("kernel_shape")
     if not kernel or not value.rank:
         raise Unsupported("no kernel_shape" if value.rank else "scalar input")
-    fields = _window(node, kernel)
+    fields = window_of(node, kernel)
     if "stride" not in fields:
         fields["stride"] = 1
     if fields["stride"] == fields["kernel"]:
@@ -319,7 +203,7 @@ def pool(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     name = "max_pool" if node.operator == "MaxPool" else "avg_pool"
     if name == "avg_pool" and "padding" in fields and not node.int("count_include_pad"):
         fields["include_padding"] = False
-    made = _sliding(ctx, node, name, value, kernel, fields)
+    made = sliding(ctx, node, name, value, kernel, fields)
     return [made, made] if node.operator == "MaxPool" else [made]  # the second: where the maxima are
 
 
@@ -327,7 +211,7 @@ def pool(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 def global_pool(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if node.int("channels_last"):
         raise Unsupported("channels last")
-    value = _batch_first(ctx, node, given(inputs, 0))
+    value = batch_first(ctx, node, given(inputs, 0))
     name = "global_max_pool" if node.operator == "GlobalMaxPool" else "global_avg_pool"
     if value.rank < 3:
         return [value]

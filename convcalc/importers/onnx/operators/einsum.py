@@ -1,4 +1,4 @@
-"""Einsum: an equation of two terms as a fully connected layer, a matrix product, or a product element by element."""
+"""Einsum: two terms at a time, as fully connected layers, matrix products, or products element by element."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from convcalc.importers.onnx.model import Node, Unsupported
 from convcalc.importers.onnx.operators._layers import aligned, gathered
 from convcalc.importers.onnx.operators.linear import linear
 from convcalc.importers.onnx.operators.registry import rule
+from convcalc.importers.onnx.operators.reshape import permuted
 from convcalc.importers.onnx.values import Inputs, Shape, Value, checked, given
 
 
@@ -47,27 +48,72 @@ class _Equation(NamedTuple):
 
 @rule("Einsum")
 def einsum(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    first, second = given(inputs, 0), given(inputs, 1)
-    equation = _equation(ctx, node.text("equation"), inputs)
+    """Terms from the left, two at a time; what only one of two terms has, and nothing after them, is summed before."""
+    values = [given(inputs, at) for at in range(len(inputs))]
+    terms, output = _terms(node.text("equation"), [value.rank for value in values])
+    if len(terms) != len(values) or not values:
+        raise Unsupported(f"equation of {len(terms)} terms for {len(inputs)} inputs")
+    made, term = values[0], terms[0]
+    for at in range(1, len(values)):
+        later = set("".join([*terms[at + 1 :], output]))
+        made, term = _summed(ctx, node, made, term, later | set(terms[at]))
+        other, own = _summed(ctx, node, values[at], terms[at], later | set(term))
+        is_last = at == len(values) - 1
+        kept = output if is_last else "".join(dict.fromkeys(letter for letter in term + own if letter in later))
+        made = _pair(ctx, node, made, other, f"{term},{own}->{kept}")
+        term = kept
+    if len(values) > 1:
+        return [made]
+    made, term = _summed(ctx, node, made, term, set(output))
+    if sorted(term) != sorted(output):
+        raise Unsupported("equation with a new axis")
+    return [permuted(ctx, node, made, [term.index(letter) for letter in output])]
+
+
+def _terms(text: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+    """The terms and the output of an equation; without an arrow the output has what stands once, sorted."""
+    left, arrow, output = without_dots(text, ranks).partition("->")
+    if not arrow:
+        once = sorted(letter for letter in set(left) - {","} if left.count(letter) == 1)
+        shared = [letter for letter in "ABCDEFGH" if letter in left and "..." in text]
+        output = "".join([*shared, *(letter for letter in once if letter not in shared)])
+    terms = left.split(",")
+    if any(len(set(term)) < len(term) for term in (*terms, output)):
+        raise Unsupported("equation with an axis twice in a term")
+    if [len(term) for term in terms] != [*ranks][: len(terms)]:
+        raise Unsupported("equation that does not fit its inputs")
+    return terms, output
+
+
+def _summed(ctx: Context, node: Node, value: Value, term: str, kept: set[str]) -> tuple[Value, str]:
+    """A value with the axes summed that nothing else has, and the letters that are left."""
+    axes = [at for at, letter in enumerate(term) if letter not in kept]
+    if not axes:
+        return value, term
+    inner = tuple(ctx.inner_axis(value, axis) for axis in axes)
+    left = [at for at in range(value.rank) if at not in axes]
+    shape = tuple(value.sizes[at] for at in left)
+    batch = left.index(value.batch) if value.batch in left else None
+    fields = {"axes": inner[0] if len(inner) == 1 else inner}
+    return ctx.layer(node, "reduce", [value], shape, batch, **fields), "".join(term[at] for at in left)
+
+
+def _pair(ctx: Context, node: Node, first: Value, second: Value, text: str) -> Value:
+    """An equation of two terms."""
+    equation = _equation(ctx, text, [first, second])
     if not equation.summed:
-        return [_elementwise(ctx, node, [first, second], equation)]
+        return _elementwise(ctx, node, [first, second], equation)
     kept = [letter for letter in equation.shared if letter in equation.output]
     if second.ref is None and not kept and equation.terms[0].endswith("".join(equation.summed)):
-        return [_linear(ctx, node, first, second, equation)]
-    return [_matmul(ctx, node, first, second, equation)]
+        return _linear(ctx, node, first, second, equation)
+    return _matmul(ctx, node, first, second, equation)
 
 
 def _equation(ctx: Context, text: str, inputs: Inputs) -> _Equation:
-    """The equation of a node. Raises Unsupported for one with a sum over one term, or more than two terms."""
-    if len(inputs) != 2:
-        raise Unsupported(f"equation of {len(inputs)} terms")
+    """An equation of two terms with its sizes. Raises Unsupported where they do not fit."""
     values = [given(inputs, 0), given(inputs, 1)]
-    left, _, output = without_dots(text, [value.rank for value in values]).partition("->")
+    left, _, output = text.partition("->")
     terms = left.split(",")
-    if "." in left or not output or any(len(set(term)) < len(term) for term in (*terms, output)):
-        raise Unsupported("equation without an output, or with an axis twice in a term")
-    if [len(term) for term in terms] != [value.rank for value in values]:
-        raise Unsupported("equation that does not fit its inputs")
     sizes = dict(zip(terms[0], values[0].sizes, strict=True))
     for letter, size in zip(terms[1], values[1].sizes, strict=True):
         if sizes.setdefault(letter, size) != size:

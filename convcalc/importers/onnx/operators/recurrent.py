@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.elements import Part
 from convcalc.importers.onnx.model import Node, Unsupported
 from convcalc.importers.onnx.operators._layers import gathered
 from convcalc.importers.onnx.operators.registry import rule
@@ -23,6 +25,8 @@ def recurrent(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if is_batch_first:
         value = permuted(ctx, node, value, (1, 0, 2))
     fields, weights = _weights(node, inputs)
+    if node.operator == "LSTM":
+        _restore_projection(ctx, fields, weights)
     flat = _over_steps(ctx, node, _after_first_states(ctx, node, value, inputs), fields, weights)
     directions = 2 if "bidirectional" in fields else 1
     sequence, states = _sequence(ctx, node, flat, directions), _states(ctx, node, flat, directions)
@@ -55,6 +59,36 @@ def _weights(node: Node, inputs: Inputs) -> tuple[dict[str, Any], list[Value | N
     return fields, [weight, recurrence, bias, peepholes]
 
 
+def _restore_projection(ctx: Context, fields: dict[str, Any], weights: list[Value | None]) -> None:
+    """Put back the projection that ONNX has no word for: PyTorch's exporter cuts the gates down to its size instead.
+
+    The weights that the gates are cut from then have more rows, and the tensor that projects is left out of the file.
+    """
+    weight, recurrence, bias, _ = weights
+    if weight is None or recurrence is None or bias is None or ctx.model.producer != "pytorch":
+        return
+    rows, size = 4 * fields["features"], fields["features"]
+    names = _names(recurrence)
+    stored = [ctx.weights.stored_shape(name) for name in names]
+    wide = stored[0][0] if stored and len(stored[0]) == 2 else rows
+    if wide <= rows:
+        return
+    if any(shape != (wide, size) for shape in stored) or wide % 4:
+        raise Unsupported("gates cut from weights of another size")
+    fields.update(features=wide // 4, projection=size)
+    for at, value in enumerate(weights[:3]):
+        if value is not None:
+            whole = tuple(Part(name, prod(ctx.weights.stored_shape(name))) for name in _names(value))
+            weights[at] = Value((sum(part.size for part in whole),), source_weights=whole)
+    count = size * (wide // 4)
+    projections = tuple(Part(name.replace("weight_hh", "weight_hr"), count) for name in names)
+    weights.append(Value((len(names) * count,), source_weights=projections))
+
+
+def _names(value: Value) -> list[str]:
+    return list(dict.fromkeys(part.name for part in value.source_weights))
+
+
 def _after_first_states(ctx: Context, node: Node, value: Value, inputs: Inputs) -> Value:
     """The input together with the first states that are learned or computed; zeros alone need no layer."""
     states = [state for at in (5, 6) if (state := optional(inputs, at)) is not None]
@@ -71,7 +105,7 @@ def _over_steps(ctx: Context, node: Node, value: Value, fields: dict[str, Any], 
     if value.batch not in (1, None):
         raise Unsupported("input whose second axis is not the batch")
     name = node.operator.lower()
-    width = fields["features"] * (2 if "bidirectional" in fields else 1)
+    width = fields.get("projection", fields["features"]) * (2 if "bidirectional" in fields else 1)
     rows = count if value.batch is None else count // ctx.batch
     if rows == 1:
         return ctx.layer(node, name, [value], (steps, count, width), 1, weights, **fields)

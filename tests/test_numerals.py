@@ -51,6 +51,7 @@ OF_NUMBERS = {
     "importers/onnx/file.py": ("numbers[0]",),
     "importers/onnx/fusions/engine.py": ("number",),
     "importers/onnx/operators/constants.py": ("column - row == shift",),
+    "importers/onnx/operators/resize.py": ("size", "1"),  # sizes of shapes
     "importers/onnx/values.py": ("number",),
     "kinds/fields.py": ("value",),
     "kinds/slicing.py": ("min(self.parts, _MOST_PARTS)",),

@@ -14,7 +14,6 @@ LONG_FILES = {
     "exporters/yaml/blocks.py": "one subject: what repeats in a graph, as blocks",
     "exporters/yaml/writer.py": "one subject: a graph as the text of a spec, proved before it is returned",
     "importers/onnx/file.py": "one subject: the bytes of an ONNX file as a model",
-    "importers/onnx/operators/conv_pool.py": "one subject: windows over the spatial axes, in every form",
     "kinds/fields.py": "one subject: every type of field",
     "language/scope.py": "one subject: what names mean where a spec uses them",
     "sweep/space.py": "one subject: the distribution of params and MACs over a space of networks",

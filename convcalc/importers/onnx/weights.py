@@ -165,7 +165,7 @@ def _share_all(layer: Layer, graph: Graph) -> None:
 
 def _learned(layer: Layer) -> int:
     """Return how many learned values a layer stores."""
-    return int(sum(size for name, size in stored(layer).items() if name != "buffers"))
+    return sum(size for name, size in stored(layer).items() if name != "buffers")
 
 
 def _shared(layer: Layer, use: Use, ledger: Ledger) -> tuple[Shared, ...]:

@@ -53,6 +53,7 @@ OF_NUMBERS = {
     "importers/onnx/operators/constants.py": ("column - row == shift",),
     "importers/onnx/operators/resize.py": ("size", "1"),  # sizes of shapes
     "importers/onnx/values.py": ("number",),
+    "importers/torch/translations.py": ("'inf'",),
     "kinds/fields.py": ("value",),
     "kinds/slicing.py": ("min(self.parts, _MOST_PARTS)",),
     "language/git.py": ("size.output",),  # git's own

@@ -24,6 +24,7 @@ from convcalc.importers.torch.export import onnx_bytes
 from convcalc.importers.torch.inputs import Call, call_of, calls, has_embedding, with_batch_of_one
 from convcalc.importers.torch.parameters import tell_parameters
 from convcalc.language.input_shapes import Given, parse_given
+from convcalc.numerals import whole_number
 from convcalc.optional import first_line_of, need, quiet
 
 _BATCH = re.compile(r"axis (\d+) of the input, of size (\d+)")  # the note on a guess
@@ -158,9 +159,11 @@ def _graph(torch: Any, module: Any, call: Call, spec: str, strict: bool) -> Grap
     """Return the graph of a call, for one input of its batch. Raises SpecError."""
     graph = _graph_of_call(torch, module, call, spec, strict)
     guess = _BATCH.match(graph.provenance.note)
-    if guess and int(guess[2]) > 1:  # the same with a batch of one, where no size of the module can be taken for it
+    if (
+        guess and whole_number(guess[2]) > 1
+    ):  # the same with a batch of one, where no size of the module can be taken for it
         with contextlib.suppress(SpecError):
-            one = with_batch_of_one(torch, call, int(guess[1]), int(guess[2]))
+            one = with_batch_of_one(torch, call, whole_number(guess[1]), whole_number(guess[2]))
             found = _graph_of_call(torch, module, one, spec, strict)
             found.provenance = graph.provenance
             return found

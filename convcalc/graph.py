@@ -212,6 +212,11 @@ def stored(layer: Layer) -> dict[str, int]:
     return {name: total(products) for name, products in tallies.items() if name in STORED}
 
 
+def learned(layer: Layer) -> dict[str, int]:
+    """The sizes of what a layer stores and training changes."""
+    return {name: size for name, size in stored(layer).items() if name != "buffers"}
+
+
 def same_weights(one: Layer, other: Layer) -> bool:
     """Whether two layers can be one in what they store.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convcalc.errors import LocatedError, did_you_mean
-from convcalc.graph import Layer, Shared, stored
+from convcalc.graph import Layer, Shared, learned
 from convcalc.kinds import require
 from convcalc.language.scope import Names, Use
 from convcalc.language.variables import AlreadyReported
@@ -22,7 +22,7 @@ def shared_elements(layer: Layer, names: Names, use: Use) -> tuple[Shared, ...]:
     node = use.entry.fields.get("share")
     if node is None or not isinstance(node.value, dict):
         return ()
-    left = {name: size for name, size in stored(layer).items() if name != "buffers"}
+    left = learned(layer)
     shared = []
     for tally, item in _entries(node, names, use):
         if tally not in left:
@@ -34,7 +34,7 @@ def shared_elements(layer: Layer, names: Names, use: Use) -> tuple[Shared, ...]:
         require(elements >= 1, "it shares all of its {tally} already", "share", tally=tally)
         left[tally] -= elements
         if owner is not None:
-            most = sum(size for name, size in stored(names.graph.all[owner]).items() if name != "buffers")
+            most = sum(learned(names.graph.all[owner]).values())
             require(elements <= most, "it shares more {tally} than the other layer has", "share", tally=tally)
         shared.append(Shared(tally, elements, owner))
     return tuple(shared)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from convcalc.errors import printable
-from convcalc.graph import Balance, Graph, Layer, LeftOut, stored
+from convcalc.graph import Balance, Graph, Layer, LeftOut, learned
 from convcalc.importers.onnx.elements import Ledger
 from convcalc.importers.onnx.model import Node
 from convcalc.importers.onnx.order import reads_outside
@@ -26,14 +26,14 @@ def balance(
             left_out.append(LeftOut(printable(name), left, "no output needs it" if name in used else "never used"))
         elif left:
             left_out.append(LeftOut(printable(name), left, f"unused part of {size:,}"))
-    counted = sum(_learned(layer) for layer in graph.layers)
+    counted = sum(_counted(layer) for layer in graph.layers)
     return Balance(sum(sizes.values()), counted, ledger.not_stored, tuple(left_out))
 
 
-def _learned(layer: Layer) -> int:
+def _counted(layer: Layer) -> int:
     """Return how many learned values a layer counts."""
     if layer.shares is not None:
         return 0
-    whole: int = sum(size for name, size in stored(layer).items() if name != "buffers")
+    whole = sum(learned(layer).values())
     shared: int = sum(item.elements for item in layer.shared)
     return whole - shared

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
-from convcalc.graph import Graph, Layer, Ref, Shared, same_weights, stored
+from convcalc.graph import Graph, Layer, Ref, Shared, learned, same_weights, stored
 from convcalc.importers.onnx.elements import Ledger, Part, distinct
 from convcalc.importers.onnx.layer_names import Namer, module_of_call
 from convcalc.importers.onnx.model import Model, Node
@@ -158,19 +158,14 @@ def _share_all(layer: Layer, graph: Graph) -> None:
     """Let a layer share the weights of another, where that one counts all that it stores, and stores no more."""
     owners = {item.layer for item in layer.shared}
     owner = next(iter(owners), None)
-    is_all = sum(item.elements for item in layer.shared) == _learned(layer)
+    is_all = sum(item.elements for item in layer.shared) == sum(learned(layer).values())
     if len(owners) == 1 and owner is not None and is_all and same_weights(layer, graph.all[owner]):
         layer.shares, layer.shared = owner, ()
 
 
-def _learned(layer: Layer) -> int:
-    """Return how many learned values a layer stores."""
-    return sum(size for name, size in stored(layer).items() if name != "buffers")
-
-
 def _shared(layer: Layer, use: Use, ledger: Ledger) -> tuple[Shared, ...]:
     """Return what a layer does not count: elements that an earlier layer counts, and those that are not learned."""
-    room = {name: size for name, size in stored(layer).items() if name != "buffers"}
+    room = learned(layer)
     shared: dict[tuple[str, int | None], int] = {}
     for parts in use.weights:
         size = distinct(parts)

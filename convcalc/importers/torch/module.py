@@ -159,9 +159,8 @@ def _graph(torch: Any, module: Any, call: Call, spec: str, strict: bool) -> Grap
     """Return the graph of a call, for one input of its batch. Raises SpecError."""
     graph = _graph_of_call(torch, module, call, spec, strict)
     guess = _BATCH.match(graph.provenance.note)
-    if (
-        guess and whole_number(guess[2]) > 1
-    ):  # the same with a batch of one, where no size of the module can be taken for it
+    if guess and whole_number(guess[2]) > 1:
+        # the same with a batch of one, where no size of the module can be taken for it
         with contextlib.suppress(SpecError):
             one = with_batch_of_one(torch, call, whole_number(guess[1]), whole_number(guess[2]))
             found = _graph_of_call(torch, module, one, spec, strict)

@@ -1,29 +1,20 @@
-"""The table on a terminal: colours, and a layout that fits. Numbers are never cut.
-
-What does not fit is written shorter, in this order: numbers in units, names over several lines, optional columns
-left out (which a note says). What still does not fit runs over the edge, whole. No library's table does that, and
-importing one takes longer than counting a network.
-"""
+"""The table on a terminal: colours, and the layout that fits."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TextIO, TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple, TextIO
 
 from convcalc.errors import printable
-from convcalc.formats.table import LEFT, cells, pad, width
-from convcalc.report import Column, Report, Table
+from convcalc.formats._layout import GAP, Layout, fit, folded
+from convcalc.formats.table import LEFT, pad
+from convcalc.report import Report
 
 # what a terminal is told: SGR codes
 BOLD, DIM = "1", "2"
 STYLES = {"name": BOLD, "shape": "36", "share": "35", "ratio": "1;32", "times": "1;32", "bar": "34"}
-T = TypeVar("T")
-GAP = 2
-# how narrow a column may be folded: text, a name, text that can be left out instead
-SHORTEST, SHORTEST_NAME, SHORTEST_OPTIONAL = 16, 24, 30
 NOTHING = ("0", "0.0%")
 
 
@@ -67,147 +58,6 @@ class Paint(NamedTuple):
 
     def __call__(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self.has_color and style and text.strip() else text
-
-
-class Layout(NamedTuple):
-    """A table as it fits: columns that are left, their cells as text (names may hold line ends), widths, notes."""
-
-    title: str
-    columns: Sequence[Column]
-    headings: list[str]
-    rows: list[list[str]]
-    total: list[str] | None
-    widths: list[int]
-    notes: Sequence[str]
-
-    @property
-    def width(self) -> int:
-        return sum(self.widths) + GAP * (len(self.widths) - 1)
-
-
-def fit(table: Table, room: int, exact: bool | None) -> Layout:
-    """The fullest layout that is at most `room` wide; the shortest where none is."""
-    for layout in _layouts(table, room, exact):
-        if layout.width <= room:
-            break
-    return layout
-
-
-def _layouts(table: Table, room: int, exact: bool | None) -> Iterator[Layout]:
-    for digits in (True, False) if exact is None else (exact,):
-        layout = _lay(table, digits)
-        yield layout
-        layout = _short_headings(layout)
-        yield layout
-    layout = _as_tree(layout)
-    yield layout
-    yield _fold(layout, room)
-    left_out: list[str] = []
-    for at in reversed(range(len(table.columns))):
-        if not table.columns[at].optional:
-            continue
-        left_out.insert(0, table.columns[at].heading)
-        note = f"no room for: {', '.join(left_out)} (use a wider terminal, or -f csv)"
-        layout = _without(layout, at)._replace(notes=[*table.notes, note])
-        yield layout
-        yield _fold(layout, room)
-
-
-def _lay(table: Table, exact: bool) -> Layout:
-    rows, total = cells(table, exact)
-    headings = [printable(column.heading) for column in table.columns]
-    every = [headings, *rows, *([total] if total else [])]
-    widths = [max(width(line[at]) for line in every) for at in range(len(headings))]
-    return Layout(table.title, table.columns, headings, rows, total, widths, table.notes)
-
-
-def _without(layout: Layout, at: int) -> Layout:
-    def rest(line: Sequence[T]) -> list[T]:
-        return [*line[:at], *line[at + 1 :]]
-
-    return layout._replace(
-        columns=rest(layout.columns),
-        headings=rest(layout.headings),
-        rows=[rest(row) for row in layout.rows],
-        total=layout.total and rest(layout.total),
-        widths=rest(layout.widths),
-    )
-
-
-def _short_headings(layout: Layout) -> Layout:
-    """Headings over several lines where they are wider than what stands below them."""
-    below = [
-        max((width(line[at]) for line in [*layout.rows, *([layout.total] if layout.total else [])]), default=0)
-        for at in range(len(layout.columns))
-    ]
-    rooms = [max(size, *map(width, heading.split(" "))) for heading, size in zip(layout.headings, below, strict=True)]
-    headings = [folded(heading, room) for heading, room in zip(layout.headings, rooms, strict=True)]
-    widths = [max(size, _widest(heading)) for heading, size in zip(headings, below, strict=True)]
-    return layout._replace(headings=headings, widths=widths)
-
-
-def _widest(cell: str) -> int:
-    return max(map(width, cell.split("\n")))
-
-
-def _as_tree(layout: Layout) -> Layout:
-    """Paths cut behind the last slash: what paths under each other have in common stands in a row of its own."""
-    at = next((at for at, column in enumerate(layout.columns) if column.holds == "name"), None)
-    if at is None:
-        return layout
-    rows: list[list[str]] = []
-    above = ""
-    for row in layout.rows:
-        start, slash, end = row[at].rpartition("/")
-        if slash and start != above:
-            rows.append([f"{start}/" if other == at else "" for other in range(len(row))])
-        rows.append([f" {end}" if slash and other == at else cell for other, cell in enumerate(row)])
-        above = start
-    cells = [layout.headings[at], layout.total[at] if layout.total else "", *(row[at] for row in rows)]
-    widths = [max(map(_widest, cells)) if other == at else size for other, size in enumerate(layout.widths)]
-    return layout._replace(rows=rows, widths=widths)
-
-
-def _fold(layout: Layout, room: int) -> Layout:
-    """Names and texts over several lines, the widest column first, none below its shortest."""
-    widths = list(layout.widths)
-    folding = [at for at, column in enumerate(layout.columns) if column.holds in ("name", "text", "equation")]
-    least = {at: max(_least(layout.columns[at]), _widest(layout.headings[at])) for at in folding}
-    excess = layout.width - room
-    while excess > 0:
-        widest = max(folding, key=lambda at: widths[at] - least[at], default=0)
-        if not folding or widths[widest] <= least[widest]:
-            break
-        widths[widest] -= 1
-        excess -= 1
-    rows = [[folded(cell, widths[at]) if at in folding else cell for at, cell in enumerate(row)] for row in layout.rows]
-    return layout._replace(widths=widths, rows=rows)
-
-
-def _least(column: Column) -> int:
-    return SHORTEST_NAME if column.holds == "name" else SHORTEST_OPTIONAL if column.optional else SHORTEST
-
-
-def folded(text: str, room: int, indent: str = " ") -> str:
-    """Text over several lines of at most `room` columns, broken after a slash or a space where there is one.
-
-    >>> print(folded("inception_3a/reduce_5x5", 16))
-    inception_3a/
-     reduce_5x5
-    """
-    lines: list[str] = []
-    for whole in text.split("\n"):
-        line = ""
-        for part in re.findall(r"[^/ ]*[/ ]*", whole):
-            if line.strip() and width(line + part.rstrip()) > room:
-                lines.append(line.rstrip())
-                line = indent
-            line += part
-            while width(line.rstrip()) > room:
-                lines.append(line[:room])
-                line = indent + line[room:]
-        lines.append(line.rstrip())
-    return "\n".join(lines)
 
 
 def draw(layout: Layout, room: int, paint: Paint) -> Iterator[str]:

@@ -34,9 +34,9 @@ def _figure(key: str, heading: str, optional: bool = False) -> Measure:
     return Measure(Column(key, heading, optional=optional), lambda row, counted: row.figure(key))
 
 
-def _share(key: str, heading: str) -> Measure:
+def _share(key: str, heading: str, optional: bool = False) -> Measure:
     return Measure(
-        Column(f"{key}_share", heading, "share"),
+        Column(f"{key}_share", heading, "share", optional),
         lambda row, counted: row.figure(key) / counted.figure(key) if counted.figure(key) else 0.0,
     )
 
@@ -45,24 +45,24 @@ MEASURES: dict[str, Measure] = {
     measure.column.key: measure
     for measure in (
         Measure(Column("name", "name", "name"), lambda row, counted: row.path),
-        Measure(Column("kind", "kind", "text"), lambda row, counted: row.kind),
+        Measure(Column("kind", "kind", "text", optional=True), lambda row, counted: row.kind),
         Measure(Column("output", "output", "shape"), lambda row, counted: row.output or None),
         _figure("weights", "weights"),
         _figure("biases", "biases", optional=True),
         _figure("other_params", "other", optional=True),
         _figure("params", "params"),
-        _share("weights", "weights %"),
-        _share("params", "params %"),
+        _share("weights", "weights %", optional=True),
+        _share("params", "params %", optional=True),
         _figure("macs", "MACs"),
         _share("macs", "MACs %"),
-        _figure("flops", "FLOPs"),
-        _figure("output_elements", "activations"),
-        _figure("buffers", "buffers"),
-        Measure(Column("weighted", "weighted"), lambda row, counted: row.depth),
-        Measure(Column("nonlinearities", "non-linear"), lambda row, counted: row.nonlinearities),
-        Measure(Column("mixing", "mixing", "text"), lambda row, counted: row.mixing),
-        Measure(Column("layers", "layers"), lambda row, counted: row.layers),
-        Measure(Column("shares", "shares weights of", "text"), lambda row, counted: row.shares),
+        _figure("flops", "FLOPs", optional=True),
+        _figure("output_elements", "activations", optional=True),
+        _figure("buffers", "buffers", optional=True),
+        Measure(Column("weighted", "weighted", optional=True), lambda row, counted: row.depth),
+        Measure(Column("nonlinearities", "non-linear", optional=True), lambda row, counted: row.nonlinearities),
+        Measure(Column("mixing", "mixing", "text", optional=True), lambda row, counted: row.mixing),
+        Measure(Column("layers", "layers", optional=True), lambda row, counted: row.layers),
+        Measure(Column("shares", "shares weights of", "text", optional=True), lambda row, counted: row.shares),
     )
 }
 DEFAULT = ("name", "kind", "output", "weights", "biases", "other_params", "params", "macs", "macs_share")

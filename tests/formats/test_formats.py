@@ -8,7 +8,7 @@ import re
 import pytest
 
 from convcalc.formats import names, write
-from convcalc.formats._terminal import fit, folded
+from convcalc.formats._layout import fit, folded
 from convcalc.report import Column, Report, Table
 
 NASTY = [

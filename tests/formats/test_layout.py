@@ -1,0 +1,79 @@
+"""What fits a width: every network of the catalogue, in the tables of every command, without a cut number."""
+
+import functools
+
+import pytest
+
+from convcalc.analysis.count import count
+from convcalc.analysis.diff import diff
+from convcalc.budgets.check import Base, judge, parse_limits
+from convcalc.catalogue import catalogue_files
+from convcalc.formats._layout import fit
+from convcalc.language.overrides import Overrides
+from convcalc.language.sources import Files
+from convcalc.loader import SpecName, graph, open_document
+from convcalc.report import Column, Table
+from convcalc.rewrites import suggest
+from convcalc.tables.catalogue import catalogue_report, networks
+from convcalc.tables.compare import compare_report
+from convcalc.tables.count import count_tables
+from convcalc.tables.diff import diff_report
+from convcalc.tables.explain import explain_report
+from convcalc.tables.suggest import suggest_report
+
+NETWORKS = [name for name, path in catalogue_files().items() if path.parent.name != "blocks"]
+WIDTHS = (60, 80, 120, 200)
+
+
+@functools.cache
+def counted(name):
+    return count(graph(name))
+
+
+def assert_fits(tables, room):
+    for table in tables:
+        layout = fit(table, room, None)
+        assert layout.width <= room, (room, layout.width, layout.headings)
+        whole = [heading.replace("-\n", "-").replace("\n", " ") for heading in layout.headings]
+        assert whole == [column.heading for column in layout.columns]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_table_of_a_network_fits_every_width(name):
+    for room in WIDTHS:
+        assert_fits(count_tables(counted(name), None, "layer", "", ""), room)
+        assert_fits(count_tables(counted(name), 1, "kind", "", ""), room)
+
+
+@pytest.mark.parametrize("number", range(1, len(NETWORKS)))
+def test_two_networks_side_by_side_and_their_differences_fit_80_columns(number):
+    old, new = (counted(name) for name in NETWORKS[number - 1 : number + 1])
+    assert_fits(compare_report([old, new]).tables, 80)
+    assert_fits(diff_report(old, new, diff(old, new)).tables, 80)
+
+
+@pytest.mark.parametrize("name", NETWORKS[::7])
+def test_formulas_limits_and_every_column_fit_80_columns(name):
+    assert_fits(explain_report(counted(name)).tables, 80)
+    assert_fits(count_tables(counted(name), None, "layer", "all", ""), 80)
+    limits = parse_limits({"params": "1", "macs": "1", "weight_bytes": "1"}, "--max-{}")
+    verdict = judge(SpecName.parse(name), limits, None, Base("", ""), Overrides())
+    assert_fits([verdict.table], 80)
+    document, overrides = open_document(name, Overrides())
+    assert_fits(suggest_report(document, suggest(document, overrides, Files("")), 20, "", False).tables, 80)
+
+
+def test_four_networks_and_the_whole_catalogue_fit_80_columns():
+    assert_fits(compare_report([counted(name) for name in ("resnet", "vgg", "googlenet", "densenet")]).tables, 80)
+    assert_fits(catalogue_report(networks()).tables, 80)
+
+
+def test_a_heading_breaks_between_words_and_at_their_hyphens():
+    table = Table("", [Column("a", "name", "name"), Column("b", "vs. Inception-ResNet-v2 +/-")], [["x", 1]])
+    assert fit(table, 14, None).headings[1] == "vs.\nInception-\nResNet-v2\n+/-"
+
+
+def test_the_first_column_is_never_left_out():
+    columns = [Column("kind", "kind", "text", optional=True), Column("macs", "MACs", optional=True)]
+    layout = fit(Table("", columns, [["convolution", 10**9]]), 5, None)
+    assert [column.key for column in layout.columns] == ["kind"]

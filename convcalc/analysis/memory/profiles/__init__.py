@@ -1,0 +1,1 @@
+"""Layer -> operators: the rules of runtimes, a file for each, with PROFILE."""

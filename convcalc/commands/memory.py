@@ -1,0 +1,74 @@
+"""convcalc memory: the bytes alive at each operator of the deployed network, their peak, and the arena."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.language.overrides import Overrides
+
+
+class _Choice(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases
+    """A name of a list that is read only when it is needed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def _names(self) -> list[str]:
+        from convcalc.analysis.memory.precision import PRECISIONS
+        from convcalc.analysis.memory.profile import profile_names
+
+        return [*PRECISIONS] if self.name == "precision" else profile_names()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from convcalc.errors import did_you_mean, quoted
+
+        if value not in self._names():
+            self.fail(f"no {self.name} {quoted(value)}; {did_you_mean(value, self._names())}", param, ctx)
+        return value
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "[" + "|".join(self._names()) + "]"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(name) for name in self._names() if name.startswith(incomplete)]
+
+
+@click.command("memory")
+@click.argument("spec", type=SPEC)
+@click.option(
+    "--precision",
+    type=_Choice("precision"),
+    default="int8",
+    show_default=True,
+    help="The type of the activations and weights.",
+)
+@click.option(
+    "--profile", "runtime", type=_Choice("profile"), default="tflm", show_default=True, help="The rules of a runtime."
+)
+@spec_options
+@strict_option
+@output_options
+def command(spec: str, precision: str, runtime: str, overrides: Overrides, output: Output) -> None:
+    """Show the bytes alive at each operator of the deployed network.
+
+    The peak comes with its operator and the tensors alive there, the floor that no order of the operators goes below,
+    the arena of a memory planner, and the flash that the weights need.
+
+    \b
+    convcalc memory resnet8
+    convcalc memory mobilenet_v2 --precision float16 --input 160
+    convcalc memory resnet@18 --profile eager --precision float32
+    """
+    from convcalc.analysis.memory.live import memory
+    from convcalc.analysis.memory.precision import PRECISIONS
+    from convcalc.analysis.memory.profile import profile
+    from convcalc.loader import graph
+    from convcalc.tables.memory import memory_report
+
+    network = graph(spec, overrides)
+    emit(memory_report(network, memory(network, profile(runtime), PRECISIONS[precision])), output)

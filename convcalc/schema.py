@@ -29,6 +29,7 @@ FIXED_SHAPE: Schema = {
 SHAPE: Schema = {
     "anyOf": [*FIXED_SHAPE["anyOf"], FORMULA, {"type": "array", "items": SIZE, "minItems": 1, "maxItems": MOST_AXES}]
 }
+NOTHING: Schema = {"type": "null", "description": "the argument or variable of this name"}
 VALUE: Schema = {"type": ["number", "string", "boolean", "array"]}
 NAMES: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 LAYERS: Schema = {"type": "array", "items": {"$ref": "#/definitions/layer"}}
@@ -141,10 +142,22 @@ def _kind(kind: type[Kind]) -> Schema:
     branches = {"type": "array", "items": LAYERS, "description": "branches, each a list of layers; [] is the skip"}
     if kind.has_branches:
         properties["branches"] = branches
-    fields: Schema = {"type": "object", "properties": {**properties, **_common()}, "additionalProperties": False}
+    if kind.like_field:
+        properties["like"] = {"type": "string", "description": "the layer whose size the output has"}
+    named = {
+        name: {**property_, "anyOf": [*property_["anyOf"], NOTHING]}
+        for name, property_ in properties.items()
+        if name in kind.fields
+    }
+    fields: Schema = {
+        "type": "object",
+        "properties": {**properties, **named, **_common()},
+        "additionalProperties": False,
+    }
     required = [name for name, field in kind.fields.items() if field.is_required]
     if required:
-        fields["anyOf"] = [{"required": required}, {"required": ["share"]}]
+        others = ["share", *["like"] * bool(kind.like_field)]
+        fields["anyOf"] = [{"required": required}, *({"required": [name]} for name in others)]
     bare = [properties[name] for name, field in kind.fields.items() if field.bare]
     choices = [fields, *bare, *([branches] if kind.has_branches else []), *([] if required else [{"type": "null"}])]
     return {"anyOf": choices} if len(choices) > 1 else fields

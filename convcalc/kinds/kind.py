@@ -21,6 +21,7 @@ class Kind:
 
     Class attributes of a kind:
     - `inputs`: how many inputs it takes, least and most (None: any number).
+    - `like_field`: the field that `like: NAME` sets, where the output may have the size of another layer.
     - `mixing`: which of MIXING its multiply-accumulates belong to, unless `mixes` says it per layer.
     - `depth`: weighted layers it adds to the depth of a path.
     - `nonlinearities`: how many it holds.
@@ -35,6 +36,7 @@ class Kind:
     fields: ClassVar[dict[str, Field[Any]]] = {}
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
     has_branches: ClassVar[bool] = False
+    like_field: ClassVar[str] = ""
     mixing: ClassVar[str] = ""
     depth: ClassVar[int] = 0
     nonlinearities: ClassVar[int] = 0
@@ -104,6 +106,13 @@ class Kind:
     def outputs(self, *inputs: Shape) -> tuple[Shape, ...]:
         """Return the shapes of all outputs; most kinds have one."""
         return (self.output(*inputs),)
+
+    def like(self, ours: Shape, theirs: Shape, fields: Mapping[str, Any]) -> Any:
+        """Return the value of `like_field` that gives an input of shape `ours` the size of `theirs`; Sizes by default.
+
+        `fields` are those that are given. Raises UserError where there is none.
+        """
+        return [*theirs[1:]]
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         """Yield what the layer costs for a batch of one: names from TALLIES with products of named sizes."""

@@ -98,6 +98,7 @@ class _AdaptivePool(Kind):
     """Windows that divide each axis of the input into `output` parts, and overlap if it does not divide evenly."""
 
     size = Sizes[Any](letters="ZPQ", bare=True, also="output_size output", doc="spatial size of the output")
+    like_field = "size"
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, self.name)

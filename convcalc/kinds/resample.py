@@ -28,6 +28,7 @@ class Upsample(Kind, name="upsample"):
     scale = Sizes[Any](None, bare=True, also="scale_factor factor", doc="how many times larger")
     size = Sizes[Any](None, also="output_size", doc="spatial size of the output, instead of scale")
     mode = Choice("nearest", "bilinear", "bicubic", default="nearest", also="interpolation", doc="interpolation")
+    like_field = "size"
     example = ("8x10x10", {"scale": 2, "mode": "bilinear"})
     torch = "Upsample UpsamplingNearest2d UpsamplingBilinear2d interpolate"
     keras = "UpSampling1D UpSampling2D UpSampling3D"
@@ -35,7 +36,10 @@ class Upsample(Kind, name="upsample"):
 
     def check(self) -> None:
         if (self.scale is None) == (self.size is None):
-            raise UserError("upsample needs either 'scale' or 'size'", hint="for example upsample: {scale: 2}")
+            raise UserError(
+                "upsample needs either 'scale' or 'size'",
+                hint="for example upsample: {scale: 2}, or upsample: {like: NAME}",
+            )
 
     def output(self, *inputs: Shape) -> Shape:
         rank(inputs[0], 2, 4, "upsample")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from convcalc.kinds.fields import Choice, Integer, Sizes
 from convcalc.kinds.kind import Kind
-from convcalc.kinds.sizes import Shape, axis_of, rank, require, spread
-from convcalc.kinds.window import pairs, split
+from convcalc.kinds.sizes import Shape, Size, axis_of, rank, require, spread
+from convcalc.kinds.window import differences, pairs, split
 
 _AXIS = ("channels", "last")
 _MOST_PARTS = 1024
@@ -24,7 +25,13 @@ class Pad(Kind, name="pad"):
         at_least=0, pairs=True, bare=True, also="padding pads", doc="padding before and after the input"
     )
     mode = Choice("zeros", "reflect", "replicate", "circular", default="zeros", doc="the values of the padding")
+    like_field = "amount"
     example = ("64x7x7", {"amount": 1})
+
+    def like(self, ours: Shape, theirs: Shape, fields: Mapping[str, Any]) -> list[list[Size]]:
+        """Zeros on both sides, an odd one after."""
+        return differences(ours, theirs, "{ours} is larger than {theirs}: there is nothing to pad")
+
     torch = "ZeroPad2d ReflectionPad2d ReplicationPad2d ConstantPad2d pad"
     keras = "ZeroPadding1D ZeroPadding2D ZeroPadding3D"
     onnx = "Pad"
@@ -46,7 +53,13 @@ class Crop(Kind, name="crop"):
     amount = Sizes[Any](
         at_least=0, pairs=True, bare=True, also="cropping border", doc="elements that are removed before and after"
     )
+    like_field = "amount"
     example = ("64x64x64", {"amount": 4})
+
+    def like(self, ours: Shape, theirs: Shape, fields: Mapping[str, Any]) -> list[list[Size]]:
+        """The middle; an odd element is removed after it."""
+        return differences(theirs, ours, "{theirs} is smaller than {ours}: there is nothing to crop")
+
     keras = "Cropping1D Cropping2D Cropping3D"
 
     def output(self, *inputs: Shape) -> Shape:
@@ -68,6 +81,7 @@ class CenterCrop(Kind, name="center_crop"):
     """
 
     size = Sizes[Any](bare=True, also="output_size", doc="spatial size of the output")
+    like_field = "size"
     example = ("64x64x64", {"size": 56})
     torch = "CenterCrop"
     keras = "CenterCrop"
@@ -100,7 +114,13 @@ class Slice(Kind, name="slice"):
     start = Integer[int](0, at_least=-(10**9), doc="first element")
     stop = Integer[Any](None, at_least=-(10**9), also="end", doc="the element after the last one; by default the end")
     step = Integer[int](1, doc="step between elements")
+    like_field = "stop"
     example = ("116x28x28", {"stop": 58})
+
+    def like(self, ours: Shape, theirs: Shape, fields: Mapping[str, Any]) -> Size:
+        """As many elements of the axis, from the first on."""
+        return theirs[axis_of(fields.get("axis", "channels"), theirs)]
+
     torch = "narrow index_select select"
     onnx = "Slice"
 

@@ -13,6 +13,18 @@ from convcalc.kinds.sizes import Shape, Size, require, spread
 Spatial = tuple[Size, ...]  # the sizes of the spatial axes
 
 
+def differences(ours: Shape, theirs: Shape, message: str) -> list[list[Size]]:
+    """What [before, after] of each spatial axis makes up for a difference, where `theirs` is at least as large."""
+    require(
+        len(ours) == len(theirs), "{ours} and {theirs} differ in the number of axes", "like", ours=ours, theirs=theirs
+    )
+    found = []
+    for small, large in zip(ours[1:], theirs[1:], strict=True):
+        require(small <= large, message, "like", ours=ours, theirs=theirs)
+        found.append([(large - small) // 2, (large - small + 1) // 2])
+    return found
+
+
 def slide(
     spatial: Spatial,
     kernel: Any,

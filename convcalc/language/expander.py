@@ -9,7 +9,7 @@ from convcalc.graph import MOST_LAYERS, Group
 from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.document import COMMON_FIELDS, REPEAT_KEYS, Block
 from convcalc.language.scope import Names, Refs, Scope, Use
-from convcalc.language.variables import AlreadyReported, Variables, evaluate
+from convcalc.language.variables import AlreadyReported, evaluate
 from convcalc.syntax.node import Node, describe
 
 if TYPE_CHECKING:
@@ -57,13 +57,14 @@ class Expander:
         path = self.names.new_path(use)
         home = self.names.home(block.home)
         inner = Scope(f"{path}/", home, self.names.taken(block.layers.value))
-        inner.values = self._arguments(block, use, home)
-        inner.blocks = (*scope.blocks, block.name)
-        inner.notes = (f"in block '{block.name}', used at {entry.place}", *scope.notes)
-        inner.share = self.names.shared_block(use, path)
+        self.names.paths[path] = None  # known by name from here on, whatever becomes of its arguments
         self.names.paths[f"{path}/input"] = inputs
         for number, name in enumerate(block.inputs):
             self.names.paths[f"{path}/{name}"] = None if inputs is None else (inputs[number],)
+        inner.values = self._arguments(block, use, inner)
+        inner.blocks = (*scope.blocks, block.name)
+        inner.notes = (f"in block '{block.name}', used at {entry.place}", *scope.notes)
+        inner.share = self.names.shared_block(use, path)
         start = len(self.graph.all)
         refs = self.build(block.layers.value, inner, inputs)
         return self._end_group(path, block.name, start, refs, entry.place)
@@ -75,16 +76,17 @@ class Expander:
             self.graph.groups.append(Group(path, label, start, len(self.graph.all), self.graph.shape(refs[0]), place))
         return refs
 
-    def _arguments(self, block: Block, use: Use, home: Variables) -> dict[str, Any]:
-        """Evaluate a block's arguments, given or default. Raises AlreadyReported where one is invalid."""
+    def _arguments(self, block: Block, use: Use, inner: Scope) -> dict[str, Any]:
+        """Evaluate a block's arguments, given or default. Raises AlreadyReported where one is invalid.
+
+        A default sees the arguments before it and the sizes of the block's inputs.
+        """
         self.arguments += len(block.arguments)
         if self.arguments > MOST_ARGUMENTS:
             raise UserError(f"the blocks take more than {MOST_ARGUMENTS:,} arguments in all their uses")
         values, is_known = self._given_arguments(block, use)
-
-        def lookup(name: str) -> Any:
-            return values[name] if name in values else self.names.variable(name, home, use.inputs, values)
-
+        inner.values = values
+        lookup = self.names.lookup(use._replace(scope=inner))
         for key, node in block.arguments.items():
             if key in values:
                 continue
@@ -110,7 +112,7 @@ class Expander:
         is_known = True
         for key, node in fields.items():
             if key in block.arguments:
-                values[key] = self.names.value(node, use)
+                values[key] = self.names.field_value(key, node, use)
                 continue
             hint = suggested(key, [*block.arguments, *COMMON_FIELDS])
             message = f"the block '{block.name}' has no argument {quoted(key)}"

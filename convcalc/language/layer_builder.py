@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convcalc.errors import LocatedError, UserError
 from convcalc.graph import Layer, Ref, cannot_share, same_weights
 from convcalc.kinds import Kind, shape_text
 from convcalc.kinds.fields import shown
+from convcalc.kinds.sizes import is_known
 from convcalc.language.document import COMMON_FIELDS
 from convcalc.language.scope import Names, Refs, Use
 from convcalc.language.shared_elements import shared_elements
@@ -101,19 +102,45 @@ class LayerBuilder:
             layer.__dict__.update(self.graph.all[shares].kind.__dict__)
             return True
         values, is_known = {}, True
+        like = fields.pop("like", None) if layer.like_field else None
         for key, node in fields.items():
             try:
-                values[key] = (self.names.value(node, use), node.is_quoted)
+                values[key] = (self._value(layer, key, node, use), node.is_quoted)
             except AlreadyReported:
                 is_known = False
             except LocatedError as error:
                 self.report(error, use)
                 is_known = False
+        if like is not None and is_known:
+            is_known = self._fill_like(layer, like, values, use)
         errors = layer.fill(values)
         for field_error in errors:
             if field_error.field or is_known:  # a missing field may be the one that could not be evaluated
                 self.report(field_error, use)
         return is_known and not errors
+
+    def _value(self, layer: Kind, key: str, node: Node, use: Use) -> Any:
+        return self.names.field_value(key, node, use) if key in layer.fields else self.names.value(node, use)
+
+    def _fill_like(self, layer: Kind, node: Node, values: dict[str, tuple[Any, bool]], use: Use) -> bool:
+        """Set the field that gives the output the size of another layer; False where an error was reported."""
+        key = layer.like_field
+        try:
+            if key in values:
+                raise UserError(f"{layer.name} takes either '{key}' or 'like'", key, "leave one of them out")
+            theirs = self.names.shape_of(node, use)
+            if use.inputs is None:
+                return False
+            ours = self.graph.shape(use.inputs[0]) if use.inputs else theirs
+            if not is_known(ours):
+                raise UserError("the size of its input is not known", "like", "give the opaque layer its 'shape'")
+            values[key] = (layer.like(ours, theirs, {name: value for name, (value, _) in values.items()}), False)
+        except AlreadyReported:
+            return False
+        except UserError as error:
+            self.report(error, use)
+            return False
+        return True
 
     def _branches(self, node: Node, kind: type[Kind], use: Use) -> Refs:
         """Build the branches of a join and return their outputs in order."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from convcalc.errors import LocatedError, Problem, UserError, did_you_mean, quoted
 from convcalc.graph import Graph, Ref
 from convcalc.kinds.fields import is_whole, shown
-from convcalc.kinds.sizes import is_known
+from convcalc.kinds.sizes import Shape, is_known
 from convcalc.language.document import NAME, Document
 from convcalc.language.layer_entry import Entry
-from convcalc.language.variables import AlreadyReported, Variables, evaluate, unknown_name
+from convcalc.language.layer_sizes import WORDS, check_word, size_of
+from convcalc.language.variables import AlreadyReported, Variables, evaluate, unknown_name, whole
 from convcalc.numerals import whole_number
 from convcalc.syntax.node import Node, describe
 
@@ -109,8 +110,18 @@ class Names:
         """Evaluate a node in the scope and with the inputs of a use."""
         return evaluate(node, self.lookup(use)) if type(node.value) in (str, list, dict) else node.value
 
+    def field_value(self, key: str, node: Node, use: Use) -> Any:
+        """Evaluate a field; one without a value takes the argument or variable of its name: `conv: {filters}`."""
+        if node.value is not None:
+            return self.value(node, use)
+        try:
+            return whole(self.lookup(use)(key))
+        except UserError as error:
+            hint = f"give it a value, or name {key} among the arguments or in vars:"
+            raise LocatedError(f"'{key}' has no value, and {error.message}", node.key_place, hint) from None
+
     def lookup(self, use: Use) -> Callable[[str], Any]:
-        """What `${name}` is: an argument, `index` in a repeat, a variable of the file, the `channels` of the input."""
+        """What `${name}` is: an argument, `index` in a repeat, a variable of the file, the size of an axis."""
         _, scope, inputs = use
 
         def lookup(name: str) -> Any:
@@ -118,26 +129,45 @@ class Names:
                 return scope.values[name]
             if name == "index" and scope.index is not None:
                 return scope.index
-            return self.variable(name, scope.home, inputs, scope.values)
+            if name in scope.home:
+                return scope.home.value(name)
+            layer, dot, word = name.rpartition(".")
+            if dot or word in WORDS:
+                check_word(word)
+                return self._size(word, self._refs(layer, scope) if dot else inputs, layer)
+            raise unknown_name(name, lambda: [*scope.values, *scope.home.names(), "channels"])
 
         return lookup
 
-    def variable(self, name: str, home: Variables, inputs: Refs, arguments: Mapping[str, Any]) -> Any:
-        """Evaluate a name that is not an argument; `arguments` are only for the hint."""
-        if name in home:
-            return home.value(name)
-        if name == "channels":
-            if not inputs:
-                raise AlreadyReported
-            return self._channels(inputs[0])
-        raise unknown_name(name, lambda: [*arguments, *home.names(), "channels"])
-
-    def _channels(self, ref: Ref) -> Any:
-        shape = self.graph.shape(ref)
+    def _size(self, word: str, refs: Refs, name: str) -> Any:
+        """A size of what a layer reads, or of the layer `name`."""
+        if refs is None:
+            raise AlreadyReported
+        if not refs:
+            raise UserError(f"the layer reads nothing, so there is no {word} here", hint=f"write NAME.{word}")
+        if name and len(refs) > 1:
+            hint = f"say which: {name}.0.{word} to {name}.{len(refs) - 1}.{word}"
+            raise UserError(f"{quoted(name)} has {len(refs)} outputs", hint=hint, width=len(name))
+        shape = self.graph.shape(refs[0])
         if not is_known(shape):
-            above = self.graph.all[ref.layer].path
-            raise UserError(f"the channels of {quoted(above)} are not known", hint="give the opaque layer its 'shape'")
-        return shape[0]
+            above, which = self.graph.all[refs[0].layer].path, "channels" if word == "channels" else "size"
+            verb = "are" if which == "channels" else "is"
+            hint = "give the opaque layer its 'shape'"
+            raise UserError(f"the {which} of {quoted(above)} {verb} not known", hint=hint)
+        return size_of(word, shape)
+
+    def shape_of(self, node: Node, use: Use) -> Shape:
+        """The shape of the layer that a node names. Raises LocatedError."""
+        refs = self.find(node, use)
+        if refs is None:
+            raise AlreadyReported
+        if len(refs) != 1:
+            raise self._several(str(node.value), len(refs), node)
+        shape = self.graph.shape(refs[0])
+        if not is_known(shape):
+            hint = "give the opaque layer its 'shape'"
+            raise LocatedError(f"the size of {quoted(node.value)} is not known", node.place, hint)
+        return shape
 
     # -- layers --------------------------------------------------------------------------------------------------
 
@@ -180,29 +210,45 @@ class Names:
                 is_known = False
                 continue
             if len(refs) > 1 and item.value != "input":
-                hint = f"say which: {item.value}.0 to {item.value}.{len(refs) - 1}"
-                raise LocatedError(f"{quoted(item.value)} has {len(refs)} outputs", item.place, hint)
+                raise self._several(str(item.value), len(refs), item)
             inputs.extend(refs)
         return tuple(inputs) if is_known else None
+
+    def _several(self, name: str, count: int, node: Node) -> LocatedError:
+        hint = f"say which: {name}.0 to {name}.{count - 1}"
+        return LocatedError(f"{quoted(name)} has {count} outputs", node.place, hint)
 
     def find(self, node: Node, use: Use) -> Refs:
         """Find the outputs of the layer that a node names, in the scope of a use and those around it."""
         name = self._word(node, use)
         if not isinstance(name, str):
             raise LocatedError(f"the name of a layer was expected, found {describe(node)}", node.place)
-        path = self._nearest(name, use.scope)
+        try:
+            return self._refs(name, use.scope)
+        except UserError as error:
+            raise LocatedError(error.message, node.place, error.given_hint) from None
+
+    def _refs(self, name: str, scope: Scope) -> Refs:
+        """The outputs of a layer, or one of them, by name. Raises UserError."""
+        path = self._nearest(name, scope)
         if path is not None:
             return self.paths[path]
         base, _, port = name.rpartition(".")
-        path = self._nearest(base, use.scope) if port.isdecimal() and port.isascii() else None
+        path = self._nearest(base, scope) if port.isdecimal() and port.isascii() else None
         if path is None:
-            raise self._no_layer(name, use.scope, node)
-        try:
-            return self._output(path, whole_number(port), node)
-        except LocatedError:
-            raise
-        except UserError as error:
-            raise LocatedError(error.message, node.place, error.given_hint) from None
+            if self._is_lost(name, scope):
+                return None
+            raise self._no_layer(name, scope)
+        return self._output(path, whole_number(port))
+
+    def _is_lost(self, name: str, scope: Scope) -> bool:
+        """Whether a name is of a layer in a block that could not be built."""
+        while "/" in name:
+            name = name.rpartition("/")[0]
+            path = self._nearest(name, scope)
+            if path is not None:
+                return self.paths[path] is None
+        return False
 
     def _nearest(self, name: str, scope: Scope) -> str | None:
         """The path of a name in this scope, or in the nearest around it that has it."""
@@ -213,20 +259,19 @@ class Names:
             around = around.outer
         return None
 
-    def _output(self, path: str, port: int, node: Node) -> Refs:
+    def _output(self, path: str, port: int) -> Refs:
         refs = self.paths[path]
         if refs is None:
             return None
         if port < len(refs):
             return (refs[port],)
         message = f"{quoted(path)} has {len(refs)} output{'s' * (len(refs) != 1)}"
-        raise LocatedError(message, node.place, "they count from 0")
+        raise UserError(message, hint="they count from 0")
 
-    def _no_layer(self, name: str, scope: Scope, node: Node) -> LocatedError:
+    def _no_layer(self, name: str, scope: Scope) -> UserError:
         if name in scope.taken:
-            return LocatedError(
-                f"layer {quoted(name)} is defined later", node.place, "a layer reads only what is above it"
-            )
+            hint = "a layer reads only what is above it"
+            return UserError(f"layer {quoted(name)} is defined later", hint=hint, width=len(name))
         above = len(self.paths)
 
         def nearest_above() -> str:
@@ -234,7 +279,7 @@ class Names:
             known = (path.removeprefix(scope.prefix) for path in paths)
             return did_you_mean(name, [path for path in known if "/" not in path])
 
-        return LocatedError(f"no layer {quoted(name)} above", node.place, nearest_above)
+        return UserError(f"no layer {quoted(name)} above", hint=nearest_above, width=len(name))
 
     # -- shared weights ------------------------------------------------------------------------------------------
 

@@ -61,6 +61,6 @@ def _lists_of_layers(entry: Entry) -> list[list[Node]]:
 
 
 def _unknown_fields(kind: type[Kind], entry: Entry) -> list[UserError]:
-    common = (*COMMON_FIELDS, "branches") if kind.has_branches else COMMON_FIELDS
+    common = (*COMMON_FIELDS, *["branches"] * kind.has_branches, *["like"] * bool(kind.like_field))
     fields = {key: (0, False) for key in entry.fields if key not in kind.fields and key not in common}
     return [error for error in kind.__new__(kind).fill(fields) if isinstance(error, UnknownField)]

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from convcalc.errors import ChangesGraph, LocatedError, Place, Problem, UserError, did_you_mean, quoted
+from convcalc.errors import ChangesGraph, LocatedError, Place, Problem, UserError, did_you_mean, nearest, quoted
+from convcalc.language.layer_sizes import NAMES
+from convcalc.language.layer_sizes import WORDS as SIZES
 from convcalc.syntax.expression import WORDS
 from convcalc.syntax.expression_parser import names_in, parse
 from convcalc.syntax.node import Node
@@ -175,7 +177,11 @@ def unknown_name(name: str, names: Callable[[], list[str]]) -> UserError:
     def hint() -> str:
         if name in WORDS:
             return f"'{name}' is a function: {name}(...)"
+        if name.rpartition(".")[2] in SIZES:
+            return "the sizes of a layer are known only in the layers that read it"
         known = names()
+        if near := nearest(name, [*known, *NAMES]):
+            return f"did you mean '{near}'?"
         return (did_you_mean(name, known) if len(known) > 1 else "") or "name it in vars:"
 
     return UserError(f"no variable {quoted(name)}", hint=hint, width=len(name))

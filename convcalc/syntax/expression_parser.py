@@ -6,7 +6,8 @@ not        := "not" not | comparison   comparison := sum (("==" | "!=" | "<" | "
 sum        := product (("+" | "-") product)*
 product    := unary (("*" | "//" | "%") unary)*
 unary      := "-" unary | atom
-atom       := number | name | function "(" expression ("," expression)* ")" | "(" expression ")"
+atom       := number | name | layer "." name | function "(" expression ("," expression)* ")" | "(" expression ")"
+layer      := name ("/" name | "." number)*
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ MOST_LONG = 200
 MOST_DEEP = 32
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<sign>//|==|!=|<=|>=|[-+*%(),<>]))"
+    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+    r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*(?:(?:[./][A-Za-z_0-9]+)*\.[A-Za-z_][A-Za-z_0-9]*)?)"
+    r"|(?P<sign>//|==|!=|<=|>=|[-+*%(),<>]))"
 )
 _LEVELS: tuple[tuple[str, ...], ...] = (("or",), ("and",), tuple(COMPARISONS), ("+", "-"), ("*", "//", "%"))
 _COMPARISON_LEVEL = 2

@@ -70,6 +70,8 @@ def fields(kind: type[Kind]) -> Table:
         notes.append(f"short form: '{kind.name}: VALUE' sets {bare[0]}")
     if kind.has_branches:
         notes.append(f"takes branches: '{kind.name}: [[layers...], [layers...]]', [] for the skip; or from: [a, b]")
+    if kind.like_field:
+        notes.append(f"takes the size of another layer: '{kind.name}: {{like: NAME}}'")
     others = {"PyTorch": kind.torch, "Keras": kind.keras, "ONNX": kind.onnx}
     notes += [f"{tool}: {', '.join(names.split())}" for tool, names in others.items() if names]
     notes.append(f"every kind also takes {', '.join(COMMON_FIELDS)}; any value may be computed: ${{2 * width}}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convcalc.analysis import expect
+from convcalc.analysis.memory.precision import NAMES as PRECISIONS
 from convcalc.budgets import limits as budget
 from convcalc.kinds import KINDS, Kind
 from convcalc.kinds.fields import LARGEST
@@ -105,7 +106,8 @@ def _budget() -> Schema:
     scoped = _mapping({"type": "object", "properties": figures, "additionalProperties": False})
     others: dict[str, Schema] = {
         "output": FIXED_SHAPE,
-        "precision": {"enum": list(budget.BITS)},
+        "precision": {"enum": list(PRECISIONS)},
+        **{figure: _limit(figure) for figure in budget.NETWORK_FIGURES},
         "layers": scoped,
         "kinds": scoped,
     }

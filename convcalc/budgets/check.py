@@ -19,7 +19,7 @@ from convcalc.budgets.limits import (
     LEVELS,
     SHAPES,
     Limit,
-    declared_bits,
+    declared_precision,
     parse_limit,
     read_limits,
 )
@@ -244,9 +244,10 @@ def _gather_limits(
     """The limits of all sources, the nearest last; bytes in the precision that each declares, else the spec's."""
     own = counted.graph.provenance.budget
     shared = project.budgets_of(spec) if project else []
-    bits = next((bits for bits in map(declared_bits, (own, *shared)) if bits), 32)
-    project_limits = [limit for node in shared for limit in read_limits(node, bits)]
-    return [*project_limits, *read_limits(own, bits), *(limit._replace(bits=bits) for limit in outside)]
+    declared = filter(None, map(declared_precision, (own, *shared)))
+    precision = next(declared, Limit("").precision)
+    project_limits = [limit for node in shared for limit in read_limits(node, precision)]
+    return [*project_limits, *read_limits(own, precision), *(limit._replace(precision=precision) for limit in outside)]
 
 
 def _without_effect(limits: Sequence[Limit]) -> list[str]:
@@ -265,7 +266,7 @@ def _without_effect(limits: Sequence[Limit]) -> list[str]:
 def _is_looser(limit: Limit, other: Limit) -> bool:
     if limit.at_most is None or other.at_most is None:
         return False
-    is_same = (limit.figure, limit.scope, limit.bits) == (other.figure, other.scope, other.bits)
+    is_same = (limit.figure, limit.scope, limit.precision) == (other.figure, other.scope, other.precision)
     return is_same and limit.at_most > other.at_most and LEVELS.index(limit.level) >= LEVELS.index(other.level)
 
 

@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from convcalc.amounts import NUMBER, UNITS, amount, pattern
+from convcalc.analysis.memory.precision import NAMES, Precision
 from convcalc.errors import Place, Problem, SpecError, UserError, did_you_mean, printable, quoted, suggested
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import shape_of
 from convcalc.numerals import EXACT, exact_number, without_separators
 from convcalc.syntax.node import Node, describe
 
-BITS = {"fp64": 64, "fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "int4": 4}
 BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 LEVELS = ("error", "warn", "info")
 FIELDS = {
@@ -39,10 +39,17 @@ FIGURES = {
     "activation_bytes": "bytes of the largest output of a layer at the precision",
     "depth": "weighted layers on the longest path",
 }
+# figures of the deployed network as a whole, on which no layer or kind has a limit
+NETWORK_FIGURES = {
+    "peak_bytes": "the most bytes of activations alive at once at the precision, as deployed",
+    "arena_bytes": "bytes of TensorFlow Lite Micro's arena for the activations at the precision, as deployed",
+    "flash_bytes": "bytes of weights and biases at the precision, as deployed",
+}
 SHAPES = ("output",)
 # every key of a budget, and what it limits
 KEYS = {
     **FIGURES,
+    **NETWORK_FIGURES,
     "output": "the required shape of the last output",
     "layers": "limits of a layer, a block, or a pattern such as head/*",
     "kinds": "limits of all layers of a kind",
@@ -66,7 +73,7 @@ class Limit(NamedTuple):
     level: str = "error"
     message: str = ""
     place: Place | None = None
-    bits: int = 32
+    precision: Precision = NAMES["fp32"]
     option: str = ""
 
     @property
@@ -156,14 +163,14 @@ def parse_increase(figure: str, text: str) -> tuple[Decimal | None, int | None]:
     return percent, absolute
 
 
-def declared_bits(node: Node | None) -> int | None:
-    """The bits of a number as the `precision` of a `budget:` declares them."""
+def declared_precision(node: Node | None) -> Precision | None:
+    """The `precision` that a `budget:` declares."""
     declared = node.value.get("precision") if node is not None and isinstance(node.value, dict) else None
-    return None if declared is None else BITS.get(str(declared.value))
+    return None if declared is None else NAMES.get(str(declared.value))
 
 
-def read_limits(node: Node | None, bits: int = 32) -> list[Limit]:
-    """Read the limits of a `budget:`; `bits` hold unless it declares a precision. Raises SpecError with every error.
+def read_limits(node: Node | None, precision: Precision = NAMES["fp32"]) -> list[Limit]:
+    """Read the limits of a `budget:`; `precision` holds unless it declares one. Raises SpecError with every error.
 
     >>> from convcalc.syntax.yaml import read
     >>> budget = read("{params: 5M, layers: {head/*: {macs: 1k}}}")
@@ -175,9 +182,9 @@ def read_limits(node: Node | None, bits: int = 32) -> list[Limit]:
     problems: list[Problem] = []
     entries = dict(node.items())
     declared = entries.pop("precision", None)
-    bits = declared_bits(node) or bits
-    if declared is not None and declared_bits(node) is None:
-        problems.append(declared.problem(f"no precision {describe(declared)}", did_you_mean("", BITS)))
+    precision = declared_precision(node) or precision
+    if declared is not None and declared_precision(node) is None:
+        problems.append(declared.problem(f"no precision {describe(declared)}", did_you_mean("", NAMES)))
     scoped_limits: list[Limit] = []
     for group in ("layers", "kinds"):
         scoped = entries.pop(group, None)
@@ -186,23 +193,25 @@ def read_limits(node: Node | None, bits: int = 32) -> list[Limit]:
         for name, inner in scoped.items() if scoped is not None else ():
             if not isinstance(inner.value, dict):
                 problems.append(inner.problem(f"a mapping of limits was expected, found {describe(inner)}"))
-            scoped_limits += _read_group(inner.items(), f"{group} {name}", bits, problems)
-    limits = _read_group(entries.items(), "", bits, problems) + scoped_limits
+            scoped_limits += _read_group(inner.items(), f"{group} {name}", precision, problems)
+    limits = _read_group(entries.items(), "", precision, problems) + scoped_limits
     if problems:
         raise SpecError(problems)
     return limits
 
 
-def _read_group(entries: Iterable[tuple[str, Node]], scope: str, bits: int, problems: list[Problem]) -> list[Limit]:
+def _read_group(
+    entries: Iterable[tuple[str, Node]], scope: str, precision: Precision, problems: list[Problem]
+) -> list[Limit]:
     limits = []
     for name, node in entries:
-        if name not in FIGURES and not (name in SHAPES and not scope):
+        if name not in FIGURES and (scope or name not in (*NETWORK_FIGURES, *SHAPES)):
             known = list(FIGURES if scope else KEYS)
             problem = Problem(f"budget has no figure {quoted(name)}", node.key_place, (), suggested(name, known))
             problems.append(problem)
             continue
         try:
-            limits.append(_read_limit(node, Limit(name, scope, place=node.place, bits=bits), problems))
+            limits.append(_read_limit(node, Limit(name, scope, place=node.place, precision=precision), problems))
         except UserError as error:
             problems.append(node.problem(error.message, error.given_hint))
     return limits

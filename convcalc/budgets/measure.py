@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from convcalc.analysis.align import align
 from convcalc.analysis.count import Count, Row, figure
-from convcalc.budgets.limits import SHAPES, Limit
+from convcalc.analysis.memory.precision import NAMES, Precision
+from convcalc.budgets.limits import NETWORK_FIGURES, SHAPES, Limit
 from convcalc.errors import Problem, SpecError, did_you_mean, quoted
 from convcalc.kinds import shape_text
 from convcalc.kinds.sizes import is_known
@@ -98,30 +99,35 @@ def _rows_in(counted: Count, scope: str) -> list[Row]:
     return [row for row in counted.rows if fnmatchcase(row.path, name) or row.path.startswith(f"{name}/")]
 
 
-def measure(counted: Count, name: str, rows: Sequence[Row], bits: int = 32) -> int:
+def measure(counted: Count, name: str, rows: Sequence[Row], precision: Precision = NAMES["fp32"]) -> int:
     """Measure a figure over rows of a count; the depth of a whole network is that of its longest path."""
+    if name in NETWORK_FIGURES:
+        from convcalc.analysis.memory.live import deployed_memory
+
+        value: int = getattr(deployed_memory(counted.graph, precision), name.removesuffix("_bytes"))
+        return value
     if name == "depth" and len(rows) == len(counted.rows):
         return counted.depth
     value_of, combine = _MEASURES[name]
-    return combine([value_of(row, bits) for row in rows])
+    return combine([value_of(row, precision.bits) for row in rows])
 
 
 def _check_limit(
     counted: Count, limit: Limit, rows: list[Row], base: Count | None, rows_before: Mapping[str, Row]
 ) -> list[CheckedLimit]:
     """Check each rule of a limit; `rows_before` are the rows at the base by their present path."""
-    value = measure(counted, limit.figure, rows, limit.bits)
-    before: dict[str, int] = {}
+    value = measure(counted, limit.figure, rows, limit.precision)
+    before: Mapping[str, int] = {}
     was = None
-    value_of = _MEASURES[limit.figure][0]
+    parts = _parts(counted, limit, {row.path: row for row in rows})
     if base is not None:
         old = _rows_in(base, limit.scope)
-        was = measure(base, limit.figure, old, limit.bits) if old else 0
-        before = {path: value_of(row, limit.bits) for path, row in rows_before.items()}
+        was = measure(base, limit.figure, old, limit.precision) if old else 0
+        before = _parts(base, limit, rows_before)
     subject = f"{limit.figure} of {limit.scope.partition(' ')[2]}" if limit.scope else limit.figure
     checked = []
     for rule, bound, is_growth in _bounds(limit, was):
-        values = [(row.path, value_of(row, limit.bits) - (before.get(row.path, 0) if is_growth else 0)) for row in rows]
+        values = [(path, part - (before.get(path, 0) if is_growth else 0)) for path, part in parts.items()]
         heaviest = [pair for pair in sorted(values, key=lambda pair: -pair[1])[:3] if pair[1] > 0]
         if limit.figure.endswith("_bytes"):
             heaviest = [(path, -(-bits // 8)) for path, bits in heaviest]
@@ -133,6 +139,19 @@ def _check_limit(
             text += f"; {limit.message}"
         checked.append(CheckedLimit(limit, rule, value, bound, bound - value, was, heaviest, ok, "" if ok else text))
     return checked
+
+
+def _parts(counted: Count, limit: Limit, rows: Mapping[str, Row]) -> Mapping[str, int]:
+    """What a figure is the sum or the maximum of, by path: of a peak what is alive there. Of bytes it is the bits."""
+    if limit.figure not in NETWORK_FIGURES:
+        value_of = _MEASURES[limit.figure][0]
+        return {path: value_of(row, limit.precision.bits) for path, row in rows.items()}
+    from convcalc.analysis.memory.live import deployed_memory, stored_bits
+
+    needed = deployed_memory(counted.graph, limit.precision)
+    if limit.figure == "flash_bytes":
+        return {row.path: stored_bits(row.tallies, limit.precision) for row in needed.counted.rows}
+    return {name: 8 * size for name, size in needed.alive_at_peak()}
 
 
 def _bounds(limit: Limit, was: int | None) -> list[tuple[str, int, bool]]:

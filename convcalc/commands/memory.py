@@ -17,10 +17,10 @@ class _Choice(click.ParamType):  # type: ignore[type-arg]  # generic only in new
         self.name = name
 
     def _names(self) -> list[str]:
-        from convcalc.analysis.memory.precision import PRECISIONS
+        from convcalc.analysis.memory.precision import NAMES
         from convcalc.analysis.memory.profile import profile_names
 
-        return [*PRECISIONS] if self.name == "precision" else profile_names()
+        return [*NAMES] if self.name == "precision" else profile_names()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from convcalc.errors import did_you_mean, quoted
@@ -65,10 +65,10 @@ def command(spec: str, precision: str, runtime: str, overrides: Overrides, outpu
     convcalc memory resnet@18 --profile eager --precision float32
     """
     from convcalc.analysis.memory.live import memory
-    from convcalc.analysis.memory.precision import PRECISIONS
+    from convcalc.analysis.memory.precision import NAMES
     from convcalc.analysis.memory.profile import profile
     from convcalc.loader import graph
     from convcalc.tables.memory import memory_report
 
     network = graph(spec, overrides)
-    emit(memory_report(network, memory(network, profile(runtime), PRECISIONS[precision])), output)
+    emit(memory_report(network, memory(network, profile(runtime), NAMES[precision])), output)

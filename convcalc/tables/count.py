@@ -41,6 +41,23 @@ def _share(key: str, heading: str, optional: bool = False) -> Measure:
     )
 
 
+ALIVE = (
+    "alive: the most elements of activations that exist while a layer runs, in the deployed network (convcalc memory); "
+    "blank where it is part of another layer"
+)
+
+
+def _alive(row: Row, counted: Count) -> int | None:
+    """The most elements alive while the layers of a row run: of a layer, a block or repeat, or the network."""
+    from convcalc.analysis.memory.live import alive_elements
+
+    if row.layer is None and row.path and not row.output:  # a kind
+        return None
+    sizes = alive_elements(counted.graph)
+    inside = [size for path, size in sizes.items() if f"{path}/".startswith(f"{row.path}/" if row.path else "")]
+    return max(inside, default=None)
+
+
 MEASURES: dict[str, Measure] = {
     measure.column.key: measure
     for measure in (
@@ -57,6 +74,7 @@ MEASURES: dict[str, Measure] = {
         _share("macs", "MACs %"),
         _figure("flops", "FLOPs", optional=True),
         _figure("output_elements", "activations", optional=True),
+        Measure(Column("alive", "alive", optional=True), _alive),
         _figure("buffers", "buffers", optional=True),
         Measure(Column("weighted", "weighted", optional=True), lambda row, counted: row.depth),
         Measure(Column("nonlinearities", "non-linear", optional=True), lambda row, counted: row.nonlinearities),
@@ -96,7 +114,8 @@ def choose(columns: str, default: Sequence[str]) -> list[Measure]:
 def notes(tables: Sequence[Table]) -> tuple[str, ...]:
     """What the figures of the tables mean."""
     has_flops = any(column.key == "flops" for table in tables for column in table.columns)
-    return (*NOTES, f"{FLOP}.") if has_flops else NOTES
+    has_alive = any(column.key == "alive" for table in tables for column in table.columns)
+    return (*NOTES, *([f"{FLOP}."] * has_flops), *([f"{ALIVE}."] * has_alive))
 
 
 def _table(heading: str, counted: Count, rows: Sequence[Row], measures: list[Measure], sort: str) -> Table:

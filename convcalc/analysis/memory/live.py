@@ -8,13 +8,13 @@ Source: Liberis and Lane, Neural networks on microcontrollers, arXiv:1910.05110.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from convcalc.analysis.count import count
+from convcalc.analysis.count import Count, Tallies, count
 from convcalc.analysis.memory.arena import Buffer, plan
-from convcalc.analysis.memory.precision import Precision
-from convcalc.analysis.memory.profile import Profile
+from convcalc.analysis.memory.precision import PRECISIONS, Precision
+from convcalc.analysis.memory.profile import DEFAULT, Profile, profile
 from convcalc.analysis.memory.program import Operator, Program, program_of
 from convcalc.graph import Graph
 
@@ -97,9 +97,18 @@ class Memory:
     @cached_property
     def flash(self) -> int:
         """The bytes of weights and biases of the deployed network, and of scale and shift of norms that do not fold."""
-        counted = count(self.program.graph)
-        weights = (counted.figure("weights") + counted.figure("other_params")) * self.precision.weight_bits
-        return -(-(weights + counted.figure("biases") * self.precision.bias_bits) // 8)
+        return -(-stored_bits(self.counted.tallies, self.precision) // 8)
+
+    @cached_property
+    def counted(self) -> Count:
+        """The count of the network as its runtime has it."""
+        return count(self.program.graph)
+
+    def alive_at_peak(self) -> list[tuple[str, int]]:
+        """Return the tensors alive at the peak with their bytes, the largest first."""
+        alive = self.program.inputs if self.at_peak is None else self.at_peak.alive
+        named = [(self.program.tensors[tensor].name, self.sizes[tensor]) for tensor in alive]
+        return sorted(named, key=lambda pair: -pair[1])
 
     @property
     def unknown(self) -> list[str]:
@@ -107,9 +116,33 @@ class Memory:
         return [tensor.name for tensor in self.program.tensors if tensor.elements is None]
 
 
-def memory(graph: Graph, profile: Profile, precision: Precision) -> Memory:
+def memory(graph: Graph, rules: Profile, precision: Precision) -> Memory:
     """What a network needs under the rules of a runtime."""
-    return Memory(program_of(graph, profile), precision)
+    return Memory(program_of(graph, rules), precision)
+
+
+@lru_cache(maxsize=4)
+def deployed_memory(graph: Graph, precision: Precision) -> Memory:
+    """What a network needs in the default runtime; kept, because several figures and columns are taken from it."""
+    return memory(graph, profile(DEFAULT), precision)
+
+
+def alive_elements(graph: Graph) -> dict[str, int]:
+    """The most elements alive while a layer runs, by its path; without those that are part of another layer."""
+    found: dict[str, int] = {}
+    for moment in deployed_memory(graph, PRECISIONS["int8"]).moments:  # a byte an element
+        found[moment.operator.path] = max(moment.bytes, found.get(moment.operator.path, 0))
+    return found
+
+
+def stored_bits(tallies: Tallies, precision: Precision) -> int:
+    """The bits of weights and biases.
+
+    >>> stored_bits({"weights": 100, "biases": 10}, PRECISIONS["int8"]) // 8
+    140
+    """
+    weights = tallies.get("weights", 0) + tallies.get("other_params", 0)
+    return weights * precision.weight_bits + tallies.get("biases", 0) * precision.bias_bits
 
 
 def lifetimes(program: Program) -> dict[int, tuple[int, int]]:

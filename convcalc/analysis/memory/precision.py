@@ -39,3 +39,7 @@ PRECISIONS: dict[str, Precision] = _named(
     Precision("float32", 32, 32, 32),
     Precision("float64", 64, 64, 64),
 )
+
+# the same by the short names of the field as well
+_SHORT = {"fp64": "float64", "fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "fp8": "float8"}
+NAMES = {**{short: PRECISIONS[name] for short, name in _SHORT.items()}, **PRECISIONS}

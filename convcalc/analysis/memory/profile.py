@@ -9,6 +9,8 @@ from convcalc.graph import Layer
 from convcalc.kinds import Kind
 from convcalc.kinds.linear import Attention
 
+DEFAULT = "tflm"
+
 
 class Step(NamedTuple):
     """One operator of a layer that becomes several.

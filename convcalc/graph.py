@@ -13,6 +13,7 @@ from convcalc.errors import Place, Problem, TooLarge, UserError
 from convcalc.kinds import Input, Kind, Shape, require, tallied, total
 from convcalc.kinds.primitives import Opaque
 from convcalc.kinds.sizes import STORED, is_known
+from convcalc.record import Record
 
 if TYPE_CHECKING:
     from convcalc.syntax.node import Node
@@ -85,7 +86,7 @@ class Group(NamedTuple):
     place: Place | None = None
 
 
-class Provenance(NamedTuple):
+class Provenance(Record):
     """Where a network comes from, and what its spec says about it.
 
     `path` is of the spec or the model, `data` are the bytes of the spec and of its includes: none for a model.
@@ -104,7 +105,7 @@ class Provenance(NamedTuple):
     opset: int | None = None  # of an ONNX model
 
 
-class LeftOut(NamedTuple):
+class LeftOut(Record):
     """Learned elements of a stored tensor that no layer counts, and why."""
 
     name: str
@@ -112,7 +113,7 @@ class LeftOut(NamedTuple):
     why: str
 
 
-class Balance(NamedTuple):
+class Balance(Record):
     """The account of an imported model: the learned elements that it stores, and those that its layers count.
 
     `not_stored` of those counted are in no tensor, such as a bias of zeros that an exporter left out.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os.path import exists, isfile, lexists, splitext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from convcalc.catalogue import family
 from convcalc.discovery import packages
 from convcalc.language.overrides import Overrides, overrides_of
+from convcalc.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _CODE_READER = "convcalc.importers.torch"
 
 
-class SpecName(NamedTuple):
+class SpecName(Record):
     """What a SPEC names: a file, a network of the catalogue, `-`, another tool's model, or Python code.
 
     `parse` takes a word of the command line or of a call, which may be any of these. A name from anywhere else is made
@@ -112,7 +113,7 @@ def graph(spec: str | SpecName, overrides: Overrides = Overrides()) -> Graph:  #
     return build(*_open(name, overrides, is_strict=False))
 
 
-class Before(NamedTuple):
+class Before(Record):
     """A network as it was at a revision, and where its spec was then, "" where it is still there."""
 
     graph: Graph

@@ -14,7 +14,7 @@ from convcalc.errors import UserError, quoted
 MOST_DIGITS = 30
 EXACT = Context(prec=200)  # products of what is read here, exactly
 _WHOLE = re.compile(r"[-+]?[0-9]+")
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([-+]?[0-9]+))?")
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([-+]?[0-9]+))?"  # compiled when the first one is read
 
 
 def whole_number(text: str) -> int:
@@ -41,7 +41,7 @@ def exact_number(text: str) -> Decimal:
     Traceback (most recent call last):
     convcalc.errors.UserError: the number '1e99999999999999999999' is too large, too small or too long
     """
-    match = _NUMBER.fullmatch(text)
+    match = re.fullmatch(_NUMBER, text)
     if not match:
         raise UserError(f"a number was expected, found {quoted(text)}")
     _refuse_long(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from convcalc.record import Record
+
 SCHEMA_VERSION = 1
 
 
@@ -23,7 +25,7 @@ class Column(NamedTuple):
     optional: bool = False
 
 
-class Table(NamedTuple):
+class Table(Record):
     """Rows of plain values under columns; `total` is a last row set apart, `notes` stand below.
 
     `facts` are what a machine should know about the table: hash, input, batch, totals.
@@ -52,7 +54,7 @@ class Finding(NamedTuple):
     scope: str = ""
 
 
-class Report(NamedTuple):
+class Report(Record):
     """What a command found: tables, findings, and the conventions that hold for all of them.
 
     `verdict` is one line on all findings, also on what could not be checked; for the formats of findings.

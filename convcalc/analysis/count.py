@@ -9,6 +9,7 @@ from typing import NamedTuple
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Shape, tallied, total
 from convcalc.kinds.sizes import MACS, MIXING, OPERATIONS, STORED, Product, is_known
+from convcalc.record import Record
 
 Tallies = Mapping[str, int]
 
@@ -58,7 +59,7 @@ class Row(NamedTuple):
         return figure(name, self.tallies)
 
 
-class Count(NamedTuple):
+class Count(Record):
     """A counted graph: a row a layer, and what they sum to.
 
     `depth` is the number of weighted layers on the longest path, `weighted` how many there are in all.

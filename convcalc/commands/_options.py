@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from convcalc.language.overrides import Overrides
+from convcalc.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ Command = Callable[..., Any]
 Decorator = Callable[[Any], Any]
 
 
-class Output(NamedTuple):
+class Output(Record):
     """Where a report goes and how it looks. `exact` None: every digit, except where a terminal is too narrow."""
 
     form: str

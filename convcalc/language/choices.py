@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from convcalc.errors import LocatedError, UserError, quoted, suggested
 from convcalc.kinds.fields import shown
 from convcalc.language.document import NAME, Document
 from convcalc.language.layer_entry import Entry
+from convcalc.record import Record
 from convcalc.syntax.node import Node, describe
 
 CHOICE_KEYS: dict[str, str] = {
@@ -18,7 +18,7 @@ CHOICE_KEYS: dict[str, str] = {
 _HINT = "choice: {name: head, of: {small: [layers...], large: [layers...]}}"
 
 
-class Choice(NamedTuple):
+class Choice(Record):
     """A choice's name and the layers of each of its alternatives."""
 
     name: str

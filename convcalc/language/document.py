@@ -6,10 +6,10 @@ Nothing is computed here: variables and layers stay Nodes until `build` expands 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from convcalc.errors import Problem
 from convcalc.language.sources import File
+from convcalc.record import Record
 from convcalc.syntax.node import Node
 
 # Every top-level key of a spec: what it holds, and what it is for.
@@ -51,7 +51,7 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,63}\Z")
 
 
-class Block(NamedTuple):
+class Block(Record):
     """A composite layer: arguments with defaults (a node of None: required), names of its inputs, layers, and file."""
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from convcalc.errors import LocatedError, Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.kinds import Shape, shape_text
@@ -13,6 +13,7 @@ from convcalc.kinds.fields import LARGEST, is_whole, shown
 from convcalc.language.document import NAME
 from convcalc.language.variables import AlreadyReported, Lookup, evaluate, evaluate_text
 from convcalc.numerals import whole_number
+from convcalc.record import Record
 from convcalc.syntax.node import Node, describe
 
 MOST_AXES = 6
@@ -82,7 +83,7 @@ def _check_each(sizes: Any) -> Any:
     return check_values(sizes, _is_size, "{found} is not a size", hint=_HINT)
 
 
-class Given(NamedTuple):
+class Given(Record):
     """One `--input`: the input's name, its sizes without the batch, its dtype ("" for none), the axis of the batch.
 
     `batch` is where an `N` is written, None without one. No sizes: an input that is only a batch.
@@ -116,7 +117,7 @@ def parse_given(text: str) -> Given:
         raise SpecError(f"--input: {error.message}", error.hint) from None
 
 
-class Inputs(NamedTuple):
+class Inputs(Record):
     """The inputs of a network by name, and a sentence for each whose channels are not those of the spec."""
 
     shapes: dict[str, Shape]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from convcalc.record import Record
 
 if TYPE_CHECKING:
     from convcalc.language.document import Document
 
 
-class Overrides(NamedTuple):
+class Overrides(Record):
     """What is changed about a spec: variables, a variant, its input, the batch, whether it is deployed.
 
     `sets` are the texts of `--set`. They mean something only beside the variables of a document: `resolved` reads them.

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterable
 from os.path import abspath, dirname, join, normpath, realpath
 from stat import S_ISDIR, S_ISREG
-from typing import NamedTuple
 
 from convcalc.catalogue import catalogue_paths
 from convcalc.errors import UserError, nearest, printable, quoted
+from convcalc.record import Record
 from convcalc.storage import note_as_read
 from convcalc.syntax.encoding import MOST_BYTES
 
@@ -31,7 +31,7 @@ def file_name(text: str) -> str:
     return text
 
 
-class File(NamedTuple):
+class File(Record):
     """The name to show in messages, the bytes, and the folder that includes start from (None for the catalogue)."""
 
     name: str

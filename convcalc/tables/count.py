@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.count import FLOP, MAC, Count, Row, by_kind, by_mixing, fold
 from convcalc.errors import SpecError, did_you_mean, printable, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import shape_text
+from convcalc.record import Record
 from convcalc.report import Column, Report, Table
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _MOST_NAMED = 4  # tensors in no layer that a note names
 NOTES = (f"{MAC}.",)
 
 
-class Measure(NamedTuple):
+class Measure(Record):
     """A column of `params`: how it is headed, and its value for a row of a count."""
 
     column: Column
@@ -219,7 +220,7 @@ def _balance_facts(graph: Graph) -> dict[str, Any]:
     if balance is None:
         return {}
     facts = {"stored": balance.stored, "counted": balance.counted, "not_stored": balance.not_stored}
-    left_out = [tensor._asdict() for tensor in balance.left_out]
+    left_out = [dict(vars(tensor)) for tensor in balance.left_out]
     return {"balance": {**facts, "left_out": left_out, "difference": balance.difference}}
 
 
@@ -279,9 +280,13 @@ def spec_facts(graph: Graph) -> dict[str, Any]:
     if not known.data:
         model = {"path": known.path, "producer": known.producer} if known.path else {}
         return {"name": graph.name, **model, **({} if known.opset is None else {"opset": known.opset})}
-    import hashlib
+    # hashlib loads OpenSSL, a fortieth of the whole command
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        from hashlib import sha256
 
-    digest = hashlib.sha256()
+    digest = sha256()
     for data in known.data:
         digest.update(data)
     return {

@@ -168,11 +168,23 @@ def _print_error(message: str, code: int) -> int:
         return code
     encoding = sys.stderr.encoding or "utf-8"
     try:
-        sys.stderr.write(message.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        text = _in_colors(message) if sys.stderr.isatty() and code == BAD else f"{message}\n"
+        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)
     return code
+
+
+def _in_colors(message: str) -> str:
+    """Errors for a terminal: in colours, if it has them."""
+    from convcalc.formats._colors import wants_color
+
+    if not wants_color("auto", sys.stderr):
+        return f"{message}\n"
+    from convcalc.formats._terminal import draw_error
+
+    return draw_error(message)
 
 
 def _bug(error: Exception) -> int:

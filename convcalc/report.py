@@ -15,8 +15,8 @@ class Column(NamedTuple):
 
     `holds` is one of: text, name (folds when the table is too wide), shape, count (a whole number), exact (one of which
     every digit matters), change (one with its sign), share (a fraction), ratio (`12.1x`), times (a ratio in words:
-    `12.1x fewer`), equation (a mapping of formula, numbers and value), bar (a fraction, drawn). A column that is
-    `optional` is left out where a terminal is too narrow.
+    `12.1x fewer`), level (of a finding), equation (a mapping of formula, numbers and value), bar (a fraction, drawn).
+    A column that is `optional` is left out where a terminal is too narrow.
     """
 
     key: str

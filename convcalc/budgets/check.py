@@ -37,7 +37,7 @@ COLUMNS = (
     Column("value", "value", "exact"),
     Column("limit", "limit", "exact"),
     Column("headroom", "headroom", "exact", optional=True),
-    Column("level", "", "text"),
+    Column("level", "", "level"),
     Column("heaviest", "largest layers", "text"),
     Column("source", "from", "text", optional=True),
 )

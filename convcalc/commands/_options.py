@@ -5,6 +5,7 @@ Options that belong together reach a command as one parameter: see `grouped`.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import update_wrapper
@@ -195,16 +196,30 @@ def emit(report: Report, output: Output) -> None:
         except OSError as error:
             raise SpecError(f"{quoted(output.path)} cannot be written: {error.strerror or error}") from None
         return
+    if output.form == "table" and _draw(report, output):
+        return
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
-    if output.form == "table":
-        from convcalc.formats import _terminal
-
-        has_color = _terminal.wants_color(output.color)
-        if has_color or _terminal.is_terminal():
-            _terminal.write(report, sys.stdout, output.exact, has_color)
-            return
     write(whole, output.form, sys.stdout)
+
+
+def _draw(report: Report, output: Output) -> bool:
+    """Draw a report where stdout is a terminal or colours are asked for; return whether it is."""
+    from convcalc.formats._colors import is_plain, is_terminal, wants_color
+
+    has_color, on_terminal = wants_color(output.color), is_terminal()
+    if not has_color and not on_terminal:
+        return False
+    from shutil import get_terminal_size
+
+    from convcalc.formats._terminal import Look, draw
+
+    room = get_terminal_size().columns if on_terminal or "COLUMNS" in os.environ else 10_000
+    look = Look(room, output.exact, has_color, on_terminal and is_plain(sys.stdout))
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding=None if look.is_plain else "utf-8", errors="backslashreplace")
+    sys.stdout.write(draw(report, look))
+    return True
 
 
 def write_text(text: str | bytes, output: Path | None = None) -> None:

@@ -8,14 +8,20 @@ from convcalc.errors import printable
 from convcalc.formats._numbers import text
 from convcalc.report import Report, Table
 
-LEFT = ("text", "name", "shape", "bar", "equation")
+LEFT = ("text", "level", "name", "shape", "bar", "equation")
 
 
 def write(report: Report, stream: TextIO) -> None:
     for number, table in enumerate(report.tables):
         stream.write("\n" if number else "")
         stream.write("\n".join(plain(table, report.exact)) + "\n")
-    stream.writelines(f"{printable(note)}\n" for note in report.notes)
+    stream.writelines(f"{printable(line)}\n" for line in closing_lines(report))
+
+
+def closing_lines(report: Report) -> list[str]:
+    """The notes under all tables, and last the verdict."""
+    notes = [note for note in report.notes if note != report.verdict]
+    return [*notes, report.verdict] if report.verdict else notes
 
 
 def cells(table: Table, exact: bool) -> tuple[list[list[str]], list[str] | None]:

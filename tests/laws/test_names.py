@@ -29,7 +29,8 @@ from convcalc.exporters.yaml.writer import write_spec
 from convcalc.formats._chart import Chart, draw
 from convcalc.formats._chart import svg as chart_svg
 from convcalc.formats._map import svg as map_svg
-from convcalc.formats._terminal import write as write_terminal
+from convcalc.formats._terminal import Look
+from convcalc.formats._terminal import draw as draw_report
 from convcalc.graph import Graph, Provenance
 from convcalc.kinds.activation import Relu
 from convcalc.kinds.conv import Conv
@@ -295,9 +296,8 @@ def test_drawings_and_the_terminal_write_any_name_as_text(text):
     tags, plain_tags = ([tag for tag in xml(map_svg(name, by)) if tag[1:] != has_line[1:]] for name, by in (
         (text, families), (PLAIN, others)))  # fmt: skip
     assert tags == plain_tags
-    stream = io.StringIO()
-    write_terminal(report(text), stream, None, has_color=False)
-    assert is_printable(stream.getvalue())
+    drawn = draw_report(report(text), Look(10_000))
+    assert is_printable(drawn)
 
 
 @TEXT

@@ -46,7 +46,7 @@ LIBRARIES = {
     "dask": ["sweep/"],
     "distributed": ["sweep/"],
     "pyarrow": ["formats/parquet"],
-    "rich": [],
+    "rich": ["formats/_terminal"],
 }
 
 

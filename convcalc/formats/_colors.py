@@ -1,0 +1,32 @@
+"""What a stream is: whether it is a terminal, and what may be written to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+
+def wants_color(choice: str, stream: TextIO | None = None) -> bool:
+    """Whether to write colours: --color, then NO_COLOR, FORCE_COLOR, TERM, then whether the stream is a terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def is_terminal(stream: TextIO | None = None) -> bool:
+    """Whether a stream, stdout by default, is a terminal."""
+    try:
+        return (stream or sys.stdout).isatty()
+    except (ValueError, AttributeError):  # it is closed
+        return False
+
+
+def is_plain(stream: TextIO) -> bool:
+    """Whether a terminal may show no signs but those of ASCII."""
+    encoding = (stream.encoding or "").lower().replace("-", "").replace("_", "")
+    return encoding not in ("utf8", "utf8sig") or os.environ.get("TERM") in ("dumb", "linux", "unknown")

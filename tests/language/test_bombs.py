@@ -3,9 +3,8 @@
 What is counted is the calls of functions, so that no slow machine makes a test fail.
 """
 
-import sys
-
 import pytest
+from helpers.effort import calls
 
 from convcalc.cli import BAD, FINE, run
 from convcalc.errors import MOST_SHOWN, Problem, SpecError, nearest
@@ -53,29 +52,18 @@ GROWING = {
 }
 
 
-def calls(text):
-    """How many functions are called, Python's own included, to read a spec and to write what is wrong with it."""
-    count = 0
-
-    def counted(frame, event, argument):
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(counted)
+def read_or_refuse(text):
     try:
         str(read(text))
     except SpecError as error:
         str(error)
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 @pytest.mark.parametrize("way", GROWING)
 def test_work_grows_with_the_file(way):
     size = 150
     read("input: 3x8x8\nlayers: [relu]")
-    small, large = calls(GROWING[way](size)), calls(GROWING[way](4 * size))
+    small, large = (calls(read_or_refuse, GROWING[way](number)) for number in (size, 4 * size))
     assert large < 8 * small + 20_000, (small, large)
 
 

@@ -68,11 +68,13 @@ def _scaled(value: Any, factor: int) -> Any:
     return f"${{{factor} * {found[2]}}}" if factor > 1 else f"${{{found[2]}}}"
 
 
-def arguments(runs: list[list[Item]]) -> _Arguments:
-    """What differs between runs of equal structure."""
+def arguments(runs: list[list[Item]], most: int | None = None) -> _Arguments:
+    """What differs between runs of equal structure; looked for no further than to one more than `most`."""
     slots = [list(_slots(run)) for run in runs]
     found = _Arguments()
     for at, (item, key) in enumerate(slots[0]):
+        if most is not None and len(found.columns) > most:
+            break
         found.take(item, key, tuple(complete(owned[at][0]).get(key) for owned in slots))
     return found
 

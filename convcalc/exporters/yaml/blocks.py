@@ -8,7 +8,7 @@ the most lines goes first, until none saves enough.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.exporters.yaml.block_arguments import arguments, complete, varies
@@ -17,11 +17,13 @@ from convcalc.graph import Graph, Layer, Ref
 from convcalc.kinds import KINDS
 
 LONGEST = 48
+LONGEST_REPEATED = 8
 MOST_BLOCKS = 32
 LEAST_SAVED = 5
 MOST_ARGUMENTS = 7
 MOST_WORK = 400_000
 MOST_TRIED = 3_000
+MOST_COMPARED = 100_000  # entries that are looked at in all; a network so large and so uneven stays as it is
 
 Signature = tuple[Any, ...]
 
@@ -45,13 +47,14 @@ class Repeats:
         self.position = {leaf.index: at for at, leaf in enumerate(leaf for item in top for leaf in item.leaves)}
         self.counts = Counter(ref for layer in graph.all for ref in set(layer.inputs))
         self.last = graph.all[-1].index if graph.all else -1
+        self.compared = 0
 
     def find(self) -> None:
         """Make blocks and repeats, the most saving first."""
         for items, _ in self._lists():
             self._fold_runs(items)
         for _ in range(MOST_BLOCKS):
-            best = self._best()
+            best = self._best() if self.compared < MOST_COMPARED else None
             if best is None:
                 break
             self._extract(*best)
@@ -89,25 +92,25 @@ class Repeats:
         given = self._lists()
         lists = [items for items, _ in given]
         longest = max(2, min(LONGEST, MOST_WORK // max(1, sum(map(len, lists)))))
-        runs: dict[tuple[int, ...], list[tuple[int, int]]] = {}
         lines: dict[int, int] = {}
-        for number, (items, entry) in enumerate(given):
-            keys = [self._id(key) for key in self._signatures(items, entry)]
-            lines.update({key: item.lines() for key, item in zip(keys, items, strict=True)})
-            for start in range(len(items)):
-                for length in range(1, min(longest, len(items) - start) + 1):
-                    runs.setdefault(tuple(keys[start : start + length]), []).append((number, start))
-        sizes = {run: sum(lines[key] for key in run) for run, places in runs.items() if len(places) > 1}
+        keys: list[list[int]] = []
+        for items, entry in given:
+            keys.append([self._id(key) for key in self._signatures(items, entry)])
+            self.compared += len(items)
+            lines.update({key: item.lines() for key, item in zip(keys[-1], items, strict=True)})
+        runs = repeated(keys, longest)
+        sizes = {run: sum(lines[key] for key in run) for run in runs}
         bounds = {run: (len(runs[run]) - 1) * size - 3 for run, size in sizes.items()}
         best, most = None, LEAST_SAVED - 1
         for run in sorted(bounds, key=bounds.__getitem__, reverse=True)[:MOST_TRIED]:
-            if bounds[run] <= most:
+            if bounds[run] <= most or self.compared > MOST_COMPARED:
                 break
             if (len(run) == 1 and lines[run[0]] < 3) or run in self.refused or _is_periodic(run):
                 continue
             body, places = sizes[run], _disjoint(runs[run], len(run))
             if (len(places) - 1) * body - 3 <= most:
                 continue
+            self.compared += len(places) * len(run)
             apart = [
                 (lists[number], start) for number, start in places if self._is_closed(lists[number], start, len(run))
             ]
@@ -162,33 +165,33 @@ class Repeats:
 
     def _fold_runs(self, items: list[Item]) -> None:
         """Entries that follow each other and are equal in everything, as one `repeat`."""
+        self.compared += len(items)
+        row = _Row(items, self._is_sealed)
+        folded: list[Item] = []
         at = 0
         while at < len(items):
-            length, times = self._run_at(items, at)
+            length, times = row.run_at(at)
             run = items[at : at + length * times]
-            if times > 2 or (times > 1 and sum(item.lines() for item in run[:length]) > 2):
+            if (times > 2 or (times > 1 and sum(row.lines[at : at + length]) > 2)) and self._is_closed(
+                run, 0, len(run)
+            ):
                 leaves = [leaf for item in run for leaf in item.leaves]
                 repeat = Item("repeat", {"times": times}, leaves, run[0].sources, run[0].needs, [run[:length]])
                 repeat.copies = _copies(run)
                 _merge([run[part : part + length] for part in range(0, len(run), length)])
                 _enter(run[:length])
-                items[at : at + length * times] = [repeat]
-            at += 1
+                folded.append(repeat)
+                at += length * times
+            else:
+                folded.append(items[at])
+                at += 1
+        items[:] = folded
 
-    def _run_at(self, items: list[Item], start: int) -> tuple[int, int]:
-        """Length and number of the equal runs at an index that save the most; (1, 1) for none."""
-        best, most = (1, 1), 0
-        kind = KINDS.get(items[start].tag)
-        for length in range(1, min(8, (len(items) - start) // 2) + 1):
-            times = _times(items, start, length)
-            while times > 1 and not self._is_closed(items, start, length * times):
-                times -= 1
-            if times > 1 and kind is not None and kind.nonlinearities and _times(items, start + 1, length) >= times:
-                continue  # a block ends with its activation
-            saved = (times - 1) * sum(item.lines() for item in items[start : start + length])
-            if saved > most:
-                best, most = (length, times), saved
-        return best
+    def _is_sealed(self, item: Item, after: Item) -> bool:
+        """Whether only the entry after it, and its own branches, read from an entry of one output."""
+        inside = Counter(ref for one in (item, after) for leaf in one.leaves for ref in set(leaf.inputs))
+        refs = [Ref(leaf.index, port) for leaf in item.leaves for port in range(len(leaf.outputs))]
+        return all(self.counts[ref] == inside[ref] and ref.layer != self.last for ref in refs)
 
     # -- extraction ------------------------------------------------------------------------------------------------
 
@@ -211,7 +214,7 @@ class Repeats:
         """Whether a block of these runs needs no more arguments than a reader can take in."""
         runs = [items[start : start + length] for items, start in places]
         most = max(MOST_ARGUMENTS, sum(item.lines() for item in runs[0]) // 2)
-        return len(arguments(runs).columns) <= most
+        return len(arguments(runs, most).columns) <= most
 
     def _call(self, name: str, run: list[Item], fields: Fields) -> Item:
         leaves = [leaf for item in run for leaf in item.leaves]
@@ -257,6 +260,35 @@ class Repeats:
 _SHORT = {"batch_norm": "bn", "linear": "fc", "layer_norm": "norm", "hard_swish": "hswish", "max_pool": "pool"}
 
 
+def repeated(lists: Sequence[Sequence[int]], longest: int) -> dict[tuple[int, ...], list[tuple[int, int]]]:
+    """The runs of keys that occur more than once, and every place (list and index) of each.
+
+    Both parts of a run that lack one end occur at least as often as it does, so each length is looked for only
+    where the one before was found.
+
+    >>> repeated([[1, 2, 1, 2]], 3)
+    {(1,): [(0, 0), (0, 2)], (1, 2): [(0, 0), (0, 2)], (2,): [(0, 1), (0, 3)]}
+    """
+    places = [(number, at) for number, keys in enumerate(lists) for at in range(len(keys))]
+    known = {(number, at): lists[number][at] for number, at in places}  # what the run of this length there is
+    found: list[tuple[tuple[int, int], int, list[tuple[int, int]]]] = []
+    for length in range(1, longest + 1):
+        groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for place in places:
+            number, at = place
+            rest = known.get((number, at + 1)) if length > 1 else 0
+            if rest is not None:
+                groups.setdefault((known[place], rest), []).append(place)
+        several = [group for group in groups.values() if len(group) > 1]
+        if not several:
+            break
+        found += [(group[0], length, group) for group in several]
+        known = {place: name for name, group in enumerate(several) for place in group}
+        places = sorted(known)
+    found.sort()
+    return {tuple(lists[number][at : at + length]): group for (number, at), length, group in found}
+
+
 def _enter(run: list[Item]) -> None:
     """The run becomes a block's body: what its first entry reads is now the block's input."""
     (entry,) = run[0].sources
@@ -292,29 +324,58 @@ def _disjoint(places: list[tuple[int, int]], length: int) -> list[tuple[int, int
     return found
 
 
-def _times(items: list[Item], start: int, length: int) -> int:
-    """How often the entries at an index follow each other."""
-    first = items[start : start + length]
-    times = 1
-    while _equal(first, items[start + times * length : start + (times + 1) * length], items, start, times):
-        times += 1
-    return times
+class _Row:
+    """What is equal in a list of entries, each of which takes the one above: found in one pass for each length."""
 
+    def __init__(self, items: list[Item], is_sealed: Callable[[Item, Item], bool]) -> None:
+        self.items, self.is_sealed = items, is_sealed
+        self.lines = [item.lines() for item in items]
+        ids: dict[Signature, int] = {}
+        self.keys = [ids.setdefault(_plain(item), len(ids)) for item in items]
+        self.is_single = [len(item.sources) == 1 and not _reaches_out(item) for item in items]
+        self.follows = [
+            at > 0 and self.is_single[at] and item.sources == items[at - 1].results() for at, item in enumerate(items)
+        ]
+        self.sealed = 0  # the entries from the last index asked for up to this one are sealed
+        self.equal = [self._equal(length) for length in range(1, min(LONGEST_REPEATED, len(items) // 2) + 1)]
 
-def _equal(first: list[Item], other: list[Item], items: list[Item], start: int, times: int) -> bool:
-    """Whether two runs are equal and each entry just takes the one above."""
-    if len(first) != len(other):
-        return False
-    at = start + times * len(first)
-    return all(
-        _plain(one) == _plain(another)
-        and another.sources == items[at + number - 1].results()
-        and (number == 0 or one.sources == first[number - 1].results())
-        and len(one.sources) == 1
-        and not _reaches_out(one)
-        and not _reaches_out(another)
-        for number, (one, another) in enumerate(zip(first, other, strict=True))
-    )
+    def _equal(self, length: int) -> list[int]:
+        """For each index how many entries from there on are equal to the one `length` later."""
+        keys, follows = self.keys, self.follows
+        found = [0] * len(keys)
+        for at in range(len(keys) - length - 1, -1, -1):
+            if keys[at] == keys[at + length] and follows[at + length]:
+                found[at] = found[at + 1] + 1
+        return found
+
+    def times(self, start: int, length: int) -> int:
+        """How often the entries at an index follow each other."""
+        copies = self.equal[length - 1][start] // length if start < len(self.keys) else 0
+        if copies and not (self.is_single[start] and all(self.follows[start + 1 : start + length])):
+            return 1
+        return copies + 1
+
+    def _first_unsealed(self, start: int) -> int:
+        self.sealed = max(self.sealed, start)
+        while self.sealed < len(self.items) - 1 and self.is_sealed(*self.items[self.sealed : self.sealed + 2]):
+            self.sealed += 1
+        return self.sealed
+
+    def run_at(self, start: int) -> tuple[int, int]:
+        """Length and number of the equal runs at an index that save the most; (1, 1) for none."""
+        best, most = (1, 1), 0
+        kind = KINDS.get(self.items[start].tag)
+        ends_block = kind is not None and bool(kind.nonlinearities)
+        for length in range(1, min(LONGEST_REPEATED, (len(self.items) - start) // 2) + 1):
+            times = self.times(start, length)
+            if times > 1:
+                times = max(1, min(times, (self._first_unsealed(start) - start + 1) // length))
+            if times > 1 and ends_block and self.times(start + 1, length) >= times:
+                continue  # a block ends with its activation
+            saved = (times - 1) * sum(self.lines[start : start + length])
+            if saved > most:
+                best, most = (length, times), saved
+        return best
 
 
 def _reaches_out(item: Item) -> bool:

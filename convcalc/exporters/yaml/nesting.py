@@ -7,12 +7,14 @@ dominator) make one item, if no other layer reads from in between and no layer b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Any
 
 from convcalc.graph import Graph, Layer, Ref, Shared
 
 MOST_NESTED = 4  # a reader loses the thread beyond, and the spec reader stops at 40 levels of YAML
 MOST_IN_JOIN = 400
+MOST_STEPS = 300_000  # layers that are visited in all to see what lies between a join and its fork
 ENTRY = Ref(-1)  # what a block, or the network, is given
 
 Fields = dict[str, Any]
@@ -143,6 +145,8 @@ class _Arranger:
         for layer in graph.all:
             for ref in layer.inputs:
                 self.readers[ref.layer].add(layer.index)
+        self.last_reader = [max(readers, default=-1) for readers in self.readers]
+        self.steps = 0
         self.dominators = _dominators(graph)
         self.shared = {layer.shares for layer in graph.all if layer.shares is not None}
         self.shared |= {item.layer for layer in graph.all for item in layer.shared if item.layer is not None}
@@ -166,10 +170,12 @@ class _Arranger:
         branches: list[list[int]] = []
         taken: set[int] = set()
         for ref in join.inputs:
-            found = self._between(ref, fork, entries)
-            if found is None or taken & found or (found and max(found) != ref.layer):
+            found = self._between(ref, fork, entries, join.index)
+            if found is None or not taken.isdisjoint(found) or (found and max(found) != ref.layer):
                 return None
             taken |= found
+            if len(taken) > MOST_IN_JOIN:
+                return None
             branches.append(sorted(found))
         inside = {leaf.index for index in taken for leaf in self.items[index].leaves} | {join.index}
         if len(inside) > MOST_IN_JOIN or any(not self.readers[index] <= inside for index in inside - {join.index}):
@@ -196,8 +202,8 @@ class _Arranger:
                 del self.items[index]
         return joined
 
-    def _between(self, ref: Ref, fork: int, entries: set[Ref]) -> set[int] | None:
-        """The items from behind the fork up to `ref`, which is the last of them; None where there is no such set."""
+    def _between(self, ref: Ref, fork: int, entries: set[Ref], join: int) -> set[int] | None:
+        """The items after the fork up to `ref`, which is the last of them; None where there is no such set."""
         found: set[int] = set()
         waiting = [ref]
         while waiting:
@@ -206,8 +212,11 @@ class _Arranger:
                 entries.add(at)
             elif at.layer not in found:
                 item = self.items.get(at.layer)
-                if item is None or len(found) >= MOST_IN_JOIN:
+                self.steps += 1
+                if item is None or len(found) >= MOST_IN_JOIN or self.steps > MOST_STEPS:
                     return None
+                if self.last_reader[at.layer] > join:
+                    return None  # a layer after the join reads it too
                 found.add(at.layer)
                 waiting.extend(item.needs)
         if ref.layer != fork and len(self.graph.all[ref.layer].outputs) > 1:
@@ -220,26 +229,45 @@ def _dominators(graph: Graph) -> list[int]:
 
     Layers without inputs of their own (parameters) lie on no way.
     """
-    found = [-1] * len(graph.all)
-    depth = [0] * len(graph.all)
+    tree = _Tree(len(graph.all))
     is_free = [False] * len(graph.all)
     for layer in graph.all:
         sources = [ref.layer for ref in layer.inputs if not is_free[ref.layer]]
         is_free[layer.index] = not sources and not layer.is_input
-        if not sources:
-            continue
-        common = sources[0]
-        for other in sources[1:]:
-            while common != other and common >= 0 and other >= 0:
-                if depth[common] >= depth[other]:
-                    common = found[common]
-                else:
-                    other = found[other]
-            if common != other:
-                common = -1
-        found[layer.index] = common
-        depth[layer.index] = depth[common] + 1 if common >= 0 else 1
-    return found
+        tree.add(layer.index, reduce(tree.common, sources) if sources else -1)
+    return tree.parents[:-1]
+
+
+class _Tree:
+    """A tree that grows: the common ancestor of two nodes takes a logarithm of its depth. -1 is the root.
+
+    Each node knows its parent and one ancestor further up, so far away that two equal jumps make the next longer one
+    (Myers, "An applicative random-access stack", 1983).
+    """
+
+    def __init__(self, size: int) -> None:
+        self.parents = [-1] * (size + 1)  # the last is the root's own, found by index -1
+        self.jumps = [-1] * (size + 1)
+        self.depths = [0] * (size + 1)
+
+    def add(self, node: int, parent: int) -> None:
+        jumps, depths = self.jumps, self.depths
+        far = jumps[parent]
+        is_equal = depths[parent] - depths[far] == depths[far] - depths[jumps[far]]
+        self.parents[node], depths[node] = parent, depths[parent] + 1
+        jumps[node] = jumps[far] if is_equal else parent
+
+    def common(self, one: int, other: int) -> int:
+        """The deepest node that is an ancestor of both, or one of them."""
+        parents, jumps, depths = self.parents, self.jumps, self.depths
+        if depths[one] < depths[other]:
+            one, other = other, one
+        while depths[one] > depths[other]:
+            one = jumps[one] if depths[jumps[one]] >= depths[other] else parents[one]
+        while one != other:
+            source = parents if jumps[one] == jumps[other] else jumps
+            one, other = source[one], source[other]
+        return one
 
 
 def every(items: Iterable[Item]) -> Iterator[Item]:

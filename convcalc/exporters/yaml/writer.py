@@ -301,11 +301,14 @@ def _shared(item: Item, scope: _Scope) -> _Text:
 def _input_names(inputs: Iterable[str]) -> dict[str, str]:
     """Names that a spec takes, for the inputs of a model."""
     found: dict[str, str] = {}
+    taken = {"input"}
+    numbers: Counter[str] = Counter()
     for path in inputs:
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", path)[:60].strip("_-") or "x"
-        name = f"{name}_" if name == "input" else name
-        while name in found.values():
-            name += "_"
+        base = name = re.sub(r"[^A-Za-z0-9_-]", "_", path)[:60].strip("_-") or "x"
+        while name in taken:
+            numbers[base] += 1
+            name = f"{base}_{numbers[base]}" if numbers[base] > 1 else f"{base}_"
+        taken.add(name)
         found[path] = name
     return found
 

@@ -113,13 +113,14 @@ class SpecError(Exception):
         return "\n".join(shown)
 
     def plain(self) -> dict[str, Any]:
-        """Convert to plain values, for JSON."""
-        problems = []
+        """Convert to plain values, for JSON; `hints_for_first` says how many have a hint, where not all may."""
+        problems: list[dict[str, Any]] = []
         for problem in self.problems:
             place = problem.place
             location = {"file": place.source.name, "line": place.line, "column": place.column} if place else {}
             problems.append({"message": problem.message, **location, "notes": problem.notes, "hint": problem.hint})
-        return {"problems": problems}
+        left_out = {"hints_for_first": MOST_SHOWN} if len(problems) > MOST_SHOWN else {}
+        return {"problems": problems, **left_out}
 
 
 def _order(problem: Problem) -> tuple[str, int, int]:

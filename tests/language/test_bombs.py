@@ -77,8 +77,11 @@ def test_hints_are_worked_out_for_the_errors_that_are_shown():
     error = SpecError([Problem(f"wrong {number}", hint=hint) for number in range(1_000)])
     assert not asked
     assert str(error).count("hint: look again") == MOST_SHOWN
-    assert len(error.plain()["problems"]) == 1_000
-    assert len(asked) == 2 * MOST_SHOWN
+    plain = error.plain()
+    assert len(plain["problems"]) == 1_000
+    assert plain["hints_for_first"] == MOST_SHOWN == sum(bool(problem["hint"]) for problem in plain["problems"])
+    assert "hints_for_first" not in SpecError([Problem("wrong", hint=hint)]).plain()
+    assert len(asked) == 2 * MOST_SHOWN + 1
 
 
 def test_a_misspelling_is_compared_with_a_bounded_number_of_words():

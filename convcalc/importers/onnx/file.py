@@ -34,6 +34,7 @@ from convcalc.importers.onnx.protobuf import (
     Span,
     fields,
     integers,
+    name_of,
     signed,
     text,
 )
@@ -125,7 +126,7 @@ class _Reader:
         domain, version = "", 0
         for number, wire, value in fields(self.data, span):
             if number == 1 and wire == BYTES:
-                domain = text(self.data, value, 200)
+                domain = name_of(self.data, value)
             elif number == 2 and wire == VARINT:
                 version = signed(value)
         model.opsets["" if domain == "ai.onnx" else domain] = version
@@ -139,7 +140,7 @@ class _Reader:
             if number == 1:
                 model.nodes.append(self.node(value))
             elif number == 2:
-                model.graph_name = text(self.data, value, 100)
+                model.graph_name = name_of(self.data, value)
             elif number == 5:
                 tensor = self.tensor(value)
                 model.tensors[tensor.name] = tensor
@@ -189,20 +190,20 @@ class _Reader:
             if wire != BYTES:
                 continue
             if number == 1:
-                node.inputs.append(text(data, value))
+                node.inputs.append(name_of(data, value))
             elif number == 2:
-                node.outputs.append(text(data, value))
+                node.outputs.append(name_of(data, value))
             elif number == 3:
                 node.name = text(data, value, 1000)
             elif number == 4:
-                node.operator = text(data, value, 200)
+                node.operator = name_of(data, value)
             elif number == 5:
                 node.set_attribute(*self._attribute(value, depth))
             elif number == 7:
-                domain = text(data, value, 200)
+                domain = name_of(data, value)
                 node.domain = "" if domain == "ai.onnx" else domain
             elif number == 8:
-                node.overload = text(data, value, 200)
+                node.overload = name_of(data, value)
             elif number == 9:
                 key, what = self._pair(value)
                 if key == "pkg.torch.onnx.name_scopes":
@@ -215,7 +216,7 @@ class _Reader:
         key = what = ""
         for number, _, value in fields(self.data, span):
             if number == 1:
-                key = text(self.data, value, 200)
+                key = name_of(self.data, value)
             elif number == 2:
                 what = text(self.data, value, most)
         return key, what
@@ -228,9 +229,9 @@ class _Reader:
         numbers: list[Any] = []
         for number, wire, value in fields(data, span):
             if number == 1 and wire == BYTES:
-                name = text(data, value, 200)
+                name = name_of(data, value)
             elif number == 21 and wire == BYTES:
-                reference = text(data, value, 200)
+                reference = name_of(data, value)
             elif number == 2 and wire == FIXED32:
                 what = _float(data, value)
             elif number == 3 and wire == VARINT:
@@ -264,7 +265,7 @@ class _Reader:
             elif number == 2 and wire == VARINT:
                 tensor.dtype = value
             elif number == 8 and wire == BYTES:
-                tensor.name = text(data, value)
+                tensor.name = name_of(data, value)
             elif number == 9 and wire == BYTES:
                 tensor.raw = value
             elif number in (4, 5, 7, 10, 11) and len(tensor.packed) <= MOST_READ:
@@ -279,7 +280,7 @@ class _Reader:
         found = ValueType()
         for number, wire, value in fields(self.data, span):
             if number == 1 and wire == BYTES:
-                found.name = text(self.data, value)
+                found.name = name_of(self.data, value)
             elif number == 2 and wire == BYTES:
                 for kind, kind_wire, inner in fields(self.data, value):
                     if kind in (1, 8) and kind_wire == BYTES:
@@ -303,7 +304,7 @@ class _Reader:
             if number == 1 and wire == VARINT:
                 size = signed(value)
             elif number == 2 and wire == BYTES:
-                size = text(self.data, value, 100)
+                size = name_of(self.data, value)
         return size if not isinstance(size, int) or size > 0 else ""
 
     def _subgraph(self, span: Span, depth: int) -> Subgraph:
@@ -328,20 +329,20 @@ class _Reader:
             if wire != BYTES:
                 continue
             if number == 1:
-                found.name = text(data, value, 200)
+                found.name = name_of(data, value)
             elif number == 4:
-                found.inputs.append(text(data, value))
+                found.inputs.append(name_of(data, value))
             elif number == 5:
-                found.outputs.append(text(data, value))
+                found.outputs.append(name_of(data, value))
             elif number == 7:
                 found.nodes.append(self.node(value))
             elif number == 10:
-                domain = text(data, value, 200)
+                domain = name_of(data, value)
                 found.domain = "" if domain == "ai.onnx" else domain
             elif number == 11:
                 found.defaults.setdefault(*self._attribute(value, 0))
             elif number == 13:
-                found.overload = text(data, value, 200)
+                found.overload = name_of(data, value)
         return found
 
 

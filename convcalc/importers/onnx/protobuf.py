@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+MOST_NAME = 10_000  # bytes
 Span = tuple[int, int]  # start and end of a length-delimited value
 Data = Any  # bytes, or a file mapped into memory
 
@@ -82,12 +83,21 @@ def fields(data: Data, span: Span) -> Iterator[tuple[int, int, Any]]:
             raise Malformed("a field has the number 0", start)
 
 
-def text(data: Data, span: Any, most: int = 10_000) -> str:
-    """The text of a field, cut to `most` bytes. Raises Malformed."""
+def name_of(data: Data, span: Any) -> str:
+    """A name, which must never be cut: two that begin alike would be one. Raises Malformed for one that is too long."""
+    if isinstance(span, tuple) and span[1] - span[0] > MOST_NAME:
+        raise Malformed(f"a name has {span[1] - span[0]:,} bytes, and {MOST_NAME:,} is the limit", span[0])
+    return text(data, span, MOST_NAME)
+
+
+def text(data: Data, span: Any, most: int) -> str:
+    """The text of a field; what is longer than `most` bytes is cut, and ends in dots. Raises Malformed."""
     if not isinstance(span, tuple):
         raise Malformed("text was expected", 0)
     start, stop = span
-    return bytes(data[start : min(stop, start + most)]).decode("utf-8", "replace")
+    if stop - start <= most:
+        return bytes(data[start:stop]).decode("utf-8", "replace")
+    return bytes(data[start : start + most]).decode("utf-8", "replace") + "..."
 
 
 def signed(value: int) -> int:

@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, load
 
 from convcalc.errors import SpecError
 from convcalc.exporters.yaml.writer import write_spec
+from convcalc.importers.onnx.operators import RULES
 from convcalc.importers.onnx.protobuf import Malformed, fields
 from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
@@ -245,3 +246,84 @@ def test_the_scopes_of_a_node_may_be_any_text(scopes, tmp_path):
     made.graph.node[0].metadata_props.add(key="pkg.torch.onnx.name_scopes", value=scopes)
     (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
     assert len(graph(str(tmp_path / "m.onnx")).layers) == 1
+
+
+def varied_names(length):
+    """Two constants of one shape whose names differ in the last byte; the first is read."""
+    one, other = ("w" * (length - 1) + last for last in "ab")
+    return model([helper.make_node("Add", ["x", one], ["y"])], [(one, [1, 3, 1, 1]), (other, [1])])
+
+
+def test_long_names_are_told_apart_or_refused(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(varied_names(10_000).SerializeToString())
+    assert [sorted(layer.kind.name for layer in graph(str(path)).layers)] == [["add", "parameter"]]
+    text = refused(path, varied_names(10_001).SerializeToString())
+    assert "a name has 10,001 bytes, and 10,000 is the limit" in text
+
+
+def test_functions_and_attributes_with_long_names_are_told_apart(tmp_path):
+    """Names that are the same for their first 200 bytes."""
+    kinds = {"F" * 200 + "a": "Relu", "F" * 200 + "b": "Sigmoid"}
+    functions = [
+        helper.make_function(
+            "d", name, ["a"], ["b"], [helper.make_node(kind, ["a"], ["b"])], [helper.make_opsetid("", 17)]
+        )
+        for name, kind in kinds.items()
+    ]
+    made = model([helper.make_node("F" * 200 + "b", ["x"], ["y"], domain="d")])
+    made.functions.extend(functions)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(made.SerializeToString())
+    assert [layer.kind.name for layer in graph(str(path)).layers] == ["sigmoid"]
+
+
+def packed(field):
+    """A model with packed numbers in a field, the last of which is 300: bytes ac 02."""
+    made = model([helper.make_node("Reshape", ["x", "shape"], ["y"])])
+    made.graph.node[0].attribute.append(helper.make_attribute("axes", [1, 300] if field == "ints" else [1]))
+    numbers = made.graph.initializer.add(name="shape", data_type=TensorProto.INT64, dims=[2])
+    if field == "dims":
+        numbers.dims[:] = [1, 300]
+    elif field == "int32_data":
+        numbers.data_type = TensorProto.INT32
+        numbers.int32_data.extend([1, 300])
+    else:
+        numbers.int64_data.extend([1, 300] if field == "int64_data" else [1, 192])
+    return made.SerializeToString()
+
+
+def cut_off(field):
+    """The last byte of a list of packed numbers says that its number goes on, and the list ends there."""
+    data = packed(field)
+    if b"\x01\xac\x02" not in data:  # `ints` and `dims` may be written one by one
+        data = data.replace(b"\x40\x01\x40\xac\x02", b"\x42\x03\x01\xac\x02")
+        data = data.replace(b"\x08\x01\x08\xac\x02", b"\x0a\x03\x01\xac\x02")
+    assert data.count(b"\x01\xac\x02") == 1
+    return data.replace(b"\x01\xac\x02", b"\x01\xac\x82")
+
+
+@pytest.mark.parametrize("field", ["ints", "dims"])
+def test_packed_numbers_that_are_cut_off_are_refused(field, tmp_path):
+    assert "a number does not end" in refused(tmp_path / "m.onnx", cut_off(field))
+
+
+@pytest.mark.parametrize("field", ["int64_data", "int32_data"])
+def test_a_constant_whose_packed_numbers_are_cut_off_is_unknown(field, tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(cut_off(field))
+    assert [layer.kind.name for layer in graph(str(path)).layers] == ["opaque"]
+
+
+@pytest.mark.parametrize("rank", (0, 1, 3))
+@pytest.mark.parametrize("weight_rank", (0, 3, 4))
+def test_every_operator_takes_or_refuses_inputs_of_any_rank(rank, weight_rank, tmp_path):
+    path = tmp_path / "m.onnx"
+    for operator in sorted(RULES):
+        nodes = [helper.make_node(operator, ["x", "w", "w", "w"][:count], ["y"]) for count in (1, 3)]
+        for node in nodes:
+            path.write_bytes(model([node], [("w", [2] * weight_rank)], [2] * rank).SerializeToString())
+            try:
+                assert graph(str(path)).all
+            except SpecError as error:
+                assert str(error)

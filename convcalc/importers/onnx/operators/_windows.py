@@ -79,7 +79,8 @@ def as_shape(value: Value, shape: Shape) -> Value:
 
 def _has_frames(ctx: Context, value: Value) -> bool:
     """Whether the first axis holds more than the batch, such as frames: a window never mixes them."""
-    return value.sizes[0] != ctx.batch and (value.batch == 0 or ctx.batch == 1)
+    first = value.sizes_of_rank(1, len(value.sizes))[0]
+    return first != ctx.batch and (value.batch == 0 or ctx.batch == 1)
 
 
 def _over_frames(

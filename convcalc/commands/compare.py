@@ -14,8 +14,11 @@ from convcalc.language.overrides import Overrides
 @strict_option
 @click.option("--depth", type=WholeNumber(1, 100), help="Fold blocks below this many levels into one row each.")
 @click.option("--totals", is_flag=True, help="Only the totals.")
+@click.option("--all", "is_all", is_flag=True, help="Show the rows without weights or MACs too.")
 @output_options
-def command(specs: tuple[str, ...], depth: int | None, totals: bool, overrides: Overrides, output: Output) -> None:
+def command(
+    specs: tuple[str, ...], depth: int | None, totals: bool, is_all: bool, overrides: Overrides, output: Output
+) -> None:
     """Compare networks side by side, with ratios to the first.
 
     The first table has the totals of each network. The second has a row for each layer, matched by name, with a bar
@@ -35,4 +38,4 @@ def command(specs: tuple[str, ...], depth: int | None, totals: bool, overrides: 
     if len(specs) < 2:
         raise SpecError("compare needs two networks or more", "for example: convcalc compare mine.yaml googlenet")
     counts = [count(graph) for graph in graphs(specs, overrides)]
-    emit(compare_report(counts, depth, totals), output)
+    emit(compare_report(counts, depth, totals, is_all or output.form != "table"), output)

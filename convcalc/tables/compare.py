@@ -11,14 +11,21 @@ from convcalc.report import Column, Report, Table
 from convcalc.tables.count import conditions, counted_report, lower_bound, title
 
 HEADINGS = {"macs": "MACs", "flops": "FLOPs", "other_params": "other params", "nonlinearities": "non-linearities"}
+ONE_SCREEN = 20  # rows
 
 
-def compare_report(counts: Sequence[Count], depth: int | None = None, only_totals: bool = False) -> Report:
-    """Networks side by side: a row a figure with the ratios to the first, then a row a layer."""
+def compare_report(
+    counts: Sequence[Count], depth: int | None = None, only_totals: bool = False, is_whole: bool = True
+) -> Report:
+    """Networks side by side: a row a figure with the ratios to the first, then a row a layer.
+
+    Without `is_whole` a long table leaves out the rows in which every network has 0 weights and 0 MACs: a note says so.
+    """
     names = labels(counts)
     tables = [total_table(counts, names)]
     if not only_totals:
-        tables.append(layer_table(counts, names, depth))
+        layers = layer_table(counts, names, depth)
+        tables.append(layers if is_whole else without_zero_rows(layers))
     return counted_report("compare", tables, counts)
 
 
@@ -65,3 +72,14 @@ def layer_table(counts: Sequence[Count], names: Sequence[str], depth: int | None
     totals = [counted.figure(figure) for figure in ("weights", "macs") for counted in counts]
     legend = ", ".join(f"({number}) {name}" for number, name in enumerate(names, 1))
     return Table("", columns, rows, ["total", *totals, *(None for _ in counts)], [f"{legend}; bars: MACs"])
+
+
+def without_zero_rows(table: Table) -> Table:
+    """A table without the rows whose counts are all 0 or absent, and a note that says how many; a short table whole."""
+    counts = [at for at, column in enumerate(table.columns) if column.holds == "count"]
+    rows = [row for row in table.rows if any(row[at] for at in counts)]
+    left_out = len(table.rows) - len(rows)
+    if not left_out or len(table.rows) <= ONE_SCREEN:
+        return table
+    note = f"{left_out:,} row{'s'[: left_out != 1]} without weights or MACs left out (--all shows them)"
+    return table._replace(rows=rows, notes=[*table.notes, note])

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import click
@@ -204,3 +205,19 @@ def test_completion_prints_a_script(shell, capsys):
 def test_any_column_sorts(column, spec, capsys):
     for by in ("layer", "kind"):
         assert run(["params", spec, "--by", by, "--sort", column]) == FINE
+
+
+def test_rows_without_weights_or_macs_are_left_out_of_a_comparison_that_is_read(capsys):
+    """GoogLeNet against NiN: all rows but those of pools, ReLUs and the like; a program is given every row."""
+    words = ["compare", "googlenet", "nin_imagenet"]
+    assert run(words) == FINE
+    short = capsys.readouterr().out
+    assert run([*words, "--all"]) == FINE
+    whole = capsys.readouterr().out
+    left_out = int(re.search(r"^(\d+) rows without weights or MACs left out", short, re.MULTILINE)[1])
+    assert len(whole.splitlines()) - len(short.splitlines()) == left_out - 1  # the note itself is a line
+    assert "pool1" in whole
+    assert "pool1" not in short
+    assert "left out" not in whole
+    assert run([*words, "-f", "csv"]) == FINE
+    assert "pool1" in capsys.readouterr().out

@@ -10,9 +10,10 @@ from convcalc.budgets import limits as budget
 from convcalc.kinds import KINDS, Kind
 from convcalc.kinds.fields import LARGEST
 from convcalc.language.choices import CHOICE_KEYS
-from convcalc.language.document import BLOCK_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
+from convcalc.language.document import BLOCK_KEYS, BRANCH_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
 from convcalc.language.input_shapes import MOST_AXES
 from convcalc.language.input_shapes import PATTERN as SHAPE_PATTERN
+from convcalc.language.layer_builder import PARALLEL_KEYS
 
 Schema = dict[str, Any]
 
@@ -47,7 +48,10 @@ COMMON: dict[str, Schema] = {
 def schema() -> Schema:
     """Make the schema of a whole spec (draft 7)."""
     kinds = {name: _described(_kind(kind), _about(kind)) for name, kind in sorted(KINDS.items())}
-    repeat = _object({"times": {"anyOf": [{"type": "integer", "minimum": 0}, FORMULA]}, "layers": LAYERS}, REPEAT_KEYS)
+    repeat = _object(_loop(), REPEAT_KEYS)
+    fields = {key: value for key, value in _common().items() if key in PARALLEL_KEYS}
+    side_by_side: Schema = {"type": "object", "properties": {**fields, "branches": _branches()}}
+    side_by_side |= {"additionalProperties": False, "required": ["branches"]}
     repeat["properties"].update(_common())
     alternative: Schema = {"anyOf": [LAYERS, LAYERS["items"]]}
     choice = _object({"of": {**_mapping(alternative), "minProperties": 1}}, CHOICE_KEYS)
@@ -62,7 +66,12 @@ def schema() -> Schema:
                 "maxProperties": 1,
                 "properties": {
                     **kinds,
-                    "repeat": {**repeat, "required": ["times", "layers"]},
+                    "repeat": {
+                        **repeat,
+                        "required": ["layers"],
+                        "anyOf": [{"required": ["times"]}, {"required": ["over"]}],
+                    },
+                    "parallel": {"anyOf": [_branches(), side_by_side]},
                     "choice": {**choice, "required": ["name", "of"]},
                 },
                 "additionalProperties": {"description": "a block with its arguments"},
@@ -80,7 +89,9 @@ def schema() -> Schema:
 
 def _top() -> dict[str, Schema]:
     """The schemas of the top-level keys, by the type that `language.document.KEYS` gives."""
-    block = _object({"args": {"type": ["object", "array", "null"]}, "inputs": NAMES, "layers": LAYERS}, BLOCK_KEYS)
+    block = _object(
+        {"args": {"type": ["object", "array", "null"]}, "inputs": NAMES, "outputs": NAMES, "layers": LAYERS}, BLOCK_KEYS
+    )
     special: dict[str, Schema] = {
         "vars": {"type": ["object", "null"], "additionalProperties": VALUE},
         "variants": _mapping(_mapping({})),
@@ -141,7 +152,7 @@ def _kind(kind: type[Kind]) -> Schema:
     properties = {
         name: _described({"anyOf": [field.schema(), FORMULA]}, field.doc) for name, field in kind.fields.items()
     }
-    branches = {"type": "array", "items": LAYERS, "description": "branches, each a list of layers; [] is the skip"}
+    branches = _branches()
     if kind.has_branches:
         properties["branches"] = branches
     if kind.like_field:
@@ -163,6 +174,20 @@ def _kind(kind: type[Kind]) -> Schema:
     bare = [properties[name] for name, field in kind.fields.items() if field.bare]
     choices = [fields, *bare, *([branches] if kind.has_branches else []), *([] if required else [{"type": "null"}])]
     return {"anyOf": choices} if len(choices) > 1 else fields
+
+
+def _branches() -> Schema:
+    """Branches of a join: lists of layers, or mappings with conditions and loops."""
+    branch = _object({**_loop(), "from": COMMON["from"], "when": COMMON["when"], "else": LAYERS}, BRANCH_KEYS)
+    text = "branches, each a list of layers; [] is the skip"
+    return {"type": "array", "items": {"anyOf": [LAYERS, branch]}, "description": text}
+
+
+def _loop() -> dict[str, Schema]:
+    items: Schema = {"anyOf": [{"type": "array"}, FORMULA]}
+    names = _mapping({"anyOf": [*items["anyOf"], {"type": "integer", "minimum": 0}]})
+    times: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, FORMULA]}
+    return {"times": times, "over": {"anyOf": [*items["anyOf"], names]}, "layers": LAYERS}
 
 
 def _common() -> dict[str, Schema]:

@@ -56,6 +56,11 @@ GOOD = [
     "input: 8x8x8\nlayers: [{repeat: {times: 3, layers: [{conv: {kernel: 3, groups: channels, padding: same}}]}}]",
     "input: 8x8x8\nlayers: [{conv: {name: a, filters: 8, kernel: 1}}, {conv: {share: a}}]",
     "blocks: {b: {args: {k: 3, f: null}, layers: [relu]}}",
+    "blocks: {b: {args: {kernel: 3}, inputs: any, outputs: [a, b], layers: [{conv: {filters: 3, kernel: }}]}}",
+    "layers: [{add: [[relu], {when: '${a > 1}', layers: [relu], else: []}, {from: a}, {times: 3, layers: [relu]}]}]",
+    "layers: [{parallel: [{over: [1, 2], layers: [relu]}]}, {parallel: {name: a, branches: [[relu], []]}}]",
+    "layers: [{repeat: {over: {filters: [1, 2], i: 2, k: '${a}'}, layers: [{conv: {filters: , kernel: 3}}]}}]",
+    "layers: [{upsample: {like: stem}}, {center_crop: {like: stem}}, {slice: {axis: 1, like: stem}}]",
     "variants: {small: {width: 0.5, expect: {params: 4.2M}}}\nexpect: {params: 6998552}",
 ]
 BAD = [
@@ -68,6 +73,10 @@ BAD = [
     "input: 3x8x8\nlayers: [{conv: {filters: 8, kernel: 3, padding: full}}]",
     "input: 3x8x8\nlayers: [{conv: {filters: 8, kernel: 3}, relu: {}}]",
     "input: 3x8x8\nlayers: [{add: [relu]}]",
+    "layers: [{add: [[], {whenever: 1, layers: [relu]}]}]",
+    "layers: [{parallel: {name: a}}]",
+    "layers: [{relu: {like: stem}}]",
+    "layers: [{repeat: {over: 3, layers: [relu]}}]",
     "input: 3x8x8\nlayers: {relu: {}}",
     "input: 3x8x8\nlayers: [{repeat: {layers: [relu]}}]",
     "blocks: {b: {arguments: {}, layers: [relu]}}",

@@ -15,7 +15,6 @@ from typing import Any
 from convcalc.errors import ChangesGraph, LocatedError, Place, Problem, SpecError, UserError, did_you_mean, quoted
 from convcalc.graph import Graph, Provenance
 from convcalc.kinds import find
-from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.choices import read_choice
 from convcalc.language.document import Document
 from convcalc.language.expander import Expander
@@ -44,7 +43,7 @@ class Builder:
         self.document = document
         self.overrides = overrides.resolved(document)
         self.problems: list[Problem] = []
-        self.reported: dict[Place, str] = {}
+        self.reported: dict[Place, tuple[str, int | None]] = {}
         self.graph = Graph(document.text("name") or document.file.name.removesuffix(".yaml").rpartition("/")[2])
         self.graph.batch = overrides.batch
         self.names = Names(self.graph, self.problems)
@@ -199,7 +198,7 @@ class Builder:
         if inputs is not above:
             use = Use(entry, scope, inputs)
         when = entry.fields.get("when")
-        if when is not None and not self._holds(when, use):
+        if when is not None and not self.names.holds(when, use):
             if inputs is not None and len(inputs) > 1:
                 use = Use(entry, scope, above)  # a join that is left out
             if "name" in entry.fields:
@@ -213,6 +212,8 @@ class Builder:
             raise LocatedError(message, entry.fields["via"].key_place, "give it to the layers inside")
         if entry.tag == "repeat":
             return self.expander.expand_repeat(use)
+        if entry.tag == "parallel":
+            return self.layer_builder.build_parallel(use)
         if entry.tag == "choice":
             return self._choice(use)
         block = self.document.blocks.get(entry.tag)
@@ -238,15 +239,6 @@ class Builder:
                 self._check(items)
         return self.expander.expand_choice(picked, choice.alternatives[picked], use)
 
-    def _holds(self, node: Node, use: Use) -> bool:
-        """Whether the condition of a layer's `when` holds."""
-        value = self.names.value(node, use)
-        if hasattr(value, "dtype"):
-            raise ChangesGraph
-        if isinstance(value, bool) or is_whole(value):
-            return bool(value)
-        raise LocatedError(f"'when' must be a condition, found {shown(value)}", node.place, "for example ${stride > 1}")
-
     # -- problems ------------------------------------------------------------------------------------------------
 
     def _report(self, error: UserError, use: Use, notes: tuple[str, ...] = ()) -> None:
@@ -255,8 +247,8 @@ class Builder:
     def _report_in(self, scope: Scope | None, error: UserError, entry: Entry, notes: tuple[str, ...] = ()) -> None:
         """Record an error; of a line that is used many times, only in its first use with an error."""
         place = entry.place_of(error)
-        prefix = scope.prefix if scope else ""
-        if self.reported.setdefault(place, prefix) != prefix:
+        use = (scope.prefix, scope.index) if scope else ("", None)
+        if self.reported.setdefault(place, use) != use:
             return
         problem = Problem(error.message, place, (*notes, *(scope.notes if scope else ())), error.given_hint)
         if problem not in self.problems[-20:]:

@@ -6,6 +6,7 @@ Nothing is computed here: variables and layers stay Nodes until `build` expands 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from convcalc.errors import Problem
 from convcalc.language.sources import File
@@ -30,14 +31,24 @@ KEYS: dict[str, tuple[str, str]] = {
 # Every key of a block, of a repeat, and every field that all kinds have: what it is for.
 BLOCK_KEYS: dict[str, str] = {
     "args": "names of the arguments, or names with defaults; used as ${name}",
-    "inputs": "names of its inputs, if it has several",
+    "inputs": "names of its inputs, if it has several; or any: as many as it is given, ${inputs} of them",
     "layers": "the layers, in order",
+    "outputs": "names of the layers whose outputs are its own; by default the last",
     "source": "its source",
     "notes": "what a reader should know about it",
 }
 REPEAT_KEYS: dict[str, str] = {
     "times": "number of repetitions; ${index} counts from 1",
+    "over": "a list instead of times: ${item} is its item; or names with lists: {filters: [8, 16]} for ${filters}",
     "layers": "the layers that are repeated",
+}
+BRANCH_KEYS: dict[str, str] = {
+    "from": "the layer that the branch begins with; by default the one above the join",
+    "when": "a condition; if it is 0 the branch is left out, or is 'else'",
+    "times": "as many branches side by side; ${index} counts from 1",
+    "over": "a branch for each item of a list, as in a repeat",
+    "layers": "the layers of the branch",
+    "else": "the layers instead, where the condition is 0; [] for a skip",
 }
 COMMON_FIELDS: dict[str, str] = {
     "name": "the name of the layer; by default its kind and a number",
@@ -46,13 +57,16 @@ COMMON_FIELDS: dict[str, str] = {
     "via": "module or function: how code calls it, for tools that count only one of them (--as); by default module",
     "when": "a condition, such as ${stride > 1}; if it is 0 the layer is omitted",
 }
-WORDS = ("repeat", "choice", "input")
+WORDS = ("repeat", "choice", "parallel", "input")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,63}\Z")
 
 
 class Block(Record):
-    """A composite layer: arguments with defaults (a node of None: required), names of its inputs, layers, and file."""
+    """A composite layer: arguments with defaults (a node of None: required), names of its inputs, layers, and file.
+
+    No names: it takes any number of inputs. `outputs` are the nodes that name its outputs, none for the last layer.
+    """
 
     name: str
     arguments: dict[str, Node]
@@ -60,6 +74,7 @@ class Block(Record):
     layers: Node
     home: Document
     node: Node
+    outputs: Sequence[Node] = ()
 
 
 class Document:

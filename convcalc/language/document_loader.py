@@ -217,10 +217,23 @@ class _Loader:
         names = ["input"]
         if inputs is not None:
             names = [str(item.value) for item in inputs.value] if isinstance(inputs.value, list) else []
-            if not names or not all(NAME.match(item) for item in names) or len(set(names)) < len(names):
-                self.report(inputs, f"'inputs' of the block '{name}' must be a list of different names")
+            if inputs.value == "any":
+                names = []
+            elif not names or not all(NAME.match(item) for item in names) or len(set(names)) < len(names):
+                self.report(inputs, f"'inputs' of the block '{name}' must be a list of different names, or any")
                 return None
-        return Block(name, self._read_arguments(name, node), names, layers, document, node)
+        outputs = self._read_names(node.value.get("outputs"), f"'outputs' of the block '{name}'")
+        return Block(name, self._read_arguments(name, node), names, layers, document, node, outputs)
+
+    def _read_names(self, node: Node | None, what: str) -> list[Node]:
+        """The names of layers that a node lists."""
+        if node is None:
+            return []
+        items = node.value if isinstance(node.value, list) else [node]
+        if not items or not all(isinstance(item.value, str) for item in items):
+            self.report(node, f"{what} must be the name of a layer, or a list of names")
+            return []
+        return items
 
     def _read_arguments(self, name: str, node: Node) -> dict[str, Node]:
         args = node.value.get("args")

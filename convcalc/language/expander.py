@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from convcalc.errors import ChangesGraph, LocatedError, Place, UserError, quoted, suggested
+from convcalc.errors import LocatedError, Place, UserError, quoted, suggested
 from convcalc.graph import MOST_LAYERS, Group
-from convcalc.kinds.fields import is_whole, shown
 from convcalc.language.document import COMMON_FIELDS, REPEAT_KEYS, Block
+from convcalc.language.loops import rounds
 from convcalc.language.scope import Names, Refs, Scope, Use
 from convcalc.language.variables import AlreadyReported, evaluate
 from convcalc.syntax.node import Node, describe
@@ -28,18 +29,15 @@ class Expander:
     def __init__(self, names: Names, build: Build, report: Report) -> None:
         self.names, self.build, self.report = names, build, report
         self.graph = names.graph
-        self.expanded = 0
         self.arguments = 0
         self.used: set[str] = set()
 
     def count_one(self) -> None:
-        """Count one expanded entry, so that nothing grows without bound. Raises UserError."""
-        self.expanded += 1
-        if self.expanded > MOST_LAYERS:
-            raise UserError(f"the network expands to more than {MOST_LAYERS:,} layers", hint="use fewer repeats")
+        """Count one expanded entry. Raises UserError."""
+        self.names.count_one()
 
     def is_over(self) -> bool:
-        return self.expanded > MOST_LAYERS or self.arguments > MOST_ARGUMENTS
+        return self.names.expanded > MOST_LAYERS or self.arguments > MOST_ARGUMENTS
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
@@ -51,7 +49,7 @@ class Expander:
             raise UserError(f"circular reference: {' -> '.join([*scope.blocks, block.name])}")
         if len(scope.blocks) >= MOST_BLOCKS_DEEP:
             raise UserError(f"blocks are nested deeper than {MOST_BLOCKS_DEEP}")
-        if inputs is not None and len(inputs) != len(block.inputs):
+        if inputs is not None and block.inputs and len(inputs) != len(block.inputs):
             message = f"the block '{block.name}' takes {len(block.inputs)} input{'s' * (len(block.inputs) > 1)}"
             raise UserError(f"{message} ({', '.join(block.inputs)}), found {len(inputs)}", "from", "name them in from:")
         path = self.names.new_path(use)
@@ -67,6 +65,8 @@ class Expander:
         inner.share = self.names.shared_block(use, path)
         start = len(self.graph.all)
         refs = self.build(block.layers.value, inner, inputs)
+        if block.outputs:
+            refs = self.names.outputs_of(block.outputs, use._replace(scope=inner))
         return self._end_group(path, block.name, start, refs, entry.place)
 
     def _end_group(self, path: str, label: str, start: int, refs: Refs, place: Place) -> Refs:
@@ -108,7 +108,7 @@ class Expander:
             if not block.arguments:
                 raise LocatedError(f"the block '{block.name}' takes no arguments", entry.bare.place)
             fields = {next(iter(block.arguments)): entry.bare}
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {} if block.inputs else {"inputs": len(use.inputs or ())}
         is_known = True
         for key, node in fields.items():
             if key in block.arguments:
@@ -131,17 +131,17 @@ class Expander:
     # -- repeats -------------------------------------------------------------------------------------------------
 
     def expand_repeat(self, use: Use) -> Refs:
-        """Build the layers of a repeat `times` times in sequence and return the outputs of the last round."""
+        """Build the layers of a repeat for each round in sequence and return the outputs of the last."""
         entry, scope, refs = use
-        times, items = self._times(use)
+        every, items = self._rounds(use)
         path = self.names.new_path(use)
         start = len(self.graph.all)
         share = self.names.shared_block(use, path)
         taken = self.names.taken(items)
-        for number in range(1, times + 1):
+        for number, values in enumerate(every, 1):
             self.count_one()
             begin = len(self.graph.all)
-            inner = scope.round(path, taken, number)
+            inner = scope.round(path, taken, number, values)
             inner.share = None if share is None else f"{share}{number}/"
             refs = self.build(items, inner, refs)
             if refs is None:
@@ -149,23 +149,17 @@ class Expander:
             self._end_group(f"{path}/{number}", "", begin, refs, entry.place)
         return self._end_group(path, "repeat", start, refs, entry.place)
 
-    def _times(self, use: Use) -> tuple[int, list[Node]]:
-        """The number of rounds of a repeat, and its layers."""
+    def _rounds(self, use: Use) -> tuple[Sequence[Mapping[str, Any]], list[Node]]:
+        """The rounds of a repeat, and its layers."""
         entry = use.entry
         known = (*REPEAT_KEYS, *COMMON_FIELDS)
         for key, field in entry.fields.items():
             if key not in known:
                 raise LocatedError(f"repeat has no field {quoted(key)}", field.key_place, suggested(key, known))
         hint = "repeat: {times: 3, layers: [...]}"
-        node, layers = entry.fields.get("times"), entry.fields.get("layers")
-        if node is None or layers is None:
-            raise UserError("repeat needs 'times' and 'layers'", hint=hint)
+        layers = entry.fields.get("layers")
+        if layers is None or not {"times", "over"} & {*entry.fields}:
+            raise UserError("repeat needs 'layers', and 'times' or 'over'", hint=hint)
         if not isinstance(layers.value, list):
             raise LocatedError(f"'layers' of a repeat must be a list, found {describe(layers)}", layers.place, hint)
-        times = self.names.value(node, use)
-        if hasattr(times, "dtype"):
-            raise ChangesGraph
-        if not is_whole(times) or not 0 <= times <= MOST_LAYERS:
-            message = f"'times' must be a whole number from 0 to {MOST_LAYERS:,}, found {shown(times)}"
-            raise LocatedError(message, node.place)
-        return times, layers.value
+        return rounds(entry.fields, self.names, use), layers.value

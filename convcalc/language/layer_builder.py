@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convcalc.errors import LocatedError, UserError
+from convcalc.errors import LocatedError, UserError, quoted, suggested
 from convcalc.graph import Layer, Ref, cannot_share, same_weights
 from convcalc.kinds import Kind, shape_text
 from convcalc.kinds.fields import shown
 from convcalc.kinds.sizes import is_known
+from convcalc.language.branches import build_branches
 from convcalc.language.document import COMMON_FIELDS
 from convcalc.language.scope import Names, Refs, Use
 from convcalc.language.shared_elements import shared_elements
@@ -17,6 +18,8 @@ from convcalc.syntax.node import Node, describe
 
 if TYPE_CHECKING:
     from convcalc.language.scope import Build, Report
+
+PARALLEL_KEYS = ("branches", "name", "from", "when")
 
 
 class LayerBuilder:
@@ -33,12 +36,17 @@ class LayerBuilder:
         fields, branches = self._fields(kind, use)
         layer = kind.__new__(kind)
         is_known = self._fill(layer, fields, use, shares)
-        inputs = use.inputs if branches is None else self._branches(branches, kind, use)
+        inputs, varies = use.inputs, False
+        if branches is not None:
+            inputs, varies = build_branches(branches, kind.name, use, self.names, self.build)
         if kind.inputs == (0, 0) and "from" not in entry.fields:
             inputs = ()
         if not is_known or inputs is None or not path:
             self.names.paths.setdefault(path, None)
             return None
+        if varies and len(inputs) == 1:
+            self.names.paths[path] = inputs  # a join of one branch
+            return inputs
         try:
             ref = self.graph.add(path, layer, inputs, shares, entry.place)
         except UserError as error:
@@ -54,6 +62,21 @@ class LayerBuilder:
         refs = tuple(Ref(ref.layer, port) for port in range(len(added.outputs)))
         self.names.paths[path] = refs
         return refs
+
+    def build_parallel(self, use: Use) -> Refs:
+        """Build branches side by side and return the outputs of all of them."""
+        entry = use.entry
+        for key, field in entry.fields.items():
+            if key not in PARALLEL_KEYS:
+                hint = suggested(key, PARALLEL_KEYS)
+                raise LocatedError(f"parallel has no field {quoted(key)}", field.key_place, hint)
+        branches = entry.bare or entry.fields.get("branches")
+        if branches is None:
+            raise UserError("parallel needs branches", hint="parallel: [[layers...], [layers...]]")
+        path = self.names.new_path(use)
+        self.names.paths[path] = None
+        self.names.paths[path] = build_branches(branches, "parallel", use, self.names, self.build).refs
+        return self.names.paths[path]
 
     def _share_some(self, layer: Layer, use: Use) -> None:
         """Note the elements of a layer that others count."""
@@ -141,22 +164,6 @@ class LayerBuilder:
             self.report(error, use)
             return False
         return True
-
-    def _branches(self, node: Node, kind: type[Kind], use: Use) -> Refs:
-        """Build the branches of a join and return their outputs in order."""
-        if not isinstance(node.value, list) or not all(isinstance(item.value, list) for item in node.value):
-            wrong = node
-            if isinstance(node.value, list):
-                wrong = next(item for item in node.value if not isinstance(item.value, list))
-            hint = "write - [layers...] for each branch, [] for the skip"
-            raise LocatedError(f"{kind.name} takes a list of branches, each a list of layers", wrong.place, hint)
-        ends = [self.build(branch.value, use.scope, use.inputs) for branch in node.value]
-        refs: list[Ref] = []
-        for end in ends:
-            if end is None:
-                return None
-            refs.extend(end)
-        return tuple(refs)
 
     def _via(self, use: Use) -> str:
         """How code calls a layer: 'module' or 'function'."""

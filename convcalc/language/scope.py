@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convcalc.errors import LocatedError, Problem, UserError, did_you_mean, quoted
-from convcalc.graph import Graph, Ref
+from convcalc.errors import ChangesGraph, LocatedError, Problem, UserError, did_you_mean, quoted
+from convcalc.graph import MOST_LAYERS, Graph, Ref
+from convcalc.kinds import find
 from convcalc.kinds.fields import is_whole, shown
 from convcalc.kinds.sizes import Shape, is_known
 from convcalc.language.document import NAME, Document
@@ -41,10 +42,20 @@ class Scope:
         self.share: str | None = None  # the prefix of the block whose weights this one uses
         self.counters: dict[str, int] = {}
 
-    def round(self, path: str, taken: frozenset[str], index: int) -> Scope:
+    def beside(self, index: int, values: Mapping[str, Any]) -> Scope:
+        """The scope of one of several branches side by side: its layers are named as those of the join."""
+        scope = self.inner(self.prefix, self.taken)
+        scope.outer, scope.counters, scope.share, scope.index = self.outer, self.counters, self.share, index
+        scope.values = {**self.values, **values} if values else self.values
+        scope.notes = (f"in branch {index} of its loop", *self.notes)
+        return scope
+
+    def round(self, path: str, taken: frozenset[str], index: int, values: Mapping[str, Any]) -> Scope:
         """The scope of one round of a repeat."""
         scope = self.inner(f"{path}/{index}/", taken)
         scope.index = index
+        if values:
+            scope.values = {**self.values, **values}
         scope.notes = (f"in round {index} of '{path}'", *self.notes)
         return scope
 
@@ -85,8 +96,15 @@ class Names:
         self.graph = graph
         self.problems = problems
         self.paths: dict[str, Refs] = {}
+        self.expanded = 0
         self.homes: dict[int, Variables] = {}
         self.explicit: dict[int, tuple[list[Node], frozenset[str]]] = {}  # by the id of a list of layers, kept with it
+
+    def count_one(self) -> None:
+        """Count one expanded entry, so that nothing grows without bound. Raises UserError."""
+        self.expanded += 1
+        if self.expanded > MOST_LAYERS:
+            raise UserError(f"the network expands to more than {MOST_LAYERS:,} layers", hint="use fewer repeats")
 
     def taken(self, items: list[Node]) -> frozenset[str]:
         """The names that a list of layers sets, collected once: a block's list may be used 100,000 times."""
@@ -119,6 +137,16 @@ class Names:
         except UserError as error:
             hint = f"give it a value, or name {key} among the arguments or in vars:"
             raise LocatedError(f"'{key}' has no value, and {error.message}", node.key_place, hint) from None
+
+    def holds(self, node: Node, use: Use) -> bool:
+        """Whether a condition holds."""
+        value = self.value(node, use)
+        if hasattr(value, "dtype"):
+            raise ChangesGraph
+        if isinstance(value, bool) or is_whole(value):
+            return bool(value)
+        hint = "for example ${stride > 1}"
+        raise LocatedError(f"'when' must be a condition, found {shown(value)}", node.place, hint)
 
     def lookup(self, use: Use) -> Callable[[str], Any]:
         """What `${name}` is: an argument, `index` in a repeat, a variable of the file, the size of an axis."""
@@ -190,6 +218,8 @@ class Names:
         path = scope.prefix + name
         if path in self.paths:
             hint = "names are unique in their block" if scope.blocks else "choose another name"
+            if scope.index is not None and "${" not in str(node.value):
+                hint = f"in a loop side by side write {name}${{index}}, or use a block"
             raise LocatedError(f"the name {quoted(name)} is used twice", node.place, hint)
         return path
 
@@ -209,10 +239,15 @@ class Names:
             if refs is None:
                 is_known = False
                 continue
-            if len(refs) > 1 and item.value != "input":
+            if len(refs) > 1 and item.value != "input" and _takes_one(use.entry.tag):
                 raise self._several(str(item.value), len(refs), item)
             inputs.extend(refs)
         return tuple(inputs) if is_known else None
+
+    def outputs_of(self, nodes: Sequence[Node], use: Use) -> Refs:
+        """The outputs of the layers that nodes name, in their order. Raises LocatedError."""
+        found = [self.find(node, use) for node in nodes]
+        return None if None in found else tuple(ref for refs in found for ref in refs or ())
 
     def _several(self, name: str, count: int, node: Node) -> LocatedError:
         hint = f"say which: {name}.0 to {name}.{count - 1}"
@@ -289,6 +324,8 @@ class Names:
         node = entry.fields.get("share")
         if node is not None and isinstance(node.value, dict):
             return None  # some of its elements, which `shared_elements` reads
+        if node is not None and self._is_own(node, use, path):
+            return None
         if node is not None:
             refs = self.find(node, use)
         elif scope.share is not None:
@@ -304,6 +341,10 @@ class Names:
             return None
         return layer.index if layer.shares is None else layer.shares
 
+    def _is_own(self, node: Node, use: Use, path: str) -> bool:
+        """Whether a layer shares with itself, as the first of a loop whose rounds all share its weights."""
+        return bool(use.scope.prefix + str(self._word(node, use)) == path)
+
     def shared_block(self, use: Use, path: str) -> str | None:
         """The prefix of the paths of the block whose weights a new one uses."""
         scope = use.scope
@@ -312,6 +353,8 @@ class Names:
             return None if scope.share is None else f"{scope.share}{path.removeprefix(scope.prefix)}/"
         if isinstance(node.value, dict):
             raise LocatedError("a block shares all of its weights", node.place, "name the other block")
+        if self._is_own(node, use, path):
+            return None
         name = self._word(node, use)
         shared = self._nearest(name, scope) if isinstance(name, str) else None
         if shared is None:
@@ -344,5 +387,17 @@ def _collect_names(items: list[Node], names: set[str]) -> None:
                 value = value["branches"].value if "branches" in value else None
             if isinstance(value, list) and key != "repeat":
                 for branch in value:
-                    if isinstance(branch.value, list):
-                        _collect_names(branch.value, names)
+                    parts = (
+                        [branch.value.get(part) for part in ("layers", "else")]
+                        if isinstance(branch.value, dict)
+                        else [branch]
+                    )
+                    for part in parts:
+                        if part is not None and isinstance(part.value, list):
+                            _collect_names(part.value, names)
+
+
+def _takes_one(tag: str) -> bool:
+    """Whether a name is of a kind that reads one layer."""
+    kind = find(tag)
+    return kind is not None and kind.inputs[1] == 1

@@ -9,19 +9,20 @@ from collections.abc import Iterable, Iterator
 
 from convcalc.errors import UnknownField, UserError, quoted
 from convcalc.kinds import Kind, find, suggest
+from convcalc.language.branches import lists_of_layers
 from convcalc.language.choices import read_choice
 from convcalc.language.document import COMMON_FIELDS, Document
 from convcalc.language.layer_entry import Entry, parse_layer_entry
 from convcalc.syntax.node import Node
+
+_WORDS = ("repeat", "choice", "parallel")
 
 
 def unknown_kind(tag: str, document: Document) -> UserError | None:
     """The error of a name that is neither a kind nor a block; None if it may be a block that could not be read."""
     if tag in document.bad_blocks or document.is_partial:
         return None
-    return UserError(
-        f"no layer kind or block {quoted(tag)}", hint=lambda: suggest(tag, [*document.blocks, "repeat", "choice"])
-    )
+    return UserError(f"no layer kind or block {quoted(tag)}", hint=lambda: suggest(tag, [*document.blocks, *_WORDS]))
 
 
 def check_names(items: Iterable[Node], document: Document) -> Iterator[tuple[UserError, Entry]]:
@@ -39,7 +40,7 @@ def check_names(items: Iterable[Node], document: Document) -> Iterator[tuple[Use
         kind = find(entry.tag)
         if kind is not None and entry.tag not in document.blocks:
             yield from ((error, entry) for error in _unknown_fields(kind, entry))
-        elif kind is None and entry.tag not in (*document.blocks, "repeat", "choice") and "${" not in entry.tag:
+        elif kind is None and entry.tag not in (*document.blocks, *_WORDS) and "${" not in entry.tag:
             unknown = unknown_kind(entry.tag, document)
             if unknown is not None:
                 yield unknown, entry
@@ -53,11 +54,10 @@ def _lists_of_layers(entry: Entry) -> list[list[Node]]:
     if entry.tag == "repeat":
         node = entry.fields.get("layers")
         return [node.value] if node is not None and isinstance(node.value, list) else []
-    if kind is None or not kind.has_branches:
+    if entry.tag != "parallel" and (kind is None or not kind.has_branches):
         return []
     node = entry.bare or entry.fields.get("branches")
-    branches = node.value if node is not None and isinstance(node.value, list) else []
-    return [branch.value for branch in branches if isinstance(branch.value, list)]
+    return [] if node is None else lists_of_layers(node)
 
 
 def _unknown_fields(kind: type[Kind], entry: Entry) -> list[UserError]:

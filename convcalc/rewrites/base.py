@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from convcalc.graph import Layer
 from convcalc.kinds import find
+from convcalc.language.branches import inner_lists
 from convcalc.language.document import Block, Document
 from convcalc.language.edit import Text
 from convcalc.syntax.node import Node
@@ -240,7 +241,7 @@ def sites(document: Document, layers: Sequence[Layer], blocks: Collection[str] |
     lists = [block.layers for block in own_blocks(document) if blocks is None or block.name in blocks]
     found = []
     for node in lists if blocks is not None else [document.get("layers"), *lists]:
-        for items, join in _lists(node):
+        for items, join in _lists(node.value) if node is not None and isinstance(node.value, list) else ():
             for at, item in enumerate(items):
                 key = next((inner.key for _, inner in item.items()), None) or item
                 used = uses.get((key.line, key.column))
@@ -257,22 +258,15 @@ def own_blocks(document: Document) -> list[Block]:
     return [block for block in document.blocks.values() if block.home is document]
 
 
-def _lists(node: Node | None, join: str = "") -> Iterator[tuple[Sequence[Node], str]]:
+def _lists(items: list[Node], join: str = "") -> Iterator[tuple[Sequence[Node], str]]:
     """A list of layers and the lists of its branches and repeats, each with the join whose branch it is."""
-    if node is None or not isinstance(node.value, list):
-        return
-    yield node.value, join
-    for item in node.value:
+    yield items, join
+    for item in items:
         for tag, inner in item.items():
             if tag == "choice" and isinstance(inner.value, dict):
                 for _, alternative in (inner.value.get("of") or inner).items():
-                    yield from _lists(alternative)
+                    yield from _lists(alternative.value if isinstance(alternative.value, list) else [alternative])
                 continue
             inside = inner.value.get("branches", inner.value.get("layers")) if isinstance(inner.value, dict) else inner
-            if inside is None or not isinstance(inside.value, list):
-                continue
-            if inside.value and all(isinstance(branch.value, list) for branch in inside.value):
-                for branch in inside.value:
-                    yield from _lists(branch, tag)
-            else:
-                yield from _lists(inside)
+            for layers in inner_lists(inside):
+                yield from _lists(layers, "" if inside is not None and layers is inside.value else tag)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from convcalc.analysis.count import count
 from convcalc.errors import SpecError, UserError
 from convcalc.kinds import Shape
+from convcalc.language.branches import inner_lists
 from convcalc.language.builder import MOST_NESTED, Builder
 from convcalc.language.choices import Choice, choices, read_choice
 from convcalc.language.document import Document
@@ -253,7 +254,7 @@ class _Walk:
                 self.of_blocks[entry.tag] = list(self._picks(block.layers.value))
             return self.of_blocks[entry.tag]
         ways: dict[Picks, None] = {(): None}
-        for layers in _lists(entry.fields.get("branches") or entry.fields.get("layers") or entry.bare):
+        for layers in inner_lists(entry.fields.get("branches") or entry.fields.get("layers") or entry.bare):
             more = list(self._picks(layers))
             ways = {agreed: None for way in ways for one in more if (agreed := _agreed(way, one)) is not None}
         return list(ways)
@@ -307,17 +308,6 @@ class _PartBuilder(Builder):
         self._raise()
         counted = count(self.graph)
         return tuple(map(self.graph.shape, found or ())), {name: counted.figure(name) for name in FIGURES}
-
-
-def _lists(node: Node | None) -> Iterator[list[Node]]:
-    """The lists of layers that a field holds: branches, or one list."""
-    if node is None or not isinstance(node.value, list):
-        return
-    if node.value and all(isinstance(item.value, list) for item in node.value):
-        for item in node.value:
-            yield item.value
-    else:
-        yield node.value
 
 
 def _references(node: Node) -> Iterator[str]:

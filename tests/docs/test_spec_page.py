@@ -23,9 +23,9 @@ def test_an_example_has_the_totals_it_states(text):
 
 
 def test_the_page_has_examples_and_names_every_key():
-    from convcalc.language.document import BLOCK_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
+    from convcalc.language.document import BLOCK_KEYS, BRANCH_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
     from convcalc.syntax.expression import FUNCTIONS
 
-    assert len(EXAMPLES) == 7
-    for word in [*KEYS, *BLOCK_KEYS, *REPEAT_KEYS, *COMMON_FIELDS, *FUNCTIONS]:
+    assert len(EXAMPLES) == 8
+    for word in [*KEYS, *BLOCK_KEYS, *BRANCH_KEYS, *REPEAT_KEYS, *COMMON_FIELDS, *FUNCTIONS]:
         assert word.startswith("$") or word in PAGE, word

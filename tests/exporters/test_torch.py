@@ -214,6 +214,41 @@ layers:
     assert made(graph)(torch.zeros(3, 7, 8)).shape == (3, 8, 8)
 
 
+def test_a_block_around_one_that_reads_nothing_is_told_the_batch_as_well():
+    """The inner block takes the network's input, so each block around it has to take it too."""
+    graph = read("""\
+input: 7x8
+blocks:
+  gains: {layers: [parameter: {shape: [7, 8], from: []}, relu]}
+  node: {layers: [gains, add: [[], {from: input}]]}
+  outer: {layers: [node, tanh]}
+layers: [tanh, sigmoid, outer]
+""")
+    assert differences(graph) == []
+    assert made(graph)(torch.zeros(3, 7, 8)).shape == (3, 7, 8)
+
+
+def test_blocks_with_several_outputs_and_any_inputs_are_the_same_in_pytorch():
+    graph = read("""\
+input: 4x8x8
+blocks:
+  levels:
+    inputs: any
+    outputs: [mixed, last]
+    layers:
+      - parallel: [{over: {i: "${inputs}"}, from: "input.${i - 1}", layers: [conv: {filters: 4, kernel: 1}, relu]}]
+      - add: {name: mixed}
+      - conv: {name: last, filters: 3, kernel: 1}
+layers:
+  - parallel: {name: two, branches: [{times: 2, layers: [conv: {filters: 4, kernel: 3, padding: 1}]}]}
+  - levels
+  - concat
+  - levels: {from: [two, two.0]}
+  - concat
+""")
+    assert differences(graph) == []
+
+
 def test_no_name_of_a_layer_hides_what_a_module_means():
     public = {name for name in dir(nn.Module) if not name.startswith("_")} | set(vars(nn.Module()))
     assert {name for name in public if not name.startswith("_")} <= TAKEN

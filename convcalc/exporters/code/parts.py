@@ -69,10 +69,12 @@ def _connect(graph: Graph, root: Part) -> None:
     ends = {layer.index for layer in graph.outputs}
     inputs = [Ref(layer.index) for layer in graph.all if layer.is_input]
     root.takes = inputs
-    for part in root.walk():
+    for part in sorted(root.walk(), key=lambda part: part.height):  # from the inside out
         inside = [layer for layer in graph.all[part.start : part.stop] if not layer.is_input]
         if part is not root:
-            outside = (ref for layer in inside for ref in layer.inputs if ref.layer < part.start)
+            reads = [ref for layer in inside for ref in layer.inputs]
+            reads += [ref for item in part.items if isinstance(item, Part) for ref in item.takes]
+            outside = (ref for ref in reads if ref.layer < part.start)
             # a part without inputs still needs the batch size
             part.takes = list(dict.fromkeys(outside)) or inputs[:1]
         for layer in inside:

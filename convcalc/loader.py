@@ -80,9 +80,13 @@ def load(
     inputs: str | Sequence[str] = (),
     batch: int = 1,
     deploy: bool = False,
+    rules: str | Sequence[str] = (),
 ) -> Graph:
-    """The network of a spec: a path, a name of the catalogue, or NAME@VARIANT. Raises SpecError."""
-    return graph(str(spec), overrides_of(variables, variant, inputs, batch, deploy))
+    """The network of a spec: a path, a name of the catalogue, or NAME@VARIANT; of a model under files of `rules`.
+
+    Raises SpecError.
+    """
+    return graph(str(spec), overrides_of(variables, variant, inputs, batch, deploy, rules))
 
 
 def read(text: str, name: str = "<text>") -> Graph:
@@ -167,7 +171,7 @@ def _open(
     if name.reader:
         from importlib import import_module
 
-        whole = Overrides(variant=overrides.variant, inputs=overrides.inputs)
+        whole = Overrides(variant=overrides.variant, inputs=overrides.inputs, rules=overrides.rules)
         text = import_module("convcalc.exporters.yaml.writer").write_spec(_model(name, whole))
         return parse(File(f"spec of {name.text}", text.encode(), None)), overrides._replace(variant="", inputs=())
     path, variant = name.path, name.variant
@@ -219,7 +223,8 @@ def _model(name: SpecName, overrides: Overrides) -> Graph:
     if name.reader != _CODE_READER and not isfile(name.path):
         raise SpecError(f"no file {quoted(name.text)}")
     inputs = (*overrides.inputs, *shapes)
-    found: Graph = import_module(name.reader).load(name.path, inputs, overrides.batch, overrides.strict)
+    read = import_module(name.reader).load
+    found: Graph = read(name.path, inputs, overrides.batch, overrides.strict, overrides.rule_files)
     return found
 
 

@@ -87,6 +87,34 @@ def schema() -> Schema:
     }
 
 
+def rules_schema() -> Schema:
+    """Make the schema of a file of rules for operators (draft 7)."""
+    from convcalc.importers.onnx.rule_file import KEYS, OPERATOR
+
+    expression: Schema = {"type": ["integer", "number", "string"]}
+    shape: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": expression, "minItems": 1}]}
+    number: Schema = {"type": ["number", "null"]}
+    special: dict[str, Schema] = {
+        "inputs": _mapping({"anyOf": [{"type": "array", "items": {"type": ["string", "integer"]}}, {"type": "null"}]}),
+        "attributes": _mapping({"anyOf": [number, {"type": "string"}, NAMES, _mapping(number)]}),
+        "ignore": NAMES,
+        "output": shape,
+        "outputs": {"type": "array", "items": shape, "minItems": 1},
+        "override": {"type": "boolean"},
+    }
+    rule = _object({key: special.get(key, expression) for key in KEYS}, KEYS)
+    rule["oneOf"] = [{"required": ["output"]}, {"required": ["outputs"]}]
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "convcalc rules",
+        "description": "What operators of models give and cost, for convcalc.",
+        "type": "object",
+        "patternProperties": {f"^{OPERATOR.pattern}$": rule},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+
+
 def _top() -> dict[str, Schema]:
     """The schemas of the top-level keys, by the type that `language.document.KEYS` gives."""
     block = _object(

@@ -15,7 +15,7 @@ from convcalc.catalogue import catalogue_files
 from convcalc.errors import SpecError
 from convcalc.kinds import KINDS
 from convcalc.loader import read as read_graph
-from convcalc.schema import schema
+from convcalc.schema import rules_schema, schema
 from convcalc.syntax.yaml import read
 from convcalc.tables.kinds import example_spec
 
@@ -174,3 +174,24 @@ def test_the_schema_refuses_of_expect_what_check_refuses(expected):
     except SpecError as error:
         found = error.problems
     assert bool(problems(text)) == bool(found), (found, problems(text))
+
+
+RULES = jsonschema.Draft7Validator(rules_schema())
+
+
+@pytest.mark.parametrize(
+    ("text", "is_right"),
+    [
+        ("a.b:Op: {inputs: {x: [N, 3, ...], y?: }, attributes: {k: 1, m: , t: word, l: [R, S]}, output: x}", True),
+        ("Op: {outputs: [[N, 2*C], x], params: 3, macs: N*C, ignore: [a], override: true}", True),
+        ("Op: {output: [N], mcas: N}", False),
+        ("Op: {macs: N}", False),
+        ("Op: {output: x, outputs: [x]}", False),
+        ("a b: {output: x}", False),
+        ("Op: 3", False),
+        ("{}", False),
+    ],
+)
+def test_the_schema_of_rules_refuses_what_the_reader_refuses(text, is_right):
+    jsonschema.Draft7Validator.check_schema(rules_schema())
+    assert (not [*RULES.iter_errors(read(text).plain())]) == is_right

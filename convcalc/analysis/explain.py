@@ -66,6 +66,8 @@ def legend(kind: Kind, lines: Iterable[Line]) -> str:
     >>> legend(Conv(filters=1, kernel=1), [Line("weights", "C/g*K*R*S", "", 1)])
     'K filters, R S kernel, g groups, C input channels'
     """
+    if kind.own_letters:
+        return ""
     used = set(re.findall(r"\b[A-Za-z]\b", " ".join(line.formula for line in lines)))
     named = [(getattr(field, "letters", "") or field.letter, name) for name, field in kind.fields.items()]
     found = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from os.path import abspath, basename, dirname, isfile, join, realpath, relpath
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from convcalc.loader import SpecName
 from convcalc.syntax.node import Node, describe
 from convcalc.syntax.yaml import read
 
-KEYS = ("specs", "budget", "budgets", "new")
+KEYS = ("specs", "budget", "budgets", "new", "rules")
 NEW = ("error", "warn", "ok")  # what becomes of a network with limits on growth that is not at the base
 NAMES = ("convcalc.yaml", "pyproject.toml")
 _MAY_HOLD = re.compile(rb"""tool["']?\s*(?:\.\s*["']?convcalc|\]|=)""")
@@ -33,6 +34,13 @@ class ProjectConfig(NamedTuple):
     budget: Node | None
     budgets: dict[str, Node]
     new: str = ""
+    rules: Sequence[Node] = ()
+
+    def rule_files(self) -> list[str]:
+        """The files of rules for operators of models. Raises SpecError for one that is not inside the repository."""
+        from convcalc.budgets.spec_list import list_files
+
+        return list_files(self.rules, self.folder)
 
     def listed(self) -> list[SpecName]:
         """The specs it lists, sorted. Raises SpecError for an entry that names none inside the repository."""
@@ -114,11 +122,14 @@ def _check(node: Node, path: str) -> ProjectConfig:
                 else did_you_mean(key, KEYS)
             )
             problems.append(Problem(f"the settings have no key {quoted(key)}", value.key_place, (), hint))
-    specs, budget, budgets, new = (node.value.get(key) for key in KEYS)
-    items = [] if specs is None else specs.value if isinstance(specs.value, list) else [specs]
-    for item in items:
-        if not isinstance(item.value, str) or not item.value:
-            problems.append(item.problem(f"'specs' is a list of paths or patterns, found {describe(item)}"))
+    specs, budget, budgets, new, rules = (node.value.get(key) for key in KEYS)
+    items, files = (
+        [] if value is None else value.value if isinstance(value.value, list) else [value] for value in (specs, rules)
+    )
+    for key, values, what in (("specs", items, "paths or patterns"), ("rules", files, "paths")):
+        for item in values:
+            if not isinstance(item.value, str) or not item.value:
+                problems.append(item.problem(f"'{key}' is a list of {what}, found {describe(item)}"))
     by_pattern = list(budgets.items()) if budgets is not None else []
     for key, limits in [("budgets", budgets), ("budget", budget), *by_pattern]:
         if limits is not None and not isinstance(limits.value, dict):
@@ -128,4 +139,4 @@ def _check(node: Node, path: str) -> ProjectConfig:
     if problems:
         raise SpecError(problems)
     level = "" if new is None else str(new.value)
-    return ProjectConfig(path, dirname(path), items, budget, dict(by_pattern), level)
+    return ProjectConfig(path, dirname(path), items, budget, dict(by_pattern), level, files)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from os.path import abspath, isdir, join, lexists, normpath, realpath, relpath
 from stat import S_ISREG
@@ -41,6 +41,20 @@ def list_specs(nodes: list[Node], folder: str) -> list[SpecName]:
     if problems:
         raise SpecError(problems)
     return [specs[text] for text in sorted(specs)]
+
+
+def list_files(nodes: Sequence[Node], folder: str) -> list[str]:
+    """The files that a configuration in `folder` names. Raises SpecError for every entry that is none inside."""
+    inside, problems = _Inside(folder), []
+    for node in nodes:
+        try:
+            if not inside.is_file(str(node.value)):
+                raise UserError(f"no file {quoted(node.value)}", hint="settings name it from their own folder")
+        except UserError as error:
+            problems.append(node.problem(error.message, hint=error.hint))
+    if problems:
+        raise SpecError(problems)
+    return [inside.shown(str(node.value)) for node in nodes]
 
 
 def _names(pattern: str, inside: _Inside) -> list[SpecName]:

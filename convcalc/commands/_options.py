@@ -118,9 +118,24 @@ def grouped(
     return decorate
 
 
+def project_rules() -> Sequence[str]:
+    """Return the files of rules that the project's settings name; called once a model is read. Raises SpecError."""
+    from convcalc.budgets.config import project_config
+
+    project = project_config()
+    return project.rule_files() if project is not None else ()
+
+
+def _overrides(rules: Sequence[str], **taken: Any) -> Overrides:
+    return Overrides(rules=rules or project_rules, **taken)
+
+
+rules_option = click.option(
+    "--rules", multiple=True, metavar="FILE", help="Rules for operators of a model [rules: of the project's settings]."
+)
 spec_options = grouped(
     "overrides",
-    Overrides,
+    _overrides,
     {
         "sets": click.option(
             "--set", "sets", multiple=True, metavar="VAR=VALUE", help="Give a variable of the spec another value."
@@ -148,6 +163,7 @@ spec_options = grouped(
             type=click.Path(file_okay=False),
             help="Includes must be in this folder [the spec's].",
         ),
+        "rules": rules_option,
     },
     also=("strict",),
 )

@@ -70,6 +70,8 @@ def command(
     limits = parse_limits(most, "--max-{}")
     outputs = outputs_of(output, reports)
     project = None if settings is None else project_config(settings)
+    if callable(overrides.rules):  # none on the command line
+        overrides = overrides._replace(rules=project.rule_files if project is not None else ())
     baseline = open_baseline(recording, overrides)
     update = recording.reason if recording.is_updated else None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from convcalc.commands._options import strict_option, write_text
+from convcalc.commands._options import project_rules, rules_option, strict_option, write_text
 from convcalc.language.overrides import Overrides
 
 
@@ -16,10 +16,11 @@ from convcalc.language.overrides import Overrides
     "--input", "inputs", multiple=True, metavar="SHAPE", help="The shape of an input: 3x224x224, 160, or NAME=SHAPE."
 )
 @strict_option
+@rules_option
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout."
 )
-def command(model: str, inputs: tuple[str, ...], strict: bool, output: Path | None) -> None:
+def command(model: str, inputs: tuple[str, ...], strict: bool, rules: tuple[str, ...], output: Path | None) -> None:
     """Write the spec of a model: a .onnx file, or a PyTorch module as package.module:attribute.
 
     Importing a module runs its code, as python does. No weights are read or allocated.
@@ -36,4 +37,5 @@ def command(model: str, inputs: tuple[str, ...], strict: bool, output: Path | No
     from convcalc.exporters.yaml.writer import write_spec
     from convcalc.loader import graph
 
-    write_text(write_spec(graph(model, Overrides(inputs=inputs, strict=strict))), output)
+    overrides = Overrides(inputs=inputs, strict=strict, rules=rules or project_rules)
+    write_text(write_spec(graph(model, overrides)), output)

@@ -1,4 +1,4 @@
-"""convcalc schema: the JSON schema of a spec."""
+"""convcalc schema: the JSON schema of a spec, or of a file of rules."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from convcalc.commands._options import write_text
 
 @click.command("schema")
 @click.option(
+    "--of", type=click.Choice(["spec", "rules"]), default="spec", show_default=True, help="What it is the schema of."
+)
+@click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout."
 )
-def command(output: Path | None) -> None:
-    """Print the JSON schema of a spec, for editors.
+def command(of: str, output: Path | None) -> None:
+    """Print the JSON schema of a spec, or of a file of rules for operators, for editors.
 
     Editors use it for completion, descriptions and errors while you type (draft 7).
 
@@ -25,6 +28,6 @@ def command(output: Path | None) -> None:
     """
     import json
 
-    from convcalc.schema import schema
+    from convcalc.schema import rules_schema, schema
 
-    write_text(json.dumps(schema(), indent=1) + "\n", output)
+    write_text(json.dumps(rules_schema() if of == "rules" else schema(), indent=1) + "\n", output)

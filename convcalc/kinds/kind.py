@@ -27,6 +27,7 @@ class Kind:
     - `nonlinearities`: how many it holds.
     - `is_counted`: False where its work is not known, so that totals are lower bounds.
     - `reads_shapes`: False where neither the output nor the costs depend on the input's shape.
+    - `own_letters`: True where the letters in its formulas are not those of the literature.
     - `example`: input shapes and fields; the doctest, `convcalc kinds` and the law tests use it.
     - `torch`, `keras`, `onnx`: the names other tools give it: for exchange, and for "did you mean".
     """
@@ -42,6 +43,7 @@ class Kind:
     nonlinearities: ClassVar[int] = 0
     is_counted: ClassVar[bool] = True
     reads_shapes: ClassVar[bool] = True
+    own_letters: ClassVar[bool] = False
     example: ClassVar[tuple[str, dict[str, Any]]]
     torch: ClassVar[str] = ""
     keras: ClassVar[str] = ""

@@ -1,17 +1,17 @@
-"""Kinds for what has no layer of its own: arithmetic, reductions, moved elements, and operators without a rule.
+"""Kinds for what has no layer of its own: arithmetic, reductions, moved elements, operators of one's own or unknown.
 
 Imported models contain them; a spec may.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
-from typing import Any
+from typing import Any, ClassVar
 
 from convcalc.kinds.fields import Choice, Flag, Integer, ShapeField, Sizes, Text
 from convcalc.kinds.kind import Kind
-from convcalc.kinds.sizes import UNKNOWN, Shape, Tally, axis_of, broadcast, elements
+from convcalc.kinds.sizes import TALLIES, UNKNOWN, Shape, Tally, axis_of, broadcast, elements
 
 _WORK = ("comparisons", "additions", "multiplications", "divisions", "exponentials")
 
@@ -138,3 +138,63 @@ class Opaque(Kind, name="opaque"):
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "other_params", {"n": self.params}
+
+
+def _stated(tally: str) -> Integer[int]:
+    """A field that states a tally."""
+    return Integer[int](0, at_least=0, at_most=10**18, doc=TALLIES[tally])
+
+
+class Custom(Kind, name="custom"):
+    """An operator of one's own: the shape of its output, and what it costs for one input.
+
+    Imported models contain it where a user's rule (`--rules`) counts an operator: `rule` is the file and line.
+
+    >>> print_cost(Custom(operator="com.example:Roll", shape=[64, 8, 8], additions=4096), "64x8x8")
+    64x8x8
+    additions = n = 4,096 = 4,096
+    """
+
+    operator = Text(doc="the operator's name")
+    shape = ShapeField(doc="shape of the output, without the batch")
+    rule = Text("", doc="the file and line of the rule that counts it")
+    weights = _stated("weights")
+    biases = _stated("biases")
+    other_params = _stated("other_params")
+    buffers = _stated("buffers")
+    conv_macs = _stated("conv_macs")
+    linear_macs = _stated("linear_macs")
+    matmul_macs = _stated("matmul_macs")
+    bias_adds = _stated("bias_adds")
+    norm_elements = _stated("norm_elements")
+    comparisons = _stated("comparisons")
+    additions = _stated("additions")
+    multiplications = _stated("multiplications")
+    divisions = _stated("divisions")
+    exponentials = _stated("exponentials")
+    window_elements = _stated("window_elements")
+    inputs = (0, None)
+    reads_shapes = False
+    own_letters = True
+    example = ("64x8x8", {"operator": "com.example:Roll", "shape": [64, 8, 8], "additions": 4096})
+    # the products of tallies, as a rule gives them; of a tally without one the number alone is known
+    products: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
+    _mixing: ClassVar[Mapping[str, str]] = {
+        "conv_macs": "both (kxk)", "linear_macs": "fully connected", "matmul_macs": "attention",
+    }  # fmt: skip
+
+    @property
+    def weighted(self) -> int:
+        return int("weights" in self.__dict__)
+
+    def output(self, *inputs: Shape) -> Shape:
+        return tuple(self.shape)
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        for name in TALLIES:
+            if name in self.__dict__:
+                products = [dict(product) for tally, product in self.products if tally == name]
+                yield from ((name, product) for product in products or [{"n": getattr(self, name)}])
+
+    def mixes(self, inputs: tuple[Shape, ...]) -> str:
+        return next((mixing for name, mixing in self._mixing.items() if name in self.__dict__), "")

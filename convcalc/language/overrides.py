@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcalc.record import Record
@@ -25,6 +25,13 @@ class Overrides(Record):
     strict: bool = False  # a model with operators unknown here is an error
     root: str | None = None  # the folder that includes may not leave, by default the spec's
     sets: Sequence[str] = ()
+    # the files with rules for a model's operators, or what finds them once a model is read
+    rules: Sequence[str] | Callable[[], Sequence[str]] = ()
+
+    @property
+    def rule_files(self) -> Sequence[str]:
+        """The files with rules for the operators of a model."""
+        return self.rules() if callable(self.rules) else self.rules
 
     def resolved(self, document: Document) -> Overrides:
         """The same with `sets` as values of the document's variables. Raises SpecError for each that it lacks."""
@@ -35,11 +42,17 @@ class Overrides(Record):
 
 
 def overrides_of(
-    variables: Mapping[str, Any] | None, variant: str, inputs: str | Sequence[str], batch: int, deploy: bool
+    variables: Mapping[str, Any] | None,
+    variant: str,
+    inputs: str | Sequence[str],
+    batch: int,
+    deploy: bool,
+    rules: str | Sequence[str] = (),
 ) -> Overrides:
     """The arguments of the library's functions as overrides."""
     sets = tuple(f"{name}={value}" for name, value in (variables or {}).items())
-    return Overrides({}, variant, (inputs,) if isinstance(inputs, str) else tuple(inputs), batch, deploy, sets=sets)
+    shapes, files = ((value,) if isinstance(value, str) else tuple(value) for value in (inputs, rules))
+    return Overrides({}, variant, shapes, batch, deploy, sets=sets, rules=files)
 
 
 def _read_sets(sets: Sequence[str], document: Document) -> tuple[Mapping[str, Any], list[str]]:

@@ -55,7 +55,7 @@ def evaluate_text(node: Node, lookup: Lookup) -> Any:
     if expression:
         return whole(_evaluate_expression(node, expression[1], expression.start(1), lookup))
     if "${" in _TEMPLATE.sub("", text):
-        raise LocatedError("'${' without '}'", _place_inside(node, text.rindex("${"), 2))
+        raise LocatedError("'${' without '}'", place_inside(node, text.rindex("${"), 2))
 
     def replace(match: re.Match[str]) -> str:
         value = whole(_evaluate_expression(node, match[1], match.start(1), lookup))
@@ -72,11 +72,11 @@ def _evaluate_expression(node: Node, text: str, start: int, lookup: Lookup) -> A
     except LocatedError:
         raise
     except UserError as error:
-        place = _place_inside(node, start + error.offset, error.width)
+        place = place_inside(node, start + error.offset, error.width)
         raise LocatedError(error.message, place, error.given_hint) from None
 
 
-def _place_inside(node: Node, offset: int, width: int = 1) -> Place:
+def place_inside(node: Node, offset: int, width: int = 1) -> Place:
     """Locate characters of a node's text; the whole node where the file spells the text differently (escapes)."""
     start = node.column + (1 if node.is_quoted else 0)
     if not node.source.line(node.line).startswith(node.value, start - 1):

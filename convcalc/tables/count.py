@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from convcalc.analysis.by_rule import counted_by_rules, rule_of
 from convcalc.analysis.count import FLOP, MAC, Count, Row, by_kind, by_mixing, fold
 from convcalc.errors import SpecError, did_you_mean, printable, quoted
 from convcalc.graph import Graph, Layer
@@ -187,6 +188,7 @@ def footer(counted: Count) -> tuple[str, ...]:
     ]
     if graph.provenance.note:
         lines.append(graph.provenance.note)
+    lines += filter(None, [counted_by_rules(graph.layers)])
     lines += balance_lines(graph)
     if counted.uncounted:
         lines.append(lower_bound(counted))
@@ -240,10 +242,8 @@ def lower_bound(counted: Count) -> str:
 
 def _reasons(uncounted: Sequence[Layer]) -> dict[str, str]:
     """Return why each of these layers is not counted, by path."""
-    if not uncounted:
-        return {}
-    from convcalc.analysis.uncounted import reason_for
-
+    if uncounted:
+        from convcalc.analysis.uncounted import reason_for
     return {layer.path: reason_for(layer) for layer in uncounted}
 
 
@@ -268,6 +268,7 @@ def facts(counted: Count) -> dict[str, Any]:
         "status": "lower_bound" if uncounted else "complete",
         "uncounted": [layer.path for layer in uncounted],
         "uncounted_reasons": _reasons(uncounted),
+        "counted_by": {layer.path: rule for layer in graph.layers if (rule := rule_of(layer))},
         "tallies": dict(counted.tallies),
         **_balance_facts(graph),
         "outputs": {layer.path: [list(shape) or None for shape in layer.outputs] for layer in graph.outputs},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from convcalc.analysis.by_rule import rule_of
 from convcalc.analysis.count import FLOP, Count, shared_with
 from convcalc.analysis.explain import Line, Part, explain_layer, explain_sum, find, legend, rows_of
 from convcalc.kinds import Shape, shape_text
@@ -31,6 +32,7 @@ def _part_table(part: Part, counted: Count) -> Table:
     lines = explain_layer(layer, graph.batch)
     letters = legend(layer.kind, lines)
     notes = [f"letters: {letters}"] if letters else []
+    notes += [f"counted by {rule}"] if (rule := rule_of(layer)) else []
     if layer.shares is not None:
         notes.append(f"it shares the weights of {graph.all[layer.shares].path} and counts none of its own")
     elif layer.shared:

@@ -108,7 +108,12 @@ MISTAKES = [
     ("convcalc.yaml", "specs: [3]", "1:9: error: 'specs' is a list of paths or patterns, found 3", ""),
     ("convcalc.yaml", "specs: {a: b}", "1:8: error: 'specs' is a list of paths or patterns, found a mapping", ""),
     ("convcalc.yaml", "budget: 5M", "1:9: error: 'budget' must be a mapping", ""),
-    ("convcalc.yaml", "- a", "1:1: error: settings are a mapping of specs, budget, budgets, new, found a list", ""),
+    (
+        "convcalc.yaml",
+        "- a",
+        "1:1: error: settings are a mapping of specs, budget, budgets, new, rules, found a list",
+        "",
+    ),
     ("convcalc.yaml", SPEC, "1:1: error: the settings have no key 'input'", "give the spec another name"),
     ("convcalc.yaml", "", "'convcalc.yaml' is empty", ""),
     (
@@ -170,3 +175,62 @@ def test_one_spec_that_is_wrong_does_not_hide_the_others(project, capsys):
     out, err = capsys.readouterr()
     assert "279 over" in out
     assert "did you mean 'relu'?" in err
+
+
+RULES = "com.example:Ring: {inputs: {x: [N, C, H, W]}, output: x, macs: C*H*W, params: 100}\n"
+
+
+@pytest.fixture
+def model(project):
+    """A model with an operator that only the rules of the settings know, and a folder outside of the repository."""
+    from helpers.onnx_models import build
+    from onnx import helper
+
+    nodes = [helper.make_node("Ring", ["x"], ["y"], domain="com.example")]
+    (project / "nets/ring.onnx").write_bytes(build(nodes, shape=(1, 3, 8, 8)).SerializeToString())
+    (project / "deep/rules.yaml").write_text(RULES)
+    settings(project, "specs: [nets/ring.onnx]\nrules: deep/rules.yaml\nbudget: {params: 99}\n")
+    return project
+
+
+def test_rules_of_the_settings_count_operators_in_every_command(model, monkeypatch, capsys):
+    assert run(["check"]) == BROKEN
+    monkeypatch.chdir(model / "deep/er")
+    for command in ("params", "import", "compare", "explain"):
+        specs = ["../../nets/ring.onnx"] * (2 if command == "compare" else 1)
+        assert run([command, *specs]) == FINE
+        out = capsys.readouterr().out
+        assert "192" in out, command
+        assert ">=" not in out, command
+
+
+def test_rules_on_the_command_line_take_the_place_of_the_settings(model, capsys):
+    (model / "own.yaml").write_text(RULES.replace("100", "7"))
+    assert run(["check", "--rules", "own.yaml"]) == FINE
+    assert run(["check", "--no-config", "--max-params", "7", "--rules", "own.yaml", "nets/ring.onnx"]) == FINE
+    assert run(["params", "nets/ring.onnx", "--rules", "own.yaml"]) == FINE
+    assert "counted by own.yaml:1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ("../rules.yaml", "'../rules.yaml' is outside the repository"),
+        ("link.yaml", "'link.yaml' leads outside the repository"),
+        ("deep", "'deep' is a folder"),
+        ("pipe.yaml", "'pipe.yaml' is no regular file"),
+        ("none.yaml", "no file 'none.yaml'"),
+        ("[1]", "'rules' is a list of paths, found 1"),
+    ],
+)
+def test_rules_of_the_settings_are_regular_files_of_the_repository(rules, said, model, tmp_path_factory, capsys):
+    import os
+
+    outside = tmp_path_factory.mktemp("outside") / "rules.yaml"
+    outside.write_text(RULES)
+    (model / "link.yaml").symlink_to(outside)
+    os.mkfifo(model / "pipe.yaml")
+    settings(model, f"specs: [nets/ring.onnx]\nrules: {rules}\nbudget: {{params: 99}}\n")
+    for command in (["check"], ["params", "nets/ring.onnx"]):
+        assert run(command) == BAD
+        assert said in capsys.readouterr().err

@@ -9,12 +9,15 @@ from convcalc.errors import Problem, SpecError, UserError
 from convcalc.exporters.code.code import Code
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Kind
-from convcalc.kinds.primitives import Opaque
+from convcalc.kinds.primitives import Custom, Opaque
 
 Rule = TypeVar("Rule")
 
 # the kinds that no framework has, with the reason; the reason may name the layer's fields
-WITHOUT: dict[type[Kind], str] = {Opaque: "the operator {operator} is not known"}
+WITHOUT: dict[type[Kind], str] = {
+    Opaque: "the operator {operator} is not known",
+    Custom: "of the operator {operator} only the costs are known",
+}
 
 
 class CodeTable(Generic[Rule]):

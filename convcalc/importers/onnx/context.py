@@ -20,7 +20,7 @@ Memo = TypeVar("Memo")
 Rule = Callable[["Context", Node, Inputs], "list[Value]"]
 MOST_STEPS = 20_000  # nodes in all steps of all loops together
 # of operators that have rules
-_DOMAINS = ("", "com.microsoft", "com.microsoft.nchwc", "onnx.contrib", "ai.onnx.ml", "convcalc")
+DOMAINS = ("", "com.microsoft", "com.microsoft.nchwc", "onnx.contrib", "ai.onnx.ml", "convcalc")
 
 
 class Fusion(NamedTuple):
@@ -64,7 +64,7 @@ class Context(ABC):
 
     def rule_of(self, node: Node) -> Rule | None:
         """Return the rule for a node's operator; None where it has none."""
-        return self.rules.get(node.operator) if node.domain in _DOMAINS else None
+        return self.rules.get(node.operator) if node.domain in DOMAINS else None
 
     def inner(self, shape: Shape, batch: int | None) -> Shape:
         """Return a shape as our graph has it: without the batch, and never without any axis."""

@@ -7,7 +7,7 @@ does not cover, keeps its place as an opaque layer, and totals become lower boun
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import prod
 from pathlib import Path
@@ -17,7 +17,7 @@ from convcalc.errors import SpecError, TooLarge, UserError, printable, quoted
 from convcalc.graph import Graph, Provenance, Ref
 from convcalc.importers.onnx import fusions
 from convcalc.importers.onnx.balance import balance
-from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.context import Context, Rule
 from convcalc.importers.onnx.elements import Ledger, Part
 from convcalc.importers.onnx.file import read_model
 from convcalc.importers.onnx.inputs import bind
@@ -28,7 +28,9 @@ from convcalc.importers.onnx.notes import notes
 from convcalc.importers.onnx.opaque import keep_place
 from convcalc.importers.onnx.operators import RULES
 from convcalc.importers.onnx.order import ordered, reads_outside
+from convcalc.importers.onnx.own_rules import OwnRule, own_rules
 from convcalc.importers.onnx.reads import RecordedInputs, require_all_read
+from convcalc.importers.onnx.rule_file import read_rules
 from convcalc.importers.onnx.values import Value, constant, sources_of
 from convcalc.importers.onnx.weights import account
 from convcalc.language.input_shapes import Given
@@ -43,13 +45,16 @@ _WITH_SUBGRAPHS = ("If", "Loop", "Scan")
 _WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")
 
 
-def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = False) -> Graph:
-    """The graph of an ONNX file; `inputs` give sizes as --input does. Raises SpecError.
+def load(
+    spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = False, rules: Sequence[str] = ()
+) -> Graph:
+    """The graph of an ONNX file; `inputs` give sizes as --input does, `rules` are files. Raises SpecError.
 
     Weights are not read, and need not be there. With `strict` an operator without a rule is an error.
     """
+    own = read_rules(rules)
     model = read_model(Path(spec), spec)
-    graph = graph_of(model, inputs, spec, strict)
+    graph = graph_of(model, inputs, spec, strict, own)
     graph.batch = batch
     graph.name = printable(Path(spec).stem)
     graph.provenance = Provenance(
@@ -62,10 +67,13 @@ def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = F
     return graph
 
 
-def graph_of(model: Model, inputs: Sequence[str | Given], spec: str, strict: bool) -> Graph:
+def graph_of(
+    model: Model, inputs: Sequence[str | Given], spec: str, strict: bool, rules: Sequence[OwnRule] = ()
+) -> Graph:
     """The graph of a model that has been read; with `strict` an operator without a rule is an error."""
+    own = own_rules(model, rules)
     try:
-        graph = min(_attempts(model, inputs), key=_opaque_layers)  # the first of several
+        graph = min(_attempts(model, inputs, own), key=_opaque_layers)  # the first of several
     except TooLarge as error:
         raise SpecError(f"{quoted(model.name)}: {error.message}") from None
     if strict:
@@ -74,10 +82,10 @@ def graph_of(model: Model, inputs: Sequence[str | Given], spec: str, strict: boo
     return graph
 
 
-def _attempts(model: Model, inputs: Sequence[str | Given]) -> Iterator[Graph]:
+def _attempts(model: Model, inputs: Sequence[str | Given], own: Mapping[str, Rule]) -> Iterator[Graph]:
     """Yield the graph with the first axis as the batch; where that leaves opaque layers, with the second, with none."""
     for guess in (0, 1, None):
-        importer = Importer(model, inputs, guess)
+        importer = Importer(model, inputs, guess, own)
         graph = importer.run()
         graph.provenance = Provenance(note=importer.batch_note)
         yield graph
@@ -113,12 +121,15 @@ def _refuse_difference(graph: Graph, spec: str) -> None:
 class Importer(Context):
     """One pass over a model's nodes, in the order of computation."""
 
-    def __init__(self, model: Model, inputs: Sequence[str | Given], batch_axis: int | None = 0) -> None:
-        super().__init__(model, RULES)
+    def __init__(
+        self, model: Model, inputs: Sequence[str | Given], guess: int | None = 0, own: Mapping[str, Rule] | None = None
+    ) -> None:
+        self.own = own or {}
+        super().__init__(model, {**RULES, **self.own})
         self.nodes = ordered(model)
         self.constants_left = MOST_CONSTANTS
         measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
-        self.batch_note = bind(self, self.nodes, inputs, batch_axis)
+        self.batch_note = bind(self, self.nodes, inputs, guess)
         origins = Origins(model, measured, self.nodes)
         self.all_nodes, self.learned = [*model.nodes, *self.nodes], set[Part]()
         for name, tensor in model.tensors.items():
@@ -156,7 +167,7 @@ class Importer(Context):
     def fold(self, nodes: Sequence[Node]) -> None:
         """Compute the nodes that depend on constants alone, before the others, whose fusions look at their values."""
         for node in nodes:
-            if node.operator in _WITH_SUBGRAPHS or self.rule_of(node) is None:
+            if node.operator in (*_WITH_SUBGRAPHS, *self.own) or self.rule_of(node) is None:
                 continue
             if all(not name or name in self.values for name in node.inputs):
                 inputs = [self.values[name] if name else None for name in node.inputs]

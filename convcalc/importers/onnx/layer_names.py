@@ -33,15 +33,16 @@ class Namer:
     def path(self, node: Node, kind: Kind, origins: Sequence[str]) -> str:
         """Return a free path for a layer of a node with these learned tensors."""
         module = module_of_tensor(origins[0]) if origins else ""
-        if module and kind.depth:
+        is_weighted = kind.depth or kind.name == "custom"
+        if module and is_weighted:
             return self._free(module)
         scope = module_of_node(node)
         if kind.name == "parameter" and origins:
             return self._free(module or "/".join(map(clean, origins[0].split("."))))
         if kind.depth and scope:
             return self._free(scope)
-        if kind.name == "opaque":
-            return self.numbered(scope, clean(node.operator))
+        if kind.name in ("opaque", "custom"):
+            return self.numbered(scope, clean(node.operator.rpartition(":")[2]))
         return self.numbered(scope, kind.name)
 
     def numbered(self, scope: str, name: str) -> str:

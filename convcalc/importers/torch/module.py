@@ -33,7 +33,9 @@ _PURPOSE = "reading PyTorch modules"
 _OF_THE_ATTEMPT = re.compile(r"(?i)indices|scalar type|dtype|\b\d-?D\b|dimension|to unpack|should be the same")
 
 
-def load(spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = False) -> Graph:
+def load(
+    spec: str, inputs: Sequence[str] = (), batch: int = 1, strict: bool = False, rules: Sequence[str] = ()
+) -> Graph:
     """Return the graph of `package.module:attribute`, a module or a function that makes one; runs its code.
 
     Raises SpecError.

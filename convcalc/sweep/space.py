@@ -29,6 +29,9 @@ FIGURES = ("params", "macs")
 MOST_PICKS = 100_000  # of one part
 MOST_SUMS = 50_000  # different sums of one figure that are kept apart, shared by the shapes that a part may get
 LEAST_SUMS = 2_000  # of them for each shape
+MOST_ADDED = 6_000_000  # sums that are added up in all; half of them is planned for, as shapes may become more
+MOST_BUILT = 20_000  # parts that are built, each on every shape and with every pick
+TOO_MANY = "sweep --sample N draws some of the networks"
 Picks = tuple[tuple[str, str], ...]  # alternatives by the choice's name, sorted
 
 
@@ -119,10 +122,13 @@ def space(document: Document, overrides: Overrides) -> Space:
     start = ((walk.shapes,), ())
     states: dict[Any, Summary] = {start: Summary.empty()}
     written: dict[Any, int] = {(): 1}
+    last = {name: number for number, part in enumerate(walk.parts) for picks in part.picks for name, _ in picks}
+    added = 0
+    ways = max(1, sum(len(part.picks) for part in walk.parts))
+    most_sums = min(MOST_SUMS, MOST_ADDED // 2 // (len(FIGURES) * ways))
     for number, part in enumerate(walk.parts):
-        later = {name for further in walk.parts[number + 1 :] for picks in further.picks for name, _ in picks}
         after: dict[Any, Summary] = {}
-        room = min(MOST_SUMS, max(LEAST_SUMS, MOST_SUMS // max(1, len(states))))
+        room = min(MOST_SUMS, max(LEAST_SUMS, most_sums // max(1, len(states))))
         for ((shapes,), kept), summary in states.items():
             for picks in part.picks:
                 agreed = _agreed(kept, picks)
@@ -131,7 +137,10 @@ def space(document: Document, overrides: Overrides) -> Space:
                 built = walk.build(number, shapes, agreed)
                 if built is None:
                     continue
-                state = ((built[0],), tuple(pair for pair in agreed if pair[0] in later))
+                added += sum(map(len, summary.sums.values()))
+                if added > MOST_ADDED:
+                    raise SpecError(f"the choices make more than {MOST_ADDED:,} sums to add up", TOO_MANY)
+                state = ((built[0],), tuple(pair for pair in agreed if last[pair[0]] > number))
                 after.setdefault(state, Summary()).add(summary, built[1], picks, room)
         states = after
         counts: dict[Any, int] = {}
@@ -139,7 +148,7 @@ def space(document: Document, overrides: Overrides) -> Space:
             for picks in part.picks:
                 agreed = _agreed(kept, picks)
                 if agreed is not None:
-                    key = tuple(pair for pair in agreed if pair[0] in later)
+                    key = tuple(pair for pair in agreed if last[pair[0]] > number)
                     counts[key] = counts.get(key, 0) + times
         written = counts
     total = Summary()
@@ -186,6 +195,7 @@ class _Walk:
         builder = _PartBuilder(document, overrides)
         self.shapes = builder.input_shapes()
         self.parts = [Part(items, tuple(self._picks(items))) for items in self._cut()]
+        self.choosable = [{name for picks in part.picks for name, _ in picks} for part in self.parts]
 
     def _cut(self) -> Iterator[tuple[Node, ...]]:
         """The layers in parts: a part begins where nothing further down names a layer above."""
@@ -220,7 +230,7 @@ class _Walk:
             ways = {agreed: None for way in ways for more in inside if (agreed := _agreed(way, more)) is not None}
             if len(ways) > MOST_PICKS:
                 what = f"more than {MOST_PICKS:,} combinations in layers that cannot be told apart"
-                raise SpecError(item.problem(what, "sweep --sample N draws some"))
+                raise SpecError(item.problem(what, TOO_MANY))
         yield from ways
 
     def _inside(self, item: Node) -> list[Picks]:
@@ -261,9 +271,11 @@ class _Walk:
 
     def build(self, number: int, shapes: tuple[Shape, ...], picks: Picks) -> Any:
         """What a part gives and costs; None where it is no network."""
-        own = {name for one in self.parts[number].picks for name, _ in one}
+        own = self.choosable[number]
         key = (number, shapes, tuple(pair for pair in picks if pair[0] in own))
         if key not in self.costs:
+            if len(self.costs) >= MOST_BUILT:
+                raise SpecError(f"the choices make more than {MOST_BUILT:,} parts to build", TOO_MANY)
             variables = {**self.overrides.variables, **dict(picks)}
             builder = _PartBuilder(self.document, self.overrides._replace(variables=variables))
             try:

@@ -5,6 +5,7 @@ from collections import Counter
 from itertools import product
 
 import pytest
+from helpers.effort import calls
 
 from convcalc.analysis.count import count
 from convcalc.cli import run
@@ -186,3 +187,30 @@ def test_no_combination_is_a_network(tmp_path, capsys):
     spec.write_text("input: 3x8x8\nlayers: [{choice: {name: a, of: {x: [{max_pool: 9}], y: [{max_pool: 10}]}}}]\n")
     assert run(["space", str(spec)]) == 2
     assert "no combination is a valid network: window 9 does not fit" in capsys.readouterr().err
+
+
+def space_of(text):
+    return space(document(text), Overrides())
+
+
+def choices_in_a_row(count):
+    one = "  - choice: {{name: c{0}, of: {{a: relu, b: [{{conv: {{filters: {1}, kernel: 1}}}}]}}}}\n"
+    return "input: 3x8x8\nlayers:\n" + "".join(one.format(number, 1 + number % 7) for number in range(count))
+
+
+def test_choices_past_a_stated_limit_are_refused(monkeypatch):
+    monkeypatch.setattr("convcalc.sweep.space.MOST_ADDED", 10_000)
+    with pytest.raises(SpecError, match="the choices make more than 10,000 sums to add up"):
+        space_of(choices_in_a_row(100))
+    monkeypatch.setattr("convcalc.sweep.space.MOST_BUILT", 20)
+    with pytest.raises(SpecError, match="the choices make more than 20 parts to build"):
+        space_of(choices_in_a_row(15))
+
+
+def test_a_part_costs_the_same_however_many_follow():
+    """Twice as many choices, too few for their sums to be many, take twice the effort."""
+    same = "  - choice: {{name: c{0}, of: {{a: relu, b: tanh}}}}\n"
+    texts = ["input: 3x8x8\nlayers:\n" + "".join(map(same.format, range(count))) for count in (60, 240)]
+    space_of(texts[0])
+    small, large = (calls(space_of, text) for text in texts)
+    assert large < 6 * small

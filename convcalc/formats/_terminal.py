@@ -1,7 +1,8 @@
 """The report on a terminal, drawn by rich: colours, signs, and the layout that fits.
 
-`_layout` decides what fits; rich only draws it. A table of rich costs about half a millisecond a row, so a longer table
-is written as the same lines without one. rich is imported here and nowhere else, and only where something is drawn.
+`_layout` decides what fits; rich only draws it. A table of rich takes about a hundred times as long a row as the same
+lines without one, so only what fits a screen is one. rich is imported here and nowhere else, and only where something
+is drawn.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rich.segment import Segment
     from rich.table import Table as RichTable
 
-MOST_ROWS = 300  # of a rich.table.Table
+MOST_ROWS = 40  # of a rich.table.Table: with more, drawing takes longer than importing rich and counting together
 BOLD, DIM, RED, GREEN = "bold", "dim", "red", "green"
 STYLES = {"name": BOLD, "shape": "cyan", "share": "magenta", "bar": "blue"}
 LEVELS = {"error": "bold red", "warn": "yellow", "info": "cyan", "ok": GREEN}

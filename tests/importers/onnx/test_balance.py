@@ -11,7 +11,7 @@ from onnx import save as save_onnx
 
 from convcalc.analysis.count import count
 from convcalc.errors import SpecError
-from convcalc.graph import Balance
+from convcalc.graph import Balance, LeftOut
 from convcalc.importers.onnx import importer
 from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
@@ -111,4 +111,4 @@ def test_the_balance_closes_however_nodes_share_tensors(tmp_path, seed):
     assert balance.difference == 0
     assert balance.counted == count(found).figure("params")
     assert balance.stored == 3 * 64 + 64 + 8 * 24 + 8 + 10
-    assert ("idle", 10, "never used") in balance.left_out
+    assert LeftOut("idle", 10, "never used") in balance.left_out

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from convcalc import from_torch
 from convcalc.analysis.count import count
+from convcalc.graph import LeftOut
 
 
 class Shared(nn.Module):
@@ -150,14 +151,14 @@ def test_a_parameter_that_the_export_calls_a_constant_is_known_by_its_memory():
 
     graph = from_torch(Hidden(), ROWS)
     assert count(graph).figure("params") == 2 * 8
-    assert graph.balance.left_out == (("weight", 2 * 8, "unused part of 32"),)
+    assert graph.balance.left_out == (LeftOut("weight", 2 * 8, "unused part of 32"),)
 
 
 def test_what_no_layer_counts_is_said_by_name():
     module = nn.ModuleDict({"used": nn.Linear(8, 8), "idle": nn.Linear(8, 2)})
     module.forward = lambda x: module["used"](x)
     balance = from_torch(module, ROWS).balance
-    assert balance.left_out == (("idle.weight", 16, "never used"), ("idle.bias", 2, "never used"))
+    assert balance.left_out == (LeftOut("idle.weight", 16, "never used"), LeftOut("idle.bias", 2, "never used"))
     assert (balance.counted, balance.difference) == (8 * 8 + 8, 0)
 
 

@@ -51,6 +51,9 @@ def deploy(graph: Graph) -> Graph:
         found.all.append(new)
         where.update({Ref(layer.index, port): Ref(new.index, port) for port in range(len(layer.outputs))})
     starts.append(len(found.all))
+    if graph.stated_outputs is not None:
+        ends = (where[Ref(index)].layer for index in graph.stated_outputs)
+        found.stated_outputs = tuple(index for index in dict.fromkeys(ends) if not found.all[index].is_input) or None
     found.groups = [_moved(group, starts) for group in graph.groups]
     left = sum(layer.kind.name == "batch_norm" for layer in found.all)
     norms, layers = (f"{len(folded)} batch norm{'s'[: len(folded) != 1]}", f"layer{'s'[: dropped != 1]}")

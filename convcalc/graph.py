@@ -101,6 +101,7 @@ class Provenance(Record):
     used: frozenset[str] = frozenset()  # the variables that layers use
     expect: Node | None = None  # published figures; None under overrides
     budget: Node | None = None
+    unused: Sequence[Problem] = ()  # what the spec defines and nothing uses
     producer: str = ""  # of a model: the program that wrote it
     opset: int | None = None  # of an ONNX model
 
@@ -145,6 +146,7 @@ class Graph:
         self.all: list[Layer] = []
         self.groups: list[Group] = []
         self.batch = 1
+        self.stated_outputs: tuple[int, ...] | None = None  # their indexes, where a spec says which
         self.provenance = Provenance()
         self.balance: Balance | None = None  # of an imported model
 
@@ -159,9 +161,20 @@ class Graph:
 
     @property
     def outputs(self) -> list[Layer]:
+        """The layers whose outputs are the network's: those that are stated, else those that no other layer reads."""
+        return self.unread if self.stated_outputs is None else [self.all[index] for index in self.stated_outputs]
+
+    @property
+    def unread(self) -> list[Layer]:
         """The layers that no other layer reads."""
         read = {ref.layer for layer in self.all for ref in layer.inputs}
         return [layer for layer in self.layers if layer.index not in read]
+
+    @property
+    def ends(self) -> list[Layer]:
+        """The outputs, and the layers that no other layer reads, in the order of computation: what code returns."""
+        found = {layer.index for layer in (*self.unread, *self.outputs)}
+        return [self.all[index] for index in sorted(found)]
 
     def shape(self, ref: Ref) -> Shape:
         return self.all[ref.layer].outputs[ref.port]

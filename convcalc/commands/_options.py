@@ -167,7 +167,9 @@ spec_options = grouped(
     },
     also=("strict",),
 )
-strict_option = click.option("--strict", is_flag=True, help="Refuse a model with operators that have no rule.")
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse operators without a rule, and what a spec defines and nothing uses."
+)
 
 
 def _output(form: str, output: Path | None, exact: bool | None, color: str) -> Output:

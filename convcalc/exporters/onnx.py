@@ -40,7 +40,7 @@ def write(counted: Count, depth: int | None) -> bytes:
     learned = {name for name, _ in module.named_parameters(remove_duplicate=False)}
     used: set[str] = set()
     inputs_named = [_name(path, used) for path in graph.inputs]
-    paths = [layer.path for layer in graph.outputs for _ in layer.outputs]
+    paths = [layer.path for layer in graph.ends for _ in layer.outputs]
     outputs_named = [_name(path, used) for path in paths] if len(set(paths)) == len(paths) else []
     try:
         with quiet(), torch.no_grad():

@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convcalc.errors import ChangesGraph, LocatedError, Place, Problem, SpecError, UserError, did_you_mean, quoted
-from convcalc.graph import Graph, Provenance
+from convcalc.graph import Graph, Provenance, Ref
 from convcalc.kinds import find
 from convcalc.language.choices import read_choice
 from convcalc.language.document import Document
 from convcalc.language.expander import Expander
+from convcalc.language.idle import idle_parts
 from convcalc.language.input_shapes import read_inputs
 from convcalc.language.layer_builder import LayerBuilder
 from convcalc.language.layer_entry import Entry, parse_layer_entry
@@ -52,6 +53,7 @@ class Builder:
         self.depth = 0  # of the lists of layers that are being built
         self.chosen: Mapping[str, Any] = {}  # by the name of a choice
         self.notes: list[str] = []
+        self.omitted: set[str] = set()  # the paths of layers that `when` left out
         self.expander = Expander(self.names, self.build_layers, self._report)
         self.layer_builder = LayerBuilder(self.names, self.build_layers, self._report)
 
@@ -77,7 +79,8 @@ class Builder:
         if layers is None:
             hint = "list the layers under it, in order"
             self.problems.append(Problem("the spec has no 'layers:'", document.node.place, (), hint))
-        self.build_layers(items, Scope("", variables, explicit_names(items)), refs)
+        top = Scope("", variables, explicit_names(items))
+        self._state_outputs(self.build_layers(items, top, refs), top)
         used = frozenset(variables.used)
         about = variables.all()
         for name, block in document.blocks.items():
@@ -85,6 +88,8 @@ class Builder:
                 self._check(block.layers.value)
         self._raise()
         self._describe(variant, about, used)
+        if self.overrides.strict and self.graph.provenance.unused:
+            raise SpecError(list(self.graph.provenance.unused))
         if self.overrides.deploy:
             from convcalc.deploy import deploy
 
@@ -120,6 +125,25 @@ class Builder:
         self.paths.update(dict.fromkeys((name for name, _ in node.items()), None) if node is not None else {})
         return {}
 
+    def _state_outputs(self, last: Refs, top: Scope) -> None:
+        """Note which layers are the network's outputs: those of `outputs:` that are built, else the last one."""
+        node = self.document.get("outputs")
+        refs = last or ()
+        if node is not None:
+            items = node.value if isinstance(node.value, list) else [node]
+            use = Use(Entry("outputs", node, {}), top, last)
+            found: list[Ref] = []
+            for item in items:
+                if item.value in self.omitted:
+                    continue
+                try:
+                    found.extend(self.names.find(item, use) or ())
+                except UserError as error:
+                    self._report(error, use)
+            refs = tuple(found)
+        layers = dict.fromkeys(ref.layer for ref in refs)
+        self.graph.stated_outputs = tuple(index for index in layers if not self.graph.all[index].is_input) or None
+
     def _describe(self, variant: Mapping[str, Node], variables: Mapping[str, Any], used: frozenset[str]) -> None:
         document, overrides = self.document, self.overrides
         is_stock = not overrides.variables and not overrides.inputs
@@ -134,6 +158,7 @@ class Builder:
             used=used,
             expect=expect if is_stock else None,
             budget=document.get("budget"),
+            unused=idle_parts(document, self.graph, {*used}, self.expander.used),
         )
 
     def _check(self, items: Sequence[Node]) -> None:
@@ -202,7 +227,9 @@ class Builder:
             if inputs is not None and len(inputs) > 1:
                 use = Use(entry, scope, above)  # a join that is left out
             if "name" in entry.fields:
-                self.paths[self.names.new_path(use)] = use.inputs
+                path = self.names.new_path(use)
+                self.omitted.add(path)
+                self.paths[path] = use.inputs
             return use.inputs
         if "${" in entry.tag:
             entry = entry._replace(tag=str(self.names.value(entry.node, use)))

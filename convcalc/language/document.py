@@ -24,6 +24,7 @@ KEYS: dict[str, tuple[str, str]] = {
     "include": ("names", "files or catalogue names whose blocks are used"),
     "blocks": ("mapping", "composite layers with arguments, used like any kind"),
     "layers": ("list", "the layers, in order"),
+    "outputs": ("names", "the layers whose outputs are the network's; by default the last"),
     "expect": ("mapping", "published totals, exact (6998552) or rounded (4.2M)"),
     "budget": ("mapping", "limits that 'convcalc check' checks"),
     "$schema": ("text", "for editors; ignored"),

@@ -12,6 +12,7 @@ from convcalc.graph import Graph, Layer
 from convcalc.kinds import shape_text
 from convcalc.record import Record
 from convcalc.report import Column, Report, Table
+from convcalc.tables.ends import end_facts, end_lines
 
 if TYPE_CHECKING:
     from convcalc.language.document import Document
@@ -192,9 +193,7 @@ def footer(counted: Count) -> tuple[str, ...]:
     lines += balance_lines(graph)
     if counted.uncounted:
         lines.append(lower_bound(counted))
-    if len(graph.outputs) > 1:
-        lines.append("outputs: " + ", ".join(f"{layer.path} {shape_text(layer.output)}" for layer in graph.outputs[:8]))
-    return tuple(lines)
+    return (*lines, *end_lines(graph))
 
 
 def balance_lines(graph: Graph) -> list[str]:
@@ -271,7 +270,7 @@ def facts(counted: Count) -> dict[str, Any]:
         "counted_by": {layer.path: rule for layer in graph.layers if (rule := rule_of(layer))},
         "tallies": dict(counted.tallies),
         **_balance_facts(graph),
-        "outputs": {layer.path: [list(shape) or None for shape in layer.outputs] for layer in graph.outputs},
+        **end_facts(graph),
     }
 
 

@@ -66,7 +66,7 @@ def _connect(graph: Graph, root: Part) -> None:
     for layer in graph.layers:
         for ref in layer.inputs:
             read[ref] = layer.index
-    ends = {layer.index for layer in graph.outputs}
+    ends = {layer.index for layer in graph.ends}
     inputs = [Ref(layer.index) for layer in graph.all if layer.is_input]
     root.takes = inputs
     for part in sorted(root.walk(), key=lambda part: part.height):  # from the inside out

@@ -54,7 +54,7 @@ def verify(counted: Count) -> list[Checked]:
             assert row.layer is not None
             ours = Seen(row.layer.outputs, row.figure("params"), row.figure("macs"))
             checks.append(Checked(row.layer, ours, builder.layer(row.layer)))
-        ends = tuple(shape for layer in graph.outputs for shape in layer.outputs)
+        ends = tuple(shape for layer in graph.ends for shape in layer.outputs)
         ours = Seen(ends, counted.figure("params"), counted.figure("macs"))
         return [*checks, Checked(None, ours, builder.whole(counted))]
 

@@ -44,12 +44,17 @@ def write_spec(graph: Graph) -> str:
     """
     counted = count(graph)
     text = _Writer(graph, counted).text()
-    _prove(text, counted)
+    again = _prove(text, counted)
+    if graph.stated_outputs is None and again.unread != again.outputs:
+        # a model's outputs are what no layer reads; of a spec only the last layer is one, unless it says so
+        names = [scalar(layer.path) for layer in again.unread]
+        text = text.replace("\nlayers:\n", f"\noutputs: [{', '.join(names)}]\nlayers:\n", 1)
+        _prove(text, counted)
     return text
 
 
-def _prove(text: str, counted: Count) -> None:
-    """Raise unless the text builds to layers of the same kinds, shapes and tallies."""
+def _prove(text: str, counted: Count) -> Graph:
+    """Return what the text builds; raise unless its layers have the same kinds, shapes and tallies."""
     name = counted.graph.name
     try:
         document = parse(File("imported.yaml", text.encode(), ""))
@@ -62,6 +67,7 @@ def _prove(text: str, counted: Count) -> None:
     if ours != theirs:
         different = next((f"{a} is not {b}" for a, b in zip(ours, theirs, strict=False) if a != b), "more layers")
         raise SpecError(f"'{name}' could not be written as a spec with the same figures: {different}")
+    return again.graph
 
 
 class _Writer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.record import Record
@@ -28,7 +28,9 @@ class Column(NamedTuple):
 class Table(Record):
     """Rows of plain values under columns; `total` is a last row set apart, `notes` stand below.
 
-    `facts` are what a machine should know about the table: hash, input, batch, totals.
+    `facts` are what a machine should know about the table: hash, input, batch, totals. The table that `is_answer` is
+    drawn where a reader looks first: last, where a report is longer than the screen. `minor` are the indices of rows
+    that a reader can do without, and `minor_note` says so: the text table alone leaves them out.
     """
 
     title: str
@@ -37,6 +39,17 @@ class Table(Record):
     total: Sequence[Any] | None = None
     notes: Sequence[str] = ()
     facts: Mapping[str, Any] = {}
+    is_answer: bool = False
+    minor: Collection[int] = ()
+    minor_note: str = ""
+
+
+def without_minor_rows(table: Table) -> Table:
+    """A table as it is read: without its minor rows, and with the note that says so."""
+    if not table.minor:
+        return table
+    rows = [row for at, row in enumerate(table.rows) if at not in table.minor]
+    return table._replace(rows=rows, notes=[*table.notes, table.minor_note], minor=())
 
 
 class Finding(NamedTuple):
@@ -67,6 +80,10 @@ class Report(Record):
     exact: bool = False
     findings: Sequence[Finding] = ()
     verdict: str = ""
+
+    def with_answer_last(self) -> Report:
+        """The same report with the tables that answer after the others."""
+        return self._replace(tables=sorted(self.tables, key=lambda table: table.is_answer))
 
     @property
     def broken(self) -> list[Finding]:

@@ -32,6 +32,7 @@ class Output(Record):
     path: Path | None = None
     exact: bool | None = None
     color: str = "auto"
+    has_pager: bool = True
 
 
 class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases
@@ -172,8 +173,8 @@ strict_option = click.option(
 )
 
 
-def _output(form: str, output: Path | None, exact: bool | None, color: str) -> Output:
-    return Output(form, output, exact, color)
+def _output(form: str, output: Path | None, exact: bool | None, color: str, no_pager: bool) -> Output:
+    return Output(form, output, exact, color, not no_pager)
 
 
 output_options = grouped(
@@ -197,6 +198,9 @@ output_options = grouped(
             type=click.Choice(["auto", "always", "never"]),
             default="auto",
             help="Use colours [auto: on a terminal].",
+        ),
+        "no_pager": click.option(
+            "--no-pager", is_flag=True, help="Print what is longer than the screen [shown by PAGER, or less]."
         ),
     },
 )
@@ -232,11 +236,19 @@ def _draw(report: Report, output: Output) -> bool:
 
     from convcalc.formats._terminal import Look, draw
 
-    room = get_terminal_size().columns if on_terminal or "COLUMNS" in os.environ else 10_000
+    screen = get_terminal_size()
+    room = screen.columns if on_terminal or "COLUMNS" in os.environ else 10_000
     look = Look(room, output.exact, has_color, on_terminal and is_plain(sys.stdout))
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding=None if look.is_plain else "utf-8", errors="backslashreplace")
-    sys.stdout.write(draw(report, look))
+    text = draw(report, look)
+    if on_terminal and text.count("\n") >= screen.lines:
+        from convcalc.commands._pager import page
+
+        if output.has_pager and page(text):
+            return True
+        text = draw(report.with_answer_last(), look)
+    sys.stdout.write(text)
     return True
 
 

@@ -38,4 +38,4 @@ def command(
     if len(specs) < 2:
         raise SpecError("compare needs two networks or more", "for example: convcalc compare mine.yaml googlenet")
     counts = [count(graph) for graph in graphs(specs, overrides)]
-    emit(compare_report(counts, depth, totals, is_all or output.form != "table"), output)
+    emit(compare_report(counts, depth, totals, is_all), output)

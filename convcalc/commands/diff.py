@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--top", type=WholeNumber(1), metavar="N", help="Only the N changes that cost or save the most MACs.")
 @report_option
 @click.option("--totals", is_flag=True, help="Only the totals.")
+@click.option("--all", "is_all", is_flag=True, help="Show the layers without params or MACs too.")
 @spec_options
 @strict_option
 @output_options
@@ -40,6 +41,7 @@ def command(
     top: int | None,
     reports: tuple[str, ...],
     totals: bool,
+    is_all: bool,
     overrides: Overrides,
     output: Output,
 ) -> int:
@@ -63,7 +65,7 @@ def command(
     outputs = outputs_of(output, reports)
     old, new = _counts(specs, base, overrides)
     difference = diff(old, new)
-    report = diff_report(old, new, difference, top, totals)
+    report = diff_report(old, new, difference, 0 if totals else top, is_all)
     if any(is_of_findings(one.form) for one in outputs):
         report = report._replace(findings=diff_findings(difference, new, SpecName.parse(specs[-1]).path))
     emit_all(report, outputs)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 from convcalc.errors import printable
 from convcalc.formats._layout import GAP, Layout, fit, folded
 from convcalc.formats.table import LEFT, closing_lines, pad, width
-from convcalc.report import Report, Table
+from convcalc.report import Report, Table, without_minor_rows
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -81,7 +81,8 @@ def open_console(stream: TextIO, look: Look, record: bool = False) -> Console:
 def drawings(report: Report, look: Look) -> Iterator[Drawing]:
     """The parts of a report in order: its tables, its notes, and last the verdict."""
     for number, table in enumerate(report.tables):
-        yield Drawing(fit(signed(table, look), look.room, look.exact), look, has_gap=number > 0)
+        layout = fit(signed(without_minor_rows(table), look), look.room, look.exact)
+        yield Drawing(layout, look, has_gap=number > 0)
     *notes, verdict = [*closing_lines(report), ""] if not report.verdict else closing_lines(report)
     empty = Layout("", (), [], [], None, [], notes)
     level = next((finding.level for finding in report.broken), "ok") if verdict else ""

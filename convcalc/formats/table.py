@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 from convcalc.errors import printable
 from convcalc.formats._numbers import text
-from convcalc.report import Report, Table
+from convcalc.report import Report, Table, without_minor_rows
 
 LEFT = ("text", "level", "name", "shape", "bar", "equation")
 
@@ -14,7 +14,7 @@ LEFT = ("text", "level", "name", "shape", "bar", "equation")
 def write(report: Report, stream: TextIO) -> None:
     for number, table in enumerate(report.tables):
         stream.write("\n" if number else "")
-        stream.write("\n".join(plain(table, report.exact)) + "\n")
+        stream.write("\n".join(plain(without_minor_rows(table), report.exact)) + "\n")
     stream.writelines(f"{printable(line)}\n" for line in closing_lines(report))
 
 

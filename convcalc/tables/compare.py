@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 from convcalc.analysis.compare import compare, matches
@@ -15,17 +15,17 @@ ONE_SCREEN = 20  # rows
 
 
 def compare_report(
-    counts: Sequence[Count], depth: int | None = None, only_totals: bool = False, is_whole: bool = True
+    counts: Sequence[Count], depth: int | None = None, only_totals: bool = False, is_all: bool = True
 ) -> Report:
     """Networks side by side: a row a figure with the ratios to the first, then a row a layer.
 
-    Without `is_whole` a long table leaves out the rows in which every network has 0 weights and 0 MACs: a note says so.
+    Without `is_all` the rows of a long table in which every network has 0 weights and 0 MACs are minor.
     """
     names = labels(counts)
     tables = [total_table(counts, names)]
     if not only_totals:
         layers = layer_table(counts, names, depth)
-        tables.append(layers if is_whole else without_zero_rows(layers))
+        tables.append(layers if is_all else with_minor_rows(layers, "weights or MACs"))
     return counted_report("compare", tables, counts)
 
 
@@ -54,7 +54,7 @@ def total_table(counts: Sequence[Count], names: Sequence[str]) -> Table:
     notes += [
         f"{name}: {lower_bound(counted)}" for name, counted in zip(names, counts, strict=True) if counted.uncounted
     ]
-    return Table("", columns, rows, None, [*notes, f"relative to {names[0]}"])
+    return Table("", columns, rows, None, [*notes, f"relative to {names[0]}"], is_answer=True)
 
 
 def layer_table(counts: Sequence[Count], names: Sequence[str], depth: int | None) -> Table:
@@ -74,12 +74,12 @@ def layer_table(counts: Sequence[Count], names: Sequence[str], depth: int | None
     return Table("", columns, rows, ["total", *totals, *(None for _ in counts)], [f"{legend}; bars: MACs"])
 
 
-def without_zero_rows(table: Table) -> Table:
-    """A table without the rows whose counts are all 0 or absent, and a note that says how many; a short table whole."""
-    counts = [at for at, column in enumerate(table.columns) if column.holds == "count"]
-    rows = [row for row in table.rows if any(row[at] for at in counts)]
-    left_out = len(table.rows) - len(rows)
-    if not left_out or len(table.rows) <= ONE_SCREEN:
+def with_minor_rows(table: Table, what: str, major: Collection[str] = ()) -> Table:
+    """A table whose rows with counts that are all 0 or absent are minor; a short table, and rows that begin with one of
+    `major`, have none."""
+    counts = [at for at, column in enumerate(table.columns) if column.holds in ("count", "change")]
+    minor = {at for at, row in enumerate(table.rows) if row[0] not in major and not any(row[count] for count in counts)}
+    if not minor or len(table.rows) <= ONE_SCREEN:
         return table
-    note = f"{left_out:,} row{'s'[: left_out != 1]} without weights or MACs left out (--all shows them)"
-    return table._replace(rows=rows, notes=[*table.notes, note])
+    note = f"{len(minor):,} row{'s'[: len(minor) != 1]} without {what} left out (--all shows them)"
+    return table._replace(minor=minor, minor_note=note)

@@ -8,17 +8,21 @@ from convcalc.analysis.compare import compare
 from convcalc.analysis.count import Count
 from convcalc.analysis.diff import Difference
 from convcalc.report import Column, Finding, Report, Table
-from convcalc.tables.compare import HEADINGS
+from convcalc.tables.compare import HEADINGS, with_minor_rows
 from convcalc.tables.count import conditions, counted_report, lower_bound, title
 
+EDITED = ("changed", "renamed", "moved")  # sorts that say something without any figure
 
-def diff_report(
-    old: Count, new: Count, difference: Difference, top: int | None = None, only_totals: bool = False
-) -> Report:
-    """The totals before and after, then a row a change: all of them, or the `top` ones by MACs."""
+
+def diff_report(old: Count, new: Count, difference: Difference, top: int | None = None, is_all: bool = True) -> Report:
+    """The totals before and after, then a row a change: all of them, or the `top` ones by MACs (0: no row).
+
+    Without `is_all` the layers of a long table that came, went or are affected without params and MACs are minor.
+    """
     tables = [_total_table(old, new, difference)]
-    if not only_totals and difference.changes:
-        tables.append(_change_table(difference, top))
+    if top != 0 and difference.changes:
+        changes = _change_table(difference, top)
+        tables.append(changes if is_all else with_minor_rows(changes, "params or MACs", EDITED))
     return counted_report("diff", tables, (old, new))
 
 
@@ -43,7 +47,7 @@ def _total_table(old: Count, new: Count, difference: Difference) -> Table:
     notes += [
         f"{word}: {lower_bound(counted)}" for word, counted in (("before", old), ("after", new)) if counted.uncounted
     ]
-    return Table(heading, columns, rows, None, [*notes, *_summary_lines(difference)])
+    return Table(heading, columns, rows, None, [*notes, *_summary_lines(difference)], is_answer=True)
 
 
 def _summary_lines(difference: Difference) -> list[str]:

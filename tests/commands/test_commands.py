@@ -221,3 +221,19 @@ def test_rows_without_weights_or_macs_are_left_out_of_a_comparison_that_is_read(
     assert "left out" not in whole
     assert run([*words, "-f", "csv"]) == FINE
     assert "pool1" in capsys.readouterr().out
+
+
+def test_changes_without_params_or_macs_are_left_out_of_a_difference_that_is_read(tmp_path, capsys):
+    """ResNet-18 against 34: new ReLUs and joins; what somebody edited stays, whatever it costs."""
+    words = ["diff", "resnet18", "resnet34"]
+    assert run(words) == FINE
+    short = capsys.readouterr().out
+    assert run([*words, "--all", "--report", f"csv={tmp_path / 'all.csv'}"]) == FINE
+    whole = capsys.readouterr().out
+    left_out = int(re.search(r"^(\d+) rows without params or MACs left out", short, re.MULTILINE)[1])
+    assert len(whole.splitlines()) - len(short.splitlines()) == left_out - 1  # the note itself is a line
+    assert "new (add) " in whole
+    assert not re.search(r"^new .*new \(add\) ", short, re.MULTILINE)
+    assert re.search("^renamed .* 0 +0 +0 +0$", short, re.MULTILINE)
+    assert run([*words, "--report", f"csv={tmp_path / 'short.csv'}"]) == FINE
+    assert (tmp_path / "short.csv").read_text() == (tmp_path / "all.csv").read_text()

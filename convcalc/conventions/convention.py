@@ -16,6 +16,7 @@ are elements, the batch included; a kind without a rule counts 0, as it does in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from math import prod
@@ -101,6 +102,17 @@ def read(name: str) -> Convention:
 
 def _by_kind(entries: Mapping[str, Any]) -> dict[str, Any]:
     return {kind.strip(): value for kinds, value in entries.items() for kind in kinds.split(",")}
+
+
+@cache
+def kinds_by_call() -> frozenset[str]:
+    """The kinds of layers that some tool counts only if code calls them as modules, or as functions.
+
+    >>> sorted({"relu", "flatten", "matmul"} & kinds_by_call())
+    ['matmul', 'relu']
+    """
+    rules = [rule for name in names() for rule in read(name).texts.items()]
+    return frozenset(kind for kind, text in rules if re.search(r"\b(module|function)\b", text))
 
 
 def figure(convention: Convention, layer: Layer, batch: int = 1) -> int:

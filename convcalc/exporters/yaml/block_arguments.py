@@ -102,7 +102,8 @@ def complete(item: Item) -> Fields:
     if kind is None:
         return item.fields
     defaults = {key: field.default for key, field in kind.fields.items() if is_whole(field.default)}
-    return {key: item.fields.get(key, defaults.get(key)) for key in kind.fields if key in {**defaults, **item.fields}}
+    fields = {key: item.fields.get(key, defaults.get(key)) for key in kind.fields if key in {**defaults, **item.fields}}
+    return {**fields, **({"via": item.fields["via"]} if "via" in item.fields else {})}
 
 
 def _default(item: Item, key: str) -> Any:

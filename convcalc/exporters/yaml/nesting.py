@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import Any
 
+from convcalc.conventions.convention import kinds_by_call
 from convcalc.graph import Graph, Layer, Ref, Shared
 
 MOST_NESTED = 4  # a reader loses the thread beyond, and the spec reader stops at 40 levels of YAML
@@ -154,6 +155,8 @@ class _Arranger:
     def arrange(self) -> list[Item]:
         for layer in self.graph.layers:
             item = Item(layer.kind.name, dict(layer.kind.values()), [layer], layer.inputs)
+            if layer.via == "function" and layer.kind.name in kinds_by_call():  # a module is the default
+                item.fields["via"] = layer.via
             if layer.shares is not None:
                 item.shares = self.graph.all[layer.shares]
             item.shared = layer.shared

@@ -146,6 +146,8 @@ class _Writer:
             fields["share"] = _shared(item, scope)
         if item.shares is None or item.shares.kind != item.output.kind:
             fields.update(_in_order(item))
+        elif "via" in item.fields:
+            fields["via"] = item.fields["via"]
         if item.branches is None:
             self.lines.append(f"{indent}- {_entry(item.tag, fields)}")
         elif item.tag == "repeat":
@@ -324,7 +326,7 @@ def _in_order(item: Item) -> dict[str, Any]:
     kind = KINDS.get(item.tag)
     if kind is None:
         return item.fields
-    return {key: item.fields[key] for key in kind.fields if key in item.fields}
+    return {key: item.fields[key] for key in (*kind.fields, "via") if key in item.fields}
 
 
 def _entry(tag: str, fields: dict[str, Any]) -> str:

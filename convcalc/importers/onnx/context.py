@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from convcalc.errors import TooLarge, UserError, printable
 from convcalc.graph import Graph, Ref
 from convcalc.importers.onnx.layer_check import require_params_of_weights
-from convcalc.importers.onnx.layer_names import Namer, scope_of
+from convcalc.importers.onnx.layer_names import Namer, call_of
 from convcalc.importers.onnx.model import Model, Node, Subgraph, Unsupported
 from convcalc.importers.onnx.values import Inputs, Shape, Value, checked
 from convcalc.importers.onnx.weights import WeightTracker
@@ -98,12 +98,18 @@ class Context(ABC):
         refs = [self.ref(value) if isinstance(value, Value) else value for value in inputs]
         require_params_of_weights(node, kind, [self.graph.shape(ref) for ref in refs], weights)
         ref = self.weights.add_layer(node, kind, refs, weights)
-        if self.model.called is not None:
-            self.graph.all[ref.layer].via = "module" if scope_of(node) in self.model.called else "function"
+        self.graph.all[ref.layer].via = self._via(node, refs)
         expected, actual = self.inner(checked(shape), batch), self.graph.shape(ref)
         if actual != expected:
             raise Unsupported(f"its output is {shape_text(expected)}, that of {kind.name} {shape_text(actual)}")
         return Value(tuple(shape), ref=ref, batch=batch)
+
+    def _via(self, node: Node, inputs: Sequence[Ref]) -> str:
+        """Return how code calls a layer, where it is known; an operator on several values (`x + y`) is no function."""
+        if self.model.calls is None:
+            return ""
+        call = self.model.calls.get(call_of(node), "function")
+        return call if call != "operator" else "function" if len(inputs) == 1 else ""
 
     def ref(self, value: Value) -> Ref:
         """Return where a value is in our graph; a learned constant becomes a layer there. Raises Unsupported."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
 from convcalc.analysis.uncounted import has_unknown_input, operators_without_rule
 from convcalc.errors import SpecError, TooLarge, UserError, printable, quoted
@@ -20,7 +21,7 @@ from convcalc.importers.onnx.balance import balance
 from convcalc.importers.onnx.context import Context, Rule
 from convcalc.importers.onnx.elements import Ledger, Part
 from convcalc.importers.onnx.file import read_model
-from convcalc.importers.onnx.inputs import bind
+from convcalc.importers.onnx.inputs import BatchGuess, bind
 from convcalc.importers.onnx.layer_names import group_modules
 from convcalc.importers.onnx.learned import Origins
 from convcalc.importers.onnx.model import Model, Node, Unsupported
@@ -67,34 +68,49 @@ def load(
     return graph
 
 
+class Imported(NamedTuple):
+    """The graph of a model, and which axis was guessed to be the batch, if one was."""
+
+    graph: Graph
+    guess: BatchGuess | None
+
+    @property
+    def opaque_layers(self) -> int:
+        """How many layers cannot be counted."""
+        return sum(not layer.kind.is_counted for layer in self.graph.layers)
+
+
 def graph_of(
     model: Model, inputs: Sequence[str | Given], spec: str, strict: bool, rules: Sequence[OwnRule] = ()
 ) -> Graph:
     """The graph of a model that has been read; with `strict` an operator without a rule is an error."""
+    return import_model(model, inputs, spec, strict, rules).graph
+
+
+def import_model(
+    model: Model, inputs: Sequence[str | Given], spec: str, strict: bool, rules: Sequence[OwnRule] = ()
+) -> Imported:
+    """The graph of a model that has been read, and the guess that it depends on; `strict` as for `graph_of`."""
     own = own_rules(model, rules)
     try:
-        graph = min(_attempts(model, inputs, own), key=_opaque_layers)  # the first of several
+        imported = min(_attempts(model, inputs, own), key=lambda one: one.opaque_layers)  # the first of several
     except TooLarge as error:
         raise SpecError(f"{quoted(model.name)}: {error.message}") from None
     if strict:
-        _refuse_opaque(graph, spec)
-        _refuse_difference(graph, spec)
-    return graph
+        _refuse_opaque(imported.graph, spec)
+        _refuse_difference(imported.graph, spec)
+    return imported
 
 
-def _attempts(model: Model, inputs: Sequence[str | Given], own: Mapping[str, Rule]) -> Iterator[Graph]:
+def _attempts(model: Model, inputs: Sequence[str | Given], own: Mapping[str, Rule]) -> Iterator[Imported]:
     """Yield the graph with the first axis as the batch; where that leaves opaque layers, with the second, with none."""
-    for guess in (0, 1, None):
-        importer = Importer(model, inputs, guess, own)
-        graph = importer.run()
-        graph.provenance = Provenance(note=importer.batch_note)
-        yield graph
-        if not importer.batch_note or not _opaque_layers(graph):
+    for axis in (0, 1, None):
+        importer = Importer(model, inputs, axis, own)
+        imported = Imported(importer.run(), importer.batch_guess)
+        imported.graph.provenance = Provenance(note=imported.guess.note if imported.guess else "")
+        yield imported
+        if imported.guess is None or not imported.opaque_layers:
             return
-
-
-def _opaque_layers(graph: Graph) -> int:
-    return sum(not layer.kind.is_counted for layer in graph.layers)
 
 
 def _refuse_opaque(graph: Graph, spec: str) -> None:
@@ -129,7 +145,7 @@ class Importer(Context):
         self.nodes = ordered(model)
         self.constants_left = MOST_CONSTANTS
         measured = {name for node in self.nodes if _MEASURED.search(node.name) for name in node.inputs}
-        self.batch_note = bind(self, self.nodes, inputs, guess)
+        self.batch_guess = bind(self, self.nodes, inputs, guess)
         origins = Origins(model, measured, self.nodes)
         self.all_nodes, self.learned = [*model.nodes, *self.nodes], set[Part]()
         for name, tensor in model.tensors.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from convcalc.errors import SpecError, did_you_mean, quoted
 from convcalc.importers.onnx.context import Context
@@ -21,6 +22,18 @@ from convcalc.language.input_shapes import Given, parse_given
 
 Sizes = tuple[int | str, ...]
 _BATCH_NAME = re.compile(r"n|b|bs|.*batch.*", re.IGNORECASE)  # of an axis
+
+
+class BatchGuess(NamedTuple):
+    """The axis that was taken as the batch, and its size, where neither the user nor the file says it."""
+
+    axis: int
+    size: int
+
+    @property
+    def note(self) -> str:
+        """What a report says of it."""
+        return f"axis {self.axis} of the input, of size {self.size}, was taken as the batch; figures are for one input"
 
 
 @dataclass
@@ -38,10 +51,10 @@ class _Input:
         return tuple(size for axis, size in enumerate(self.shape) if axis != self.batch)
 
 
-def bind(ctx: Context, nodes: Sequence[Node], given: Sequence[str | Given], guess: int | None) -> str:
+def bind(ctx: Context, nodes: Sequence[Node], given: Sequence[str | Given], guess: int | None) -> BatchGuess | None:
     """Add the inputs to the graph; set the size of the batch, which our shapes leave out. Raises SpecError.
 
-    `guess` is the axis of the batch where neither the user nor the file says it. Returns a note on a guess, or "".
+    `guess` is the axis of the batch where neither the user nor the file says it. Returns a guess that was made.
     """
     model = ctx.model
     used = {name for node in nodes for name in reads(node)} | set(model.outputs)
@@ -60,7 +73,7 @@ def bind(ctx: Context, nodes: Sequence[Node], given: Sequence[str | Given], gues
             ctx.free_sizes.setdefault(symbol, ctx.batch)
     for one in inputs:
         _add(ctx, one, len(inputs) > 1)
-    return _note(ctx, inputs)
+    return _guess(ctx, inputs)
 
 
 def _add(ctx: Context, one: _Input, is_named: bool) -> None:
@@ -77,13 +90,12 @@ def _add(ctx: Context, one: _Input, is_named: bool) -> None:
     ctx.names.taken.add(name)
 
 
-def _note(ctx: Context, inputs: Sequence[_Input]) -> str:
+def _guess(ctx: Context, inputs: Sequence[_Input]) -> BatchGuess | None:
     """Return which axis was taken as the batch, where that is a guess that shows in the figures."""
     guesses = [one for one in inputs if one.batch is not None and not one.is_known]
     if not guesses or (ctx.batch == 1 and not guesses[0].batch):
-        return ""
-    axis = guesses[0].batch
-    return f"axis {axis} of the input, of size {ctx.batch}, was taken as the batch; figures are for one input"
+        return None
+    return BatchGuess(guesses[0].batch or 0, ctx.batch)
 
 
 def _stated(value: ValueType) -> Sizes:

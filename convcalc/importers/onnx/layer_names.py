@@ -120,9 +120,21 @@ def is_parameter(name: str) -> bool:
 
 def scope_of(node: Node) -> str | None:
     """Return the path of the module in which PyTorch ran a node, "" for the outermost; None where it is not stated."""
+    scopes = _scopes(node)
+    return scopes[-2] if len(scopes) > 1 else None
+
+
+def call_of(node: Node) -> str:
+    """Return PyTorch's name of the operation that a node belongs to; "" where it is not stated."""
+    scopes = _scopes(node)
+    return scopes[-1] if scopes else ""
+
+
+def _scopes(node: Node) -> list[str]:
+    """Return the modules around a node from the outermost on, and its operation, as PyTorch's newer exporter states."""
     module = node.module
-    scopes = [single or double for single, double in _SCOPE.findall(module)]
-    return scopes[-2] if len(scopes) > 1 and module[0] == "[" and module[-1] == "]" else None
+    is_list = module.startswith("[") and module.endswith("]")
+    return [single or double for single, double in _SCOPE.findall(module)] if is_list else []
 
 
 def module_of_node(node: Node) -> str:

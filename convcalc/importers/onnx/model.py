@@ -281,7 +281,8 @@ class Model:
         self.buffers: frozenset[str] = frozenset()  # and those that it calls not learned
         self.views: dict[str, View] = {}  # tensor -> the parameter of a module that it is, or is a view of
         self.sizes: dict[str, int] = {}  # of all parameters of a module
-        self.called: frozenset[str] | None = None  # the modules that compute by themselves, where it is known
+        # how the code of a module calls each of its operations, by PyTorch's name: module, function or operator
+        self.calls: dict[str, str] | None = None
         self.folded_from: dict[str, tuple[str, ...]] = {}  # tensor that the exporter computed -> its sources
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from convcalc.errors import SpecError, printable, quoted
 from convcalc.importers.torch.inputs import Call
@@ -28,8 +28,16 @@ _HINTS = (  # what an error says, and what to do
 _GUARDS = ("_assert_async", "_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range")
 
 
-def onnx_bytes(torch: Any, module: Any, call: Call, spec: str) -> tuple[bytes, dict[str, Any]]:
-    """Return the module as an ONNX file without its weights, and its tensors by name. Raises SpecError."""
+class Exported(NamedTuple):
+    """A module as an ONNX file without its weights, its tensors by name, and how its code calls each operation."""
+
+    data: bytes
+    tensors: dict[str, Any]
+    calls: dict[str, str]
+
+
+def export(torch: Any, module: Any, call: Call, spec: str) -> Exported:
+    """Return a module as PyTorch's own exporters write it. Raises SpecError."""
     try:
         with torch.no_grad(), writable_modules(torch):
             program = torch.export.export(module, call.positional, call.named, strict=False)
@@ -43,7 +51,25 @@ def onnx_bytes(torch: Any, module: Any, call: Call, spec: str) -> tuple[bytes, d
         raise _unwritable(program, error, spec) from None
     _leave_weights_out(exported.model.graph)
     data = bytes(import_module("onnx_ir").to_proto(exported.model).SerializeToString())
-    return data, {**program.state_dict, **program.constants}
+    return Exported(data, {**program.state_dict, **program.constants}, _calls(exported.exported_program, module))
+
+
+def _calls(program: Any, module: Any) -> dict[str, str]:
+    """Return how code calls each operation: by a module that computes itself, as a function, or by an operator."""
+    computing = {name for name, part in module.named_modules(remove_duplicate=False) if _computes(part)}
+    calls = {}
+    for node in program.graph.nodes:
+        stack = list(node.meta.get("nn_module_stack", {}).values())
+        is_method = node.meta.get("torch_fn", ("", ""))[1].startswith("method")
+        calls[node.name] = "operator" if is_method else "function"
+        if stack and stack[-1][0] in computing:
+            calls[node.name] = "module"
+    return calls
+
+
+def _computes(part: Any) -> bool:
+    """Whether a module computes by itself, as PyTorch's layers do; others call modules and functions."""
+    return type(part).__module__.startswith("torch.nn.") and next(part.children(), None) is None
 
 
 def _leave_weights_out(graph: Any) -> None:

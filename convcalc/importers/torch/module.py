@@ -19,15 +19,13 @@ from typing import Any
 from convcalc.errors import SpecError, did_you_mean, printable, quoted
 from convcalc.graph import Graph, Provenance
 from convcalc.importers.onnx.file import read_bytes
-from convcalc.importers.onnx.importer import graph_of
-from convcalc.importers.torch.export import onnx_bytes
+from convcalc.importers.onnx.importer import Imported, import_model
+from convcalc.importers.torch.export import export
 from convcalc.importers.torch.inputs import Call, call_of, calls, has_embedding, with_batch_of_one
 from convcalc.importers.torch.parameters import tell_parameters
 from convcalc.language.input_shapes import Given, parse_given
-from convcalc.numerals import whole_number
 from convcalc.optional import first_line_of, need, quiet
 
-_BATCH = re.compile(r"axis (\d+) of the input, of size (\d+)")  # the note on a guess
 _PURPOSE = "reading PyTorch modules"
 # of an attempt that failed because of what was tried, not because of the module
 _OF_THE_ATTEMPT = re.compile(r"(?i)indices|scalar type|dtype|\b\d-?D\b|dimension|to unpack|should be the same")
@@ -159,42 +157,36 @@ def _user_code(spec: str, what: str) -> Iterator[None]:
 
 def _graph(torch: Any, module: Any, call: Call, spec: str, strict: bool) -> Graph:
     """Return the graph of a call, for one input of its batch. Raises SpecError."""
-    graph = _graph_of_call(torch, module, call, spec, strict)
-    guess = _BATCH.match(graph.provenance.note)
-    if guess and whole_number(guess[2]) > 1:
+    graph, guess = _imported_call(torch, module, call, spec, strict)
+    if guess is not None and guess.size > 1:
         # the same with a batch of one, where no size of the module can be taken for it
         with contextlib.suppress(SpecError):
-            one = with_batch_of_one(torch, call, whole_number(guess[1]), whole_number(guess[2]))
-            found = _graph_of_call(torch, module, one, spec, strict)
-            found.provenance = graph.provenance
-            return found
+            one = with_batch_of_one(torch, call, guess.axis, guess.size)
+            of_one = _imported_call(torch, module, one, spec, strict).graph
+            of_one.provenance = graph.provenance
+            return of_one
     return graph
 
 
-def _graph_of_call(torch: Any, module: Any, call: Call, spec: str, strict: bool) -> Graph:
+def _imported_call(torch: Any, module: Any, call: Call, spec: str, strict: bool) -> Imported:
     module = _initialized(torch, module, call, spec)
     modes = {part: part.training for part in module.modules()}
     try:
         module.eval()
         with quiet():
-            data, tensors = onnx_bytes(torch, module, call, spec)
+            exported = export(torch, module, call, spec)
     finally:
         for part, mode in modes.items():
             part.training = mode
-    model = read_bytes(data, spec)
-    tell_parameters(model, module, tensors)
-    model.called = frozenset(name for name, part in module.named_modules() if _computes(part))
+    model = read_bytes(exported.data, spec)
+    tell_parameters(model, module, exported.tensors)
+    model.calls = exported.calls
     inputs = [value for value in model.inputs if value.name not in model.tensors]
     if len(inputs) == len(call.batch):
         for value, axis in zip(inputs, call.batch, strict=True):
             if axis is not None and value.shape is not None and axis < len(value.shape):
                 value.shape = (*value.shape[:axis], "N", *value.shape[axis + 1 :])
-    return graph_of(model, (), spec, strict)
-
-
-def _computes(part: Any) -> bool:
-    """Whether a module computes by itself, as PyTorch's layers do; others call modules and functions."""
-    return type(part).__module__.startswith("torch.nn.") and next(part.children(), None) is None
+    return import_model(model, (), spec, strict)
 
 
 def _initialized(torch: Any, module: Any, call: Call, spec: str) -> Any:

@@ -5,7 +5,10 @@ import torch
 from torch import nn
 
 import convcalc
+from convcalc.conventions.convention import figure, find, names
 from convcalc.errors import SpecError
+from convcalc.exporters.yaml.writer import write_spec
+from convcalc.loader import read
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -117,19 +120,42 @@ def test_a_cache_among_the_outputs_has_its_hint():
     assert "use_cache = False" in error.value.problems[0].hint
 
 
+class Calls(nn.Module):
+    """Modules, functions and operators; one module is called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.pool = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(6)
+        self.linear = nn.Linear(6, 6)
+
+    def forward(self, x):
+        x = self.relu(torch.relu(self.pool(self.relu(self.conv(x)))) @ x[:, :1, :6, :6])
+        x = torch.add(torch.matmul(x, x), x) + x
+        return x @ self.linear.weight
+
+
 def test_how_code_calls_a_layer_is_known():
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv, self.relu, self.pool = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(6)
-
-        def forward(self, x):
-            return torch.relu(self.pool(self.relu(self.conv(x))))
-
-    layers = convcalc.from_torch(Net(), "3x8x8").layers
-    assert [(layer.kind.name, layer.via) for layer in layers] == [
+    layers = convcalc.from_torch(Calls(), "3x8x8").layers
+    assert [(layer.kind.name, layer.via) for layer in layers if layer.kind.name not in ("slice", "broadcast")] == [
         ("conv", "module"),
         ("relu", "module"),
         ("adaptive_avg_pool", "module"),
         ("relu", "function"),
+        ("matmul", ""),
+        ("relu", "module"),
+        ("matmul", "function"),
+        ("add", "function"),
+        ("add", ""),
+        ("linear", "function"),
     ]
+
+
+@pytest.mark.parametrize("tool", names())
+def test_a_written_spec_is_counted_by_each_tool_as_the_module_is(tool):
+    graph = convcalc.from_torch(Calls(), "3x8x8")
+    again = read(write_spec(graph))
+    assert figures_by_kind(find(tool), again) == figures_by_kind(find(tool), graph)
+
+
+def figures_by_kind(convention, graph):
+    return sorted((layer.kind.name, figure(convention, layer)) for layer in graph.layers)

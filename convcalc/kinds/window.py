@@ -52,7 +52,7 @@ def slide(
     for size, window, step, (before, after), spacing in zip(spatial, kernels, strides, sides, dilations, strict=True):
         free = size + before + after - spacing * (window - 1) - 1  # written as `explain` shows it
         require(
-            free >= 0,
+            free + (step - 1 if ceil_mode else 0) >= 0,  # rounded up, a window larger than the input is one window
             "{what} {kernel}{dilated} does not fit the {grid} input (padding {padding})",
             "kernel",
             "add padding, or use a smaller kernel",

@@ -113,6 +113,14 @@ def test_ceil_mode_never_starts_a_window_in_the_padding_behind(size, kernel, str
     assert MaxPool(**fields, ceil_mode=True).output((1, size, size))[1] == ceil
 
 
+def test_a_window_larger_than_the_input_is_one_window_in_ceil_mode_if_its_stride_reaches():
+    """As PyTorch and ONNX Runtime have it: (2 - 640) / 640 rounds up to 0; (2 - 640) / 2 does not."""
+    assert AvgPool(kernel=640, ceil_mode=True).output((8, 2, 2)) == (8, 1, 1)
+    for fields in ({}, {"ceil_mode": True, "stride": 2}):
+        with pytest.raises(UserError, match="does not fit"):
+            AvgPool(kernel=640, **fields).output((8, 2, 2))
+
+
 def test_pooling_steps_by_its_window_unless_told():
     assert AvgPool(kernel=2).output((3, 8, 8)) == (3, 4, 4)
 

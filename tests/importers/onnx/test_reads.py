@@ -69,6 +69,21 @@ def test_an_input_that_no_rule_knows_is_counted_or_makes_a_node_unsupported(oper
         assert "b" in used | {part.name for value in outputs for part in value.source_weights}
 
 
+@pytest.mark.parametrize("operator", sorted(RULES))
+def test_a_rule_reads_over_constants_what_it_reads_over_activations(operator):
+    chance = random.Random(operator)
+    for _ in range(ROUNDS):
+        ctx = any_context(chance)
+        node, inputs = right_node(chance, ctx, operator)
+        is_applied, _ = applied(ctx, node, inputs)
+        constants = [
+            Value(value.shape, dtype=value.dtype) if value is not None and value.ref is not None else value
+            for value in inputs
+        ]
+        _, reason = applied(ctx, node, constants)
+        assert not (is_applied and reason.startswith("input ") and reason.endswith("is not read")), reason
+
+
 def test_the_reason_names_what_was_not_read():
     ctx = any_context(random.Random(0))
     node = Node("Softmax", ["x", "b"], ["y"], axis=-1)

@@ -110,9 +110,10 @@ def softmax(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 @rule("Clip")
 def clip(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
-    if value.ref is None:
-        return [constant_like(value, value.sizes, value.data)]
     low, high = _bound(node, inputs, 1, "min"), _bound(node, inputs, 2, "max")
+    if value.ref is None:
+        is_known = value.data is not None and all(bound is None or bound.scalar() is not None for bound in inputs[1:3])
+        return [constant_like(value, value.sizes, _clipped(value.data or [], low, high) if is_known else None)]
     if low == 0 and high is not None and abs(high - 6) < 1e-6:
         return [same_shape(ctx, node, "relu6", value)]
     if low == 0 and (high is None or high > 1e30):
@@ -123,6 +124,12 @@ def clip(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
         if bound is not None and abs(bound) < 1e8 and bound != default
     }
     return [same_shape(ctx, node, "hard_tanh", value, **fields)]
+
+
+def _clipped(numbers: list[Any], low: float | None, high: float | None) -> list[Any]:
+    """Numbers, none below the one bound or above the other."""
+    numbers = numbers if low is None else [max(number, low) for number in numbers]
+    return numbers if high is None else [min(number, high) for number in numbers]
 
 
 def _bound(node: Node, inputs: Inputs, at: int, name: str) -> float | None:

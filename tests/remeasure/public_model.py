@@ -320,11 +320,8 @@ def counted(read: Callable[[], Any]) -> dict[str, Any]:
         return {"refused": f"crash: {told(error)}"}
     found = convcalc.count(graph)
     facts, notes = reported(found)
-    notes += [
-        str(value)
-        for key, value in graph.provenance._asdict().items()
-        if key == "note" and value and str(value) not in notes
-    ]
+    note = graph.provenance.note
+    notes += [note] if note and note not in notes else []
     return {
         "params": found.figure("params"),
         "macs": found.figure("macs"),
@@ -374,9 +371,8 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
-    fields = getattr(value, "_asdict", None)
-    if fields is not None:
-        return plain(fields())
+    if hasattr(value, "_fields"):
+        return {name: plain(getattr(value, name)) for name in value._fields}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(inner) for inner in value]
     names = [field.name for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else []

@@ -13,7 +13,6 @@ from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
-from convcalc.analysis.uncounted import has_unknown_input, operators_without_rule
 from convcalc.errors import SpecError, TooLarge, UserError, printable, quoted
 from convcalc.graph import Graph, Provenance, Ref
 from convcalc.importers.onnx import fusions
@@ -32,6 +31,7 @@ from convcalc.importers.onnx.order import ordered, reads_outside
 from convcalc.importers.onnx.own_rules import OwnRule, own_rules
 from convcalc.importers.onnx.reads import RecordedInputs, require_all_read
 from convcalc.importers.onnx.rule_file import read_rules
+from convcalc.importers.onnx.strict import refuse_difference, refuse_opaque
 from convcalc.importers.onnx.values import Value, constant, sources_of
 from convcalc.importers.onnx.weights import account
 from convcalc.language.input_shapes import Given
@@ -40,7 +40,7 @@ MOST_CONSTANTS = 5_000_000  # numbers that arithmetic on constants may read and 
 # Keras' layers that prepare an input: what they shift and scale by was measured
 _MEASURED = re.compile(r"(^|/)((rescaling|normalization)(_\d+)*/|[^/]*_normalization(_\d+)*/([Ss]ub|truediv))")
 _PRODUCTS = ("MatMul", "Gemm", "Einsum")
-_KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax", "Tanh", "Sigmoid")
+_KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax")
 _WITH_SUBGRAPHS = ("If", "Loop", "Scan")
 # a window that does not fit its input is a mistake in the input's size, not a gap in our rules
 _WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool")
@@ -97,8 +97,8 @@ def import_model(
     except TooLarge as error:
         raise SpecError(f"{quoted(model.name)}: {error.message}") from None
     if strict:
-        _refuse_opaque(imported.graph, spec)
-        _refuse_difference(imported.graph, spec)
+        refuse_opaque(imported.graph, spec)
+        refuse_difference(imported.graph, spec)
     return imported
 
 
@@ -111,27 +111,6 @@ def _attempts(model: Model, inputs: Sequence[str | Given], own: Mapping[str, Rul
         yield imported
         if imported.guess is None or not imported.opaque_layers:
             return
-
-
-def _refuse_opaque(graph: Graph, spec: str) -> None:
-    """Raise SpecError for operators without a rule; those that only have an input of unknown shape come with them."""
-    layers = [layer for layer in graph.layers if not layer.kind.is_counted and not has_unknown_input(layer)]
-    if layers:
-        count = "1 operator has" if len(layers) == 1 else f"{len(layers):,} operators have"
-        raise SpecError(
-            f"{quoted(spec)}: {count} no rule: {operators_without_rule(layers)}",
-            "without --strict they stay in the graph, and the totals are lower bounds",
-        )
-
-
-def _refuse_difference(graph: Graph, spec: str) -> None:
-    """Raise SpecError where the params of layers and those in no layer are not the model's."""
-    if graph.balance is not None and graph.balance.difference:
-        counted, stored = graph.balance.counted, graph.balance.stored
-        raise SpecError(
-            f"{quoted(spec)}: params do not add up: {counted:,} counted, {stored:,} stored",
-            "without --strict the difference is a note",
-        )
 
 
 class Importer(Context):

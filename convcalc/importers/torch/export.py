@@ -16,7 +16,7 @@ _OPERATOR = re.compile(r"target=torch\.ops\.([\w.]+)")
 _NODE = re.compile(r"(?:translating node|While executing) %(\w+)")
 _NAME_A_PART = "name the part of it that has a fixed graph, such as module:net.backbone"
 _HINTS = (  # what an error says, and what to do
-    (r"DynamicCache|\w*Cache in output", "leave the cache out: set config.use_cache = False"),
+    (r"DynamicCache|\w*Cache\W* in output", "leave the cache out: set config.use_cache = False"),
     (r"data-dependent|data dependent|GuardOnDataDependent|Dynamic control flow", _NAME_A_PART),
     (
         r"scalar type|dtype|indices|should be the same|LongTensor|Expected .*(Long|Int|Bool)",

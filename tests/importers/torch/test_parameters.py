@@ -199,3 +199,30 @@ def test_the_balance_closes_however_layers_share_parameters(seed):
     assert balance.difference == 0, [(layer.path, layer.kind, layer.shared) for layer in graph.layers]
     assert balance.stored == 64 + 3 * 64 + 96 + 8 + 5
     assert balance.counted == count(graph).figure("params") <= balance.stored - 5
+
+
+ROW_BY_ROW = [
+    torch.sigmoid,
+    torch.tanh,
+    torch.exp,
+    torch.abs,
+    torch.neg,
+    lambda rows: 1 - 2 * rows,
+    lambda rows: rows**2,
+]
+
+
+@pytest.mark.parametrize("function", ROW_BY_ROW)
+def test_a_row_of_a_parameter_after_a_function_is_that_row(function):
+    class Rows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rows, self.conv = nn.Parameter(torch.ones(4, 8)), nn.Conv2d(8, 8, 1, bias=False)
+
+        def forward(self, x):
+            rows = function(self.rows).view(4, 8, 1, 1)
+            return self.conv(x * rows[0]) * rows[1]
+
+    balance = from_torch(Rows(), "8x4x4").balance
+    assert (balance.counted, balance.difference) == (8 * 8 + 2 * 8, 0)
+    assert [tensor.elements for tensor in balance.left_out] == [2 * 8]

@@ -71,6 +71,7 @@ class Report(Record):
     """What a command found: tables, findings, and the conventions that hold for all of them.
 
     `verdict` is one line on all findings, also on what could not be checked; for the formats of findings.
+    `folded` are tables for a reader, where there are too many of `tables`, which programs read.
     """
 
     command: str
@@ -80,6 +81,11 @@ class Report(Record):
     exact: bool = False
     findings: Sequence[Finding] = ()
     verdict: str = ""
+    folded: Sequence[Table] = ()
+
+    def for_readers(self) -> Report:
+        """Return the report that is shown to a reader."""
+        return self._replace(tables=self.folded, folded=()) if self.folded else self
 
     def with_answer_last(self) -> Report:
         """The same report with the tables that answer after the others."""

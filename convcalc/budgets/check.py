@@ -13,7 +13,7 @@ from convcalc.analysis.count import Count, count
 from convcalc.analysis.expect import compare
 from convcalc.budgets.baseline import Baseline
 from convcalc.budgets.config import NEW, ProjectConfig, project_config
-from convcalc.budgets.findings import NEW_RULE, expect_result, finding_lines, limit_result, new_result
+from convcalc.budgets.findings import expect_result, finding_lines, limit_result, new_result
 from convcalc.budgets.limits import (
     FIGURES,
     LEVELS,
@@ -24,49 +24,18 @@ from convcalc.budgets.limits import (
     read_limits,
 )
 from convcalc.budgets.measure import check_limits
+from convcalc.budgets.verdict import COLUMNS, Verdict
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, printable, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import parse_shape
 from convcalc.language.overrides import Overrides, overrides_of
 from convcalc.loader import SpecName, graph, graph_at
-from convcalc.report import Column, Finding, Table
+from convcalc.report import Table
 from convcalc.tables.count import title
 
-COLUMNS = (
-    Column("rule", "limit on", "text"),
-    Column("value", "value", "exact"),
-    Column("limit", "limit", "exact"),
-    Column("headroom", "headroom", "exact", optional=True),
-    Column("level", "", "level"),
-    Column("heaviest", "largest layers", "text"),
-    Column("source", "from", "text", optional=True),
-)
 
-_LEVEL_WORDS = {"error": ("failed", "failed"), "warn": ("warning", "warnings"), "info": ("note", "notes")}
-
-
-class Verdict(NamedTuple):
-    """The result of checking one network: a table and findings, with one row and one finding for each limit."""
-
-    table: Table
-    findings: Sequence[Finding]
-    unchecked: int = 0  # limits on growth of a network that is not at the base
-
-    @property
-    def passed(self) -> bool:
-        """Whether every limit of level error holds."""
-        return all(finding.level != "error" for finding in self.findings)
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of the table by their keys: rule, value, limit, headroom, level, heaviest, source."""
-        keys = [column.key for column in self.table.columns]
-        return [dict(zip(keys, row, strict=True)) for row in self.table.rows]
-
-    def __str__(self) -> str:
-        from convcalc.formats.table import plain
-
-        return "\n".join(plain(self.table, exact=True))
+class NoLimits(SpecError):
+    """A network has no limits to check."""
 
 
 class Base(NamedTuple):
@@ -77,58 +46,6 @@ class Base(NamedTuple):
 
     revision: str = ""
     new: str = ""
-
-
-def summary(verdicts: Sequence[Verdict], unreadable: int = 0, unused: int = 0) -> str:
-    """Summarize verdicts in one line: also what could not be checked, networks and patterns of the configuration.
-
-    >>> summary([check("reduce-5x5-2-bottleneck", params=17_000)])
-    '3 limits in 1 network: all passed'
-    """
-    levels = [finding.level for verdict in verdicts for finding in verdict.findings if finding.rule != NEW_RULE]
-    numbers = [(levels.count(level), words) for level, words in _LEVEL_WORDS.items() if level in levels]
-    parts = [f"{number} {words[number != 1]}" for number, words in numbers]
-    gaps = _gaps(verdicts, unreadable, unused)
-    total = f"{_number(len(levels), 'limit')} in {_number(len(verdicts), 'network')}"
-    if not gaps:
-        return f"{total}: {', '.join(parts) or 'all passed'}"
-    checked = [f"{total}: {', '.join(parts)}" if parts else f"{total} passed"] if levels else []
-    return "; ".join([*checked, *gaps])
-
-
-def _gaps(verdicts: Sequence[Verdict], unreadable: int, unused: int) -> list[str]:
-    """What could not be checked, in words."""
-    gaps = []
-    new = sum(verdict.unchecked > 0 for verdict in verdicts)
-    if new:
-        growth = sum(verdict.unchecked for verdict in verdicts)
-        gaps.append(f"{_number(growth, 'limit')} on growth not checked in {_number(new, 'new network')}")
-    if unreadable:
-        gaps.append(f"{unreadable} of {_number(len(verdicts) + unreadable, 'network')} cannot be checked")
-    if unused:
-        gaps.append(f"{_number(unused, 'pattern')} of the configuration without a network")
-    return gaps
-
-
-def _number(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s'[: number != 1]}"
-
-
-def facts_of(verdicts: Sequence[Verdict], unreadable: int, unused: int) -> dict[str, Any]:
-    """The verdict on all networks for a program: its text and its numbers."""
-    levels = [finding.level for verdict in verdicts for finding in verdict.findings if finding.rule != NEW_RULE]
-    return {
-        "text": summary(verdicts, unreadable, unused),
-        "networks": len(verdicts) + unreadable,
-        "checked": len(verdicts),
-        "unreadable": unreadable,
-        "new": sum(verdict.unchecked > 0 for verdict in verdicts),
-        "limits": len(levels),
-        "failed": levels.count("error"),
-        "warnings": levels.count("warn"),
-        "unchecked_limits": sum(verdict.unchecked for verdict in verdicts),
-        "unused_patterns": unused,
-    }
 
 
 class OverBudget(AssertionError):
@@ -208,7 +125,7 @@ def judge(
     limits = _gather_limits(counted, spec, outside, project)
     expected = compare(counted)
     if not limits and not expected and baseline is None:
-        raise SpecError(f"{quoted(spec.text)} has no limits to check", "write a budget: in it, or give --max-params N")
+        raise NoLimits(f"{quoted(spec.text)} has no limits to check", "write a budget: in it, or give --max-params N")
     if not base.revision:
         _refuse_increases(limits)
     before, notes = _count_base(spec, base.revision, overrides)
@@ -225,9 +142,10 @@ def judge(
         results.append(new_result(growth, level, spec, base.revision, name))
         notes = []
     findings = [finding for _, finding in results]
-    about = counted.graph.provenance.note
-    notes = [*finding_lines(findings), *notes, *updated, *_without_effect(limits), *([about] if about else [])]
-    return Verdict(Table(name, COLUMNS, [row for row, _ in results], None, notes), findings, len(growth))
+    remarks = [*notes, *updated, *_without_effect(limits)]
+    about = filter(None, [counted.graph.provenance.note])
+    table = Table(name, COLUMNS, [row for row, _ in results], None, [*finding_lines(findings), *remarks, *about])
+    return Verdict(table, findings, len(growth), remarks, spec.text)
 
 
 def _refuse_increases(limits: Sequence[Limit]) -> None:

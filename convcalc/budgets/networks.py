@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from convcalc.budgets.check import Verdict, facts_of
+from convcalc.budgets.check import NoLimits
 from convcalc.budgets.config import ProjectConfig
 from convcalc.budgets.findings import as_finding
-from convcalc.errors import Problem, SpecError
+from convcalc.budgets.verdict import Gaps, Verdict, facts_of, folded
+from convcalc.errors import Problem, SpecError, printable
 from convcalc.loader import SpecName
 from convcalc.report import Finding, Report
+
+MOST_NAMED = 5  # networks without limits, or files without a network, that a note names
 
 
 class Networks(NamedTuple):
@@ -18,45 +22,78 @@ class Networks(NamedTuple):
 
     verdicts: list[Verdict]
     problems: list[Problem]
-    unreadable: int  # networks without a verdict
     unreadable_findings: list[Finding]
     unused_findings: list[Finding]  # of patterns of the configuration that match no network
+    gaps: Gaps
+    remarks: list[str]  # on what was found in a folder
 
     @property
     def findings(self) -> list[Finding]:
         """What the limits of all networks found."""
         return [finding for verdict in self.verdicts for finding in verdict.findings]
 
-    def report(self, changes: Sequence[str]) -> Report:
-        """Report every verdict; `changes` are lines about the baseline."""
-        verdict = facts_of(self.verdicts, self.unreadable, len(self.unused_findings))
+    def report(self, changes: Sequence[str], is_verbose: bool) -> Report:
+        """Report every verdict; `changes` are lines about the baseline. `is_verbose`: a reader sees every limit too."""
+        verdict = facts_of(self.verdicts, self.gaps)
         facts = {"verdict": verdict, **({"error": SpecError(self.problems).plain()} if self.problems else {})}
         findings = [*self.findings, *self.unreadable_findings, *self.unused_findings]
         tables = [verdict.table for verdict in self.verdicts]
-        return Report("check", tables, (verdict["text"], *changes), facts, False, findings, verdict["text"])
+        notes = (*self.remarks, *changes, verdict["text"])
+        short = folded(self.verdicts) if len(tables) > 1 and not is_verbose else ()
+        return Report("check", tables, notes, facts, False, findings, verdict["text"], short)
 
 
 def check_networks(
     specs: Sequence[str], project: ProjectConfig | None, check: Callable[[SpecName], Verdict]
 ) -> Networks:
     """Check the named networks, or those that the project's configuration lists. Raises SpecError if there are none."""
-    names, problems = _names(specs, project)
+    from convcalc.budgets.spec_list import Selection, select_specs
+
+    problems: list[Problem] = []
+    if specs:
+        selection = select_specs(specs)
+    else:
+        listed, problems = _listed(project)
+        selection = Selection(listed)
     unused = [as_finding(problem, project.name, project.name) for problem in problems] if project else []
     verdicts: list[Verdict] = []
-    unreadable: list[Finding] = []
-    for name in names:
+    findings: list[Finding] = []
+    unlimited: list[str] = []
+    unreadable = 0
+    for name in selection.names:
         try:
             verdicts.append(check(name))
         except SpecError as error:
+            if isinstance(error, NoLimits) and name.text in selection.found:
+                unlimited.append(name.text)
+                continue
+            unreadable += 1
             problems += error.problems
-            unreadable += [as_finding(problem, name.path, name.text) for problem in error.problems]
-    return Networks(verdicts, problems, len(names) - len(verdicts), unreadable, unused)
+            findings += [as_finding(problem, name.path, name.text) for problem in error.problems]
+    gaps = Gaps(unreadable, len(unused), len(unlimited), len(selection.others))
+    if not verdicts and not problems:
+        raise SpecError(f"no network has limits to check: {_names(unlimited)}", "write a budget: in it")
+    remarks = [f"without limits: {_names(unlimited)}"] * bool(unlimited)
+    remarks += [f"without a network: {_names(selection.others)}"] * bool(selection.others)
+    return Networks(_told_apart(verdicts), problems, findings, unused, gaps, remarks)
 
 
-def _names(specs: Sequence[str], project: ProjectConfig | None) -> tuple[list[SpecName], list[Problem]]:
-    """The networks to check, and a problem for each pattern of the configuration that matches none of them."""
-    if specs:
-        return [SpecName.parse(spec) for spec in specs], []
+def _told_apart(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts, the SPEC in the title of each network whose title another one has."""
+    titles = Counter(verdict.table.title for verdict in verdicts)
+    return [
+        verdict.titled(printable(f"{title} ({verdict.spec})")) if titles[title := verdict.table.title] > 1 else verdict
+        for verdict in verdicts
+    ]
+
+
+def _names(texts: Sequence[str]) -> str:
+    more = len(texts) - MOST_NAMED
+    return ", ".join(map(printable, texts[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
+
+
+def _listed(project: ProjectConfig | None) -> tuple[list[SpecName], list[Problem]]:
+    """The networks that the configuration lists, and a problem for each pattern of it that matches none of them."""
     listed = project.listed() if project else []
     if project and listed:
         return listed, project.unused(listed)

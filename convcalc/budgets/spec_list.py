@@ -1,8 +1,8 @@
-"""The specs that a project's configuration lists: networks of the catalogue, and regular files inside the repository.
+"""The specs that a configuration or a command line names: by file, folder, pattern, or name of the catalogue.
 
-The list, the patterns and what they find may all be a stranger's. Nothing listed is Python code, standard input or a
-file outside, links resolved; a pattern that leads out is an error before anything there is looked at, and a look
-through folders ends after a number of entries.
+A configuration and all that a pattern or a folder finds may be a stranger's. Nothing of it is Python code, standard
+input or a file outside the repository, links resolved; a pattern that leads out is an error before anything there is
+looked at, and a look through folders ends after a number of entries. A word of a command line may be anywhere.
 """
 
 from __future__ import annotations
@@ -11,20 +11,25 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from os.path import abspath, isdir, join, lexists, normpath, realpath, relpath
+from itertools import takewhile
+from os.path import abspath, basename, isdir, join, lexists, normpath, realpath, relpath
 from stat import S_ISREG
+from typing import NamedTuple
 
 from convcalc.catalogue import catalogue_paths, network_and_variant
 from convcalc.errors import Problem, SpecError, UserError, quoted
-from convcalc.language.sources import repository
+from convcalc.language.sources import SUFFIXES, Files, repository
 from convcalc.loader import CatalogueName, SpecName
 from convcalc.syntax.node import Node
+from convcalc.syntax.yaml import scan
 
 MOST_ENTRIES = 200_000  # of folders that the patterns of one configuration look through
 _MAGIC = re.compile(r"[*?[]")
 _HINT = "settings list files of the repository"
 MOST_DEEP = 100  # folders inside each other
 ALL_FOLDERS = "**"
+SETTINGS = ("convcalc.yaml",)  # never a network
+_KEYS = frozenset({"layers", "input", "budget", "expect"})  # of a network; a file of blocks has none of them
 
 
 def list_specs(nodes: list[Node], folder: str) -> list[SpecName]:
@@ -75,6 +80,72 @@ def _names(pattern: str, inside: _Inside) -> list[SpecName]:
     return [SpecName.file(path) for path in paths]
 
 
+class Selection(NamedTuple):
+    """The networks to check. Those that were `found`, by their texts, need no limits; `others` hold no network."""
+
+    names: list[SpecName]
+    found: frozenset[str] = frozenset()
+    others: Sequence[str] = ()
+
+
+def select_specs(words: Sequence[str]) -> Selection:
+    """Return what the words of a command line name: a SPEC, all networks below a folder, or files that a pattern fits.
+
+    Raises SpecError for each word that names nothing.
+    """
+    names: dict[str, SpecName] = {}
+    found: set[str] = set()
+    others: dict[str, None] = {}
+    problems: list[Problem] = []
+    for word in words:
+        try:
+            if word != "-" and isdir(word):
+                networks, rest = _networks_below(word)
+                names.update((name.text, name) for name in networks)
+                found.update(name.text for name in networks)
+                others.update(dict.fromkeys(rest))
+            else:
+                names.update((name.text, name) for name in _named(word))
+        except UserError as error:
+            problems.append(Problem(error.message, hint=error.hint))
+    if problems:
+        raise SpecError(problems)
+    return Selection([*names.values()], frozenset(found), [*others])
+
+
+def _named(word: str) -> list[SpecName]:
+    """The SPEC that a word is, or the files that it fits as a pattern where no file is called like it."""
+    name = SpecName.parse(word)
+    if name.exists or name.reader or lexists(word) or _MAGIC.search(word) is None:
+        return [name]
+    parts = word.split("/")
+    at = next(at for at, part in enumerate(parts) if _MAGIC.search(part))
+    folder = "/".join(parts[:at]) or ("/" if word.startswith("/") else ".")
+    paths = sorted(_Inside(folder).matches("/".join(parts[at:])))
+    if not paths:
+        raise UserError(f"{quoted(word)} matches no file")
+    return [SpecName.file(path) for path in paths]
+
+
+def _networks_below(folder: str) -> tuple[list[SpecName], list[str]]:
+    """The networks in a folder and in those below, and the other YAML files there."""
+    inside = _Inside(folder)
+    paths = sorted(path for suffix in SUFFIXES for path in inside.matches(f"**/*{suffix}"))
+    networks = [path for path in paths if may_be_network(path)]
+    if not networks:
+        raise UserError(f"{quoted(folder)} holds no network", hint="a network is a .yaml file with layers")
+    return [SpecName.file(path) for path in networks], [path for path in paths if path not in networks]
+
+
+def may_be_network(path: str) -> bool:
+    """Whether a file of YAML may be meant as a network; so may one that cannot be read."""
+    try:
+        node, _ = scan(Files().load(path), path)
+    except (SpecError, UserError):
+        return True
+    return isinstance(node.value, dict) and not _KEYS.isdisjoint(node.value)
+
+
 class _Inside:
     """The regular files below one root: the repository that a folder is in, the folder itself outside of any."""
 
@@ -98,9 +169,14 @@ class _Inside:
     def matches(self, pattern: str) -> Iterator[str]:
         """The regular files that a pattern fits, as seen from the working folder. Raises UserError."""
         parts = relpath(self._below(pattern), self.root).split(os.sep)
-        for path in dict.fromkeys(self._walk(self.root, parts)):
-            self._require(path, relpath(path, self.root))
-            yield relpath(path)
+        own = relpath(realpath(self.folder), self.root).split(os.sep)
+        # the folder's own name is no pattern, whatever signs it has
+        fixed = [part for part, _ in takewhile(lambda pair: pair[0] == pair[1], zip(parts[:-1], own, strict=False))]
+        start = join(self.root, *fixed)
+        for path in dict.fromkeys(self._walk(start, parts[len(fixed) :]) if isdir(start) else ()):
+            if basename(path) not in SETTINGS:
+                self._require(path, relpath(path, self.root))
+                yield relpath(path)
 
     def _below(self, pattern: str) -> str:
         """A path or pattern from the root on. Raises UserError where it leads out by its text alone."""

@@ -241,6 +241,7 @@ def _draw(report: Report, output: Output) -> bool:
     look = Look(room, output.exact, has_color, on_terminal and is_plain(sys.stdout))
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding=None if look.is_plain else "utf-8", errors="backslashreplace")
+    report = report.for_readers()
     text = draw(report, look)
     if on_terminal and text.count("\n") >= screen.lines:
         from convcalc.commands._pager import page

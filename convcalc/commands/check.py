@@ -28,7 +28,8 @@ from convcalc.commands._options import (
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
-    from convcalc.budgets.check import Base, Verdict
+    from convcalc.budgets.check import Base
+    from convcalc.budgets.verdict import Verdict
     from convcalc.loader import SpecName
 
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @recording_options
 @config_options
 @tolerance_options
+@click.option("--verbose", is_flag=True, help="Show every limit of every network.")
 @report_option
 @output_options
 def command(
@@ -50,15 +52,18 @@ def command(
     recording: Recording,
     settings: str | None,
     tolerance: Tolerance,
+    verbose: bool,
     reports: tuple[str, ...],
     output: Output,
 ) -> int:
     """Check the limits of networks: those of their specs, of the project and of this command line.
 
-    Without SPEC, check the networks that the project's settings list.
+    A SPEC may be a folder, for the networks in it and below, or a pattern in quotes. Without SPEC, check the networks
+    that the project's settings list. Of several networks, one whose limits all hold is one line.
 
     \b
     convcalc check net.yaml
+    convcalc check nets 'more/**/*.yaml'
     convcalc check net.yaml --max-params 5M --max-macs 600M
     convcalc check net.yaml --base origin/main -f github
     """
@@ -80,7 +85,7 @@ def command(
 
     networks = check_networks(specs, project, check)
     changes = baseline.save() if baseline is not None and recording.is_updated else []
-    emit_all(networks.report(changes), outputs)
+    emit_all(networks.report(changes, verbose), outputs)
     if networks.problems:
         click.get_current_context().meta.pop("convcalc.format")  # where JSON was asked for, stdout has it already
         raise SpecError(networks.problems)

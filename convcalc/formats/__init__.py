@@ -1,7 +1,7 @@
 """Report -> text: one format a file, with `write(report, stream)`; the file's name is what `-f` takes.
 
 A format with `STREAMS = True` writes each row as it arrives and keeps none; one with `OF_FINDINGS = True` writes
-findings and no tables.
+findings and no tables; one with `FOR_READERS = True` writes a long report folded.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def is_of_findings(form: str) -> bool:
 
 def write(report: Report, form: str, stream: TextIO) -> None:
     """Write a report in the format `form`."""
-    import_module(f"{__name__}.{form}").write(report, stream)
+    module = import_module(f"{__name__}.{form}")
+    module.write(report.for_readers() if getattr(module, "FOR_READERS", False) else report, stream)
 
 
 def write_file(report: Report, form: str, path: Path) -> None:

@@ -29,6 +29,7 @@ _SIGNS = {
     "−": "$-$",
 }
 _ESCAPES = str.maketrans(_SIGNS)
+FOR_READERS = True
 
 
 def write(report: Report, stream: TextIO) -> None:

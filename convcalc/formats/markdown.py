@@ -13,6 +13,8 @@ _SIGNS = re.compile(r"([\\`*\[\]<>|~#&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _START = re.compile(r"\A(\d+(?=[.)])|(?=[-+=]))(.)")  # what begins a list, a rule or a heading
 _BACKSLASH = r"\1\\\2"
 
+FOR_READERS = True
+
 
 def write(report: Report, stream: TextIO) -> None:
     parts = [_table(table, report.exact) for table in report.tables]

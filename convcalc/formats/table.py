@@ -10,6 +10,8 @@ from convcalc.report import Report, Table, without_minor_rows
 
 LEFT = ("text", "level", "name", "shape", "bar", "equation")
 
+FOR_READERS = True
+
 
 def write(report: Report, stream: TextIO) -> None:
     for number, table in enumerate(report.tables):

@@ -7,10 +7,11 @@ command to the runner, except for annotations.
 
 from __future__ import annotations
 
-import io
 import json
 import os
+import re
 import secrets
+import shlex
 import subprocess
 import sys
 import threading
@@ -22,16 +23,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convcalc.errors import UserError
-from convcalc.formats import write
+from convcalc.budgets.allowances import parse_allowance
+from convcalc.budgets.comment import comment as comment_text
+from convcalc.errors import SpecError, UserError
 from convcalc.language.git import environment, find
-from convcalc.report import Column, Report, Table
 from convcalc.workflow_log import harmless
 
 STATUS = {0: "kept", 1: "broken"}
-MOST = 60_000  # GitHub takes 65,536 characters
 SECONDS, PAGES, BYTES = 60.0, 30, 2**25  # for all that is asked of GitHub, of comments, of each answer
-COLUMNS = ("network", "limit on", "value", "limit", "headroom", "largest layers")
+ALLOW = "/convcalc allow "  # begins a line of a comment by which somebody who may write allows a rise
+MAY_WRITE = ("admin", "write")  # what GitHub calls the permission; it says write of those who maintain, too
+MOST_ALLOWED, MOST_ASKED = 50, 20  # lines of a pull request, and users that GitHub is asked about
 FILES = ("*.yaml", "*.yml", "*.toml", "*.onnx")  # networks and settings
 ANNOTATIONS = ("::error title=convcalc", "::warning title=convcalc", "::notice title=convcalc", "::debug::convcalc")
 INPUTS = ("SPECS", "BASE", "CONFIG", "COMMENT", "KEY", "AUTHOR")
@@ -51,8 +53,11 @@ def main() -> int:
     for path in (report, page, annotations):
         path.unlink(missing_ok=True)
     base = os.environ["BASE"] or fetched(os.environ.get("GITHUB_BASE_REF", ""))
+    allowed, problem = allowances(token)
     with no_commands():
-        code = check(base, folder, [f"github={annotations}", f"json={report}", f"markdown={page}"])
+        code = check(base, folder, [f"github={annotations}", f"json={report}", f"markdown={page}"], allowed)
+    if problem and code == 1:
+        say("warning", f"what comments allow cannot be read ({problem})")
     try:
         annotate(annotations)
         with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as stream:
@@ -86,17 +91,17 @@ def own_options() -> list[str]:
     return [name for name in os.environ if name.startswith("CONVCALC_")]
 
 
-def check(base: str, folder: Path, reports: list[str]) -> int:
+def check(base: str, folder: Path, reports: list[str], allowed: list[str]) -> int:
     """Run `convcalc check` on the specs; its exit code."""
-    specs = [line.strip() for line in os.environ["SPECS"].splitlines() if line.strip()]
     options = [f"--report={one}" for one in reports]
+    options += [f"--allow={text}" for text in allowed]
     options += [f"--base={base}"] if base else []
     options += [f"--config={os.environ['CONFIG']}"] if os.environ["CONFIG"] else []
     program = str(folder / "convcalc" / "bin" / "convcalc")  # not `python -m`, which would read modules of the checkout
     variables = environment(*OF_CHECK, *own_options(), outside=str(Path.cwd()))
     # one stream, so that nothing of it is read before commands are stopped, or after they are resumed
     ran = subprocess.run(
-        [program, "check", *options, "--", *specs],
+        [program, "check", *options, "--", *specs()],
         env=variables,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
@@ -152,20 +157,102 @@ def has_changes(base: str) -> bool:
 
 def comment(token: str, base: str, report: Path, page: Path, is_broken: bool) -> None:
     """Bring our comment up to date, or write the first. Without the right to, as in forks, there is a warning."""
-    event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text("utf-8"))
-    number = (event.get("pull_request") or {}).get("number")
+    number = pull_request()
     when = os.environ["COMMENT"]
     if not number or when == "never":
         return
     found = json.loads(report.read_text("utf-8")) if report.exists() else {"tables": [], "error": {}}
     text = body(found, page.read_text("utf-8") if page.exists() else "", base)
     is_new_wanted = when == "always" or is_broken or has_changes(base)
-    error = within(SECONDS, lambda end: publish(Client(token, end), int(number), text, is_new_wanted))
+    error = within(SECONDS, lambda end: publish(Client(token, end), number, text, is_new_wanted))
     if error is not None:
         code = getattr(error, "code", 0)
         hint = "; a fork's token may only read" if code in (401, 403, 404) else ""
         message = f"no comment in the pull request ({named(error, token)}{hint})"
         say("warning", f"{message}; the summary of this step has the report")
+
+
+def pull_request() -> int:
+    """The number of the pull request, 0 for none. Raises OSError and ValueError."""
+    event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text("utf-8"))
+    return int((event.get("pull_request") or {}).get("number") or 0)
+
+
+def allowances(token: str) -> tuple[list[str], str]:
+    """What comments of the pull request allow, for --allow; and why that cannot be read, "" where it can."""
+    found: list[str] = []
+    try:
+        number = pull_request()
+        if not number:
+            return [], ""
+        error = within(SECONDS, lambda end: found.extend(allowed_in(Client(token, end), number)))
+    except Exception as problem:
+        error = problem
+    return ([], named(error, token)) if error is not None else (found, "")
+
+
+def allowed_in(client: Client, number: int) -> list[str]:
+    """The lines `/convcalc allow SPEC LIMIT VALUE: REASON` of people who may write to the repository, with their names.
+
+    Anybody may comment, and a bot may repeat what anybody says. So GitHub is asked what each author may do; what it
+    does not say is no. Lines of a quotation or of a block of code allow nothing.
+    """
+    lines: list[str] = []
+    may_write: dict[str, bool] = {}
+    for one in comments(client, number):
+        texts = lines_that_allow(one)
+        login = str(one["user"].get("login")) if texts else ""
+        if texts and login not in may_write and len(may_write) < MOST_ASKED:
+            may_write[login] = is_writer(client, login)
+        if may_write.get(login):
+            lines += [with_author(text, login) for text in texts]
+    return lines[:MOST_ALLOWED]
+
+
+def lines_that_allow(one: Any) -> list[str]:
+    """The valid lines of a comment that allow something, without their beginning; none of a bot, or of nobody."""
+    if not isinstance(one, dict) or not isinstance(one.get("user"), dict) or one["user"].get("type") != "User":
+        return []
+    if one.get("performed_via_github_app"):
+        return []
+    texts, fence = [], ""
+    for line in re.sub(r"<!--.*?(-->|\Z)", "", str(one.get("body") or ""), flags=re.DOTALL).splitlines():
+        mark = re.match(r" {0,3}(```+|~~~+)", line)
+        if mark and not fence:
+            fence = mark[1]
+        elif mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+            fence = ""
+        elif not fence and line.startswith(ALLOW) and is_valid(line.removeprefix(ALLOW)):
+            texts.append(line.removeprefix(ALLOW).strip())
+    return texts
+
+
+def is_valid(text: str) -> bool:
+    """Whether `check` takes a text for --allow: one that it does not take would end the check."""
+    try:
+        parse_allowance(text)
+    except SpecError:
+        return False
+    return text.isprintable()
+
+
+def with_author(text: str, login: str) -> str:
+    """An allowance whose reason begins with who gives it."""
+    reason = parse_allowance(text).reason
+    return f"{text[: len(text) - len(reason)]}{login}: {reason}"
+
+
+def is_writer(client: Client, login: str) -> bool:
+    """Whether GitHub says that a user may write to the repository."""
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})", login):
+        return False
+    try:
+        answer = client.call("GET", f"collaborators/{login}/permission")
+    except urllib.error.HTTPError as error:
+        if error.code == 404:  # no collaborator
+            return False
+        raise
+    return isinstance(answer, dict) and answer.get("permission") in MAY_WRITE
 
 
 def within(seconds: float, work: Any) -> Exception | None:
@@ -234,15 +321,18 @@ def publish(client: Client, number: int, text: str, is_new_wanted: bool) -> None
 
 def ours(client: Client, number: int, marker: str) -> int | None:
     """The comment that begins with our marker and is by us; someone else may well have quoted it."""
+    return next((int(one["id"]) for one in comments(client, number) if is_ours(one, marker)), None)
+
+
+def comments(client: Client, number: int) -> Iterator[Any]:
+    """Yield the comments of the pull request, whatever GitHub calls one. Raises ValueError."""
     for page in range(1, PAGES + 1):
         found = client.call("GET", f"issues/{number}/comments?per_page=100&page={page}")
         if not isinstance(found, list):
             raise ValueError("the answer is no list of comments")
-        for one in found:
-            if is_ours(one, marker):
-                return int(one["id"])
+        yield from found
         if len(found) < 100:
-            return None
+            return
     raise ValueError(f"more than {PAGES * 100} comments")
 
 
@@ -254,39 +344,22 @@ def is_ours(one: Any, marker: str) -> bool:
 
 
 def body(report: dict[str, Any], page: str, base: str) -> str:
-    """The text of the comment: the verdict, the limits that are exceeded, and a folded part with all limits."""
-    rows = [(table["title"], row) for table in report["tables"] for row in table["rows"]]
-    broken = [(title, row) for title, row in rows if row["level"] == "error"]
-    warned = [(title, row) for title, row in rows if row["level"] == "warn"]
-    limits = f"{len(rows)} limit{'s'[: len(rows) != 1]}"
-    verdict = f"{len(broken)} of {limits} failed" if broken else f"{limits}, all passed"
-    told = report.get("verdict", {})
-    if "error" in report:
-        verdict = f"{told.get('text', 'a spec cannot be checked')}, see the log"
-    elif told.get("new"):
-        verdict = told["text"]
-    parts = [f"<!-- convcalc:{os.environ['KEY']} -->", f"### Architecture budgets: {verdict}"]
-    if broken or warned:
-        parts.append(markdown([[title, *cells(row)] for title, row in [*broken, *warned]]))
-    against = f" against {base[:10]}" if base else ""
-    note = f"<sub>{os.environ['GITHUB_SHA'][:10]}{against}. The same here: `convcalc check`.</sub>"
-    room = MOST - sum(map(len, parts)) - len(note)
-    if len(page) > room:
-        page = page[: max(0, room)].rpartition("\n")[0] + "\n\n(cut: the summary of the step has all of it)\n"
-    if page:
-        parts.append(f"<details><summary>Every limit</summary>\n\n{page}\n</details>")
-    return "\n\n".join([*parts, note]) + "\n"
+    """The text of the comment."""
+    about = os.environ["GITHUB_SHA"][:10] + (f" against {base[:10]}" if base else "")
+    return comment_text(report, page, f"<!-- convcalc:{os.environ['KEY']} -->", about, shlex.join(command(base)))
 
 
-def cells(row: dict[str, Any]) -> list[Any]:
-    return [row["rule"], row["value"], row["limit"], row["headroom"], row["heaviest"]]
+def command(base: str) -> list[str]:
+    """What to type to see the same: with the name of the base branch, where it is that of the pull request."""
+    branch = os.environ.get("GITHUB_BASE_REF", "")
+    given = os.environ.get("BASE", "") or (f"origin/{branch}" if branch and base else base)
+    config = os.environ.get("CONFIG", "")
+    words = ["convcalc", "check", *([f"--base={given}"] if given else []), *([f"--config={config}"] if config else [])]
+    return [*words, *specs()]
 
 
-def markdown(rows: list[list[Any]]) -> str:
-    columns = [Column(name, name, "exact" if name in ("value", "limit", "headroom") else "text") for name in COLUMNS]
-    stream = io.StringIO()
-    write(Report("check", [Table("", columns, rows)], exact=True), "markdown", stream)
-    return stream.getvalue()
+def specs() -> list[str]:
+    return [line.strip() for line in os.environ.get("SPECS", "").splitlines() if line.strip()]
 
 
 def named(error: Exception, token: str) -> str:

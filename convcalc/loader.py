@@ -118,10 +118,11 @@ def graph(spec: str | SpecName, overrides: Overrides = Overrides()) -> Graph:  #
 
 
 class Before(Record):
-    """A network as it was at a revision, and where its spec was then, "" where it is still there."""
+    """A network as it was at a revision, where its spec was then ("": it is still there), and the commit."""
 
     graph: Graph
     moved_from: str
+    commit: str
 
 
 def graph_at(revision: str, spec: str | SpecName, overrides: Overrides) -> Before | None:
@@ -147,7 +148,7 @@ def graph_at(revision: str, spec: str | SpecName, overrides: Overrides) -> Befor
         raise SpecError(error.message, error.hint) from None
     if moved_from:
         name = name._replace(path=moved_from)
-    return Before(build(*_open(name, overrides, is_strict=False, files=files)), moved_from)
+    return Before(build(*_open(name, overrides, is_strict=False, files=files)), moved_from, files.commit)
 
 
 def open_document(spec: str, overrides: Overrides, is_strict: bool = True) -> tuple[Document, Overrides]:

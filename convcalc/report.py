@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from convcalc.record import Record
 
 SCHEMA_VERSION = 1
+UNREADABLE_RULE = "spec"  # of a finding that says why something cannot be checked
 
 
 class Column(NamedTuple):
@@ -56,6 +57,7 @@ class Finding(NamedTuple):
     """One thing that a check found: a level (error, warn, info, ok), a stable rule, a message, and where.
 
     `file` and `line` are of the spec; `scope` names the network, so that the same rule in two specs stays apart.
+    `spec` is the network's file, where that is known: the location may be in the project's configuration.
     """
 
     level: str
@@ -65,13 +67,21 @@ class Finding(NamedTuple):
     line: int = 1
     column: int = 1
     scope: str = ""
+    spec: str = ""
+
+
+class Rule(NamedTuple):
+    """What a rule of findings means, and what to do about one."""
+
+    description: str
+    help: str
 
 
 class Report(Record):
     """What a command found: tables, findings, and the conventions that hold for all of them.
 
-    `verdict` is one line on all findings, also on what could not be checked; for the formats of findings.
-    `folded` are tables for a reader, where there are too many of `tables`, which programs read.
+    `verdict` is one line on all findings, also on what could not be checked; for the formats of findings, as `rules`,
+    which explain the rules. `folded` are tables for a reader, where `tables` are too many; programs read `tables`.
     """
 
     command: str
@@ -82,6 +92,7 @@ class Report(Record):
     findings: Sequence[Finding] = ()
     verdict: str = ""
     folded: Sequence[Table] = ()
+    rules: Mapping[str, Rule] = {}
 
     def for_readers(self) -> Report:
         """Return the report that is shown to a reader."""

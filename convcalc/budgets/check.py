@@ -7,8 +7,9 @@ another, so none can loosen one; a limit without effect, because a stricter one 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from convcalc.analysis.compare import compare as compare_figures
 from convcalc.analysis.count import Count, count
 from convcalc.analysis.expect import compare
 from convcalc.budgets.baseline import Baseline
@@ -23,15 +24,18 @@ from convcalc.budgets.limits import (
     parse_limit,
     read_limits,
 )
-from convcalc.budgets.measure import check_limits
+from convcalc.budgets.measure import BaseNetwork, check_limits
 from convcalc.budgets.verdict import COLUMNS, Verdict
 from convcalc.errors import Problem, SpecError, UserError, did_you_mean, printable, quoted
 from convcalc.kinds import shape_text
 from convcalc.language.input_shapes import parse_shape
 from convcalc.language.overrides import Overrides, overrides_of
 from convcalc.loader import SpecName, graph, graph_at
-from convcalc.report import Table
-from convcalc.tables.count import title
+from convcalc.report import Finding, Table
+from convcalc.tables.count import spec_facts, title
+
+if TYPE_CHECKING:
+    from convcalc.budgets.changes import Changes
 
 
 class NoLimits(SpecError):
@@ -41,11 +45,13 @@ class NoLimits(SpecError):
 class Base(NamedTuple):
     """The git revision that limits on growth compare with ("": none), and the level of a network that is not in it.
 
-    `new` is error, warn or ok; "" is that of the project's configuration, else warn.
+    `new` is error, warn or ok; "" is that of the project's configuration, else warn. `project` is the configuration as
+    it was at the revision.
     """
 
     revision: str = ""
     new: str = ""
+    project: ProjectConfig | None = None
 
 
 class OverBudget(AssertionError):
@@ -128,24 +134,67 @@ def judge(
         raise NoLimits(f"{quoted(spec.text)} has no limits to check", "write a budget: in it, or give --max-params N")
     if not base.revision:
         _refuse_increases(limits)
-    before, notes = _count_base(spec, base.revision, overrides)
+    before = _at_base(spec, base.revision, overrides)
+    changes = _changes(before, counted)
     name = title(counted.graph)
     recorded = baseline.check(spec, counted) if baseline is not None else []
-    checked = [*check_limits(counted, limits, before), *recorded]
-    results = [
-        *(limit_result(limit, spec, name) for limit in checked),
-        *(expect_result(total, name) for total in expected),
-    ]
-    growth = [limit for limit in limits if limit.needs_base] if before is None else []
+    checked = [*check_limits(counted, limits, before.counted), *recorded]
+    results = [limit_result(limit, spec, name, changes) for limit in checked]
+    results += [expect_result(total, name) for total in expected]
+    growth = [limit for limit in limits if limit.needs_base] if before.counted is None else []
+    notes = _base_notes(before)
     if growth:
         level = base.new or (project.new if project else "") or "warn"
         results.append(new_result(growth, level, spec, base.revision, name))
         notes = []
-    findings = [finding for _, finding in results]
     remarks = [*notes, *updated, *_without_effect(limits)]
+    facts = {**spec_facts(counted.graph), **_facts(counted, before, changes)}
+    if before.counted is not None:
+        facts["limits_changed"] = _limit_changes(before.counted, spec, base.project, limits, outside)
+    return _verdict(counted, spec, results, remarks, facts, len(growth))
+
+
+def _verdict(
+    counted: Count,
+    spec: SpecName,
+    results: Sequence[tuple[list[Any], Finding]],
+    remarks: Sequence[str],
+    facts: Mapping[str, Any],
+    unchecked: int,
+) -> Verdict:
+    name = title(counted.graph)
+    findings = [finding._replace(spec=spec.path) for _, finding in results]
     about = filter(None, [counted.graph.provenance.note])
     table = Table(name, COLUMNS, [row for row, _ in results], None, [*finding_lines(findings), *remarks, *about])
-    return Verdict(table, findings, len(growth), remarks, spec.text)
+    return Verdict(table, findings, unchecked, remarks, spec.text, facts)
+
+
+def _facts(counted: Count, before: BaseNetwork, changes: Changes | None) -> dict[str, Any]:
+    """For programs: the figures, and what they and the network were at the base."""
+    if changes is not None:
+        return {"is_new": False, **changes.facts()}
+    figures = {total.figure: {"after": total.values[0]} for total in compare_figures([counted])}
+    return {"is_new": bool(before.revision), "base": None, "figures": figures}
+
+
+def _changes(before: BaseNetwork, counted: Count) -> Changes | None:
+    if before.counted is None:
+        return None
+    from convcalc.budgets.changes import Changes
+
+    return Changes(before, before.counted, counted)
+
+
+def _limit_changes(
+    before: Count, spec: SpecName, project: ProjectConfig | None, limits: Sequence[Limit], outside: Sequence[Limit]
+) -> list[dict[str, str]]:
+    """Which limits the spec and the configuration had at the base, and have no more."""
+    from convcalc.budgets.changes import limit_changes
+
+    try:
+        return limit_changes(_gather_limits(before, spec, outside, project), limits)
+    except SpecError:  # limits that were invalid are limits that were none
+        return limit_changes([], limits)
 
 
 def _refuse_increases(limits: Sequence[Limit]) -> None:
@@ -188,12 +237,17 @@ def _is_looser(limit: Limit, other: Limit) -> bool:
     return is_same and limit.at_most > other.at_most and LEVELS.index(limit.level) >= LEVELS.index(other.level)
 
 
-def _count_base(spec: SpecName, base: str, overrides: Overrides) -> tuple[Count | None, list[str]]:
-    """Count the same spec at the revision under the same options; None and a note where it does not exist there."""
-    if not base:
-        return None, []
-    before = graph_at(base, spec, overrides)
+def _at_base(spec: SpecName, base: str, overrides: Overrides) -> BaseNetwork:
+    """Count the same spec at the revision under the same options."""
+    before = graph_at(base, spec, overrides) if base else None
     if before is None:
-        return None, [f"new: it does not exist at {base}; limits on growth do not apply"]
-    moved = [f"moved: compared with {printable(before.moved_from)} at {printable(base)}"] if before.moved_from else []
-    return count(before.graph), moved
+        return BaseNetwork(None, base)
+    return BaseNetwork(count(before.graph), base, before.commit, before.moved_from)
+
+
+def _base_notes(before: BaseNetwork) -> list[str]:
+    """What a reader should know of the network at the base."""
+    revision = printable(before.revision)
+    if before.revision and before.counted is None:
+        return [f"new: it does not exist at {revision}; limits on growth do not apply"]
+    return [f"moved: compared with {printable(before.moved_from)} at {revision}"] if before.moved_from else []

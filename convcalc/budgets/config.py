@@ -67,7 +67,7 @@ class ProjectConfig(NamedTuple):
 def project_config(path: str = "") -> ProjectConfig | None:
     """Read the configuration in a file, else the nearest; None where there is none. Raises SpecError."""
     if path:
-        config = _read(path)
+        config = read_config(path)
         if config is None:
             raise SpecError(f"{quoted(path)} has no [tool.convcalc]")
         return config
@@ -78,7 +78,7 @@ def project_config(path: str = "") -> ProjectConfig | None:
         for path in paths:
             if not realpath(path).startswith(join(realpath(top or "."), "")):
                 raise SpecError(f"{quoted(path)} leads outside the repository", "--config names any file")
-        configs = [config for config in map(_read, paths) if config is not None]
+        configs = [config for config in map(read_config, paths) if config is not None]
         if len(configs) > 1:
             raise SpecError(f"found settings in two files: {configs[0].name} and {configs[1].name}", "keep one of them")
         if configs:
@@ -88,10 +88,10 @@ def project_config(path: str = "") -> ProjectConfig | None:
         folder = join(folder, "..")
 
 
-def _read(path: str) -> ProjectConfig | None:
-    """Read the configuration in a file; None for a pyproject.toml without one."""
+def read_config(path: str, files: Files | None = None) -> ProjectConfig | None:
+    """Read the configuration in a file; None for a pyproject.toml without one. Raises SpecError."""
     try:
-        data = Files().load(path)
+        data = (files or Files()).load(path)
     except UserError as error:
         raise SpecError(error.message, error.hint) from None
     if not data.strip():

@@ -39,6 +39,15 @@ _MEASURES: dict[str, tuple[Callable[[Row, int], int], Callable[[Sequence[int]], 
 }
 
 
+class BaseNetwork(NamedTuple):
+    """A network at the base: counted, None where it is new; the revision, its commit, and its path then if moved."""
+
+    counted: Count | None
+    revision: str
+    commit: str = ""
+    moved_from: str = ""
+
+
 class CheckedLimit(NamedTuple):
     """The result of a limit: the value, its bound, the headroom, the value at the base, the heaviest layers."""
 
@@ -70,7 +79,7 @@ def check_limits(counted: Count, limits: Sequence[Limit], base: Count | None = N
         if limit.figure in SHAPES:
             checked.append(_check_shape(counted, limit))
             continue
-        rows = _rows_in(counted, limit.scope)
+        rows = rows_in(counted, limit.scope)
         if not rows:
             kind, _, name = limit.scope.partition(" ")
             known = {row.path for row in counted.rows} if kind == "layers" else {row.kind for row in counted.rows}
@@ -90,7 +99,8 @@ def _check_shape(counted: Count, limit: Limit) -> CheckedLimit:
     return CheckedLimit(limit, "output", value, limit.value, None, None, (), ok, message)
 
 
-def _rows_in(counted: Count, scope: str) -> list[Row]:
+def rows_in(counted: Count, scope: str) -> list[Row]:
+    """Return the rows of the layers that a limit is on."""
     group, _, name = scope.partition(" ")
     if not scope:
         return counted.rows
@@ -121,7 +131,7 @@ def _check_limit(
     was = None
     parts = _parts(counted, limit, {row.path: row for row in rows})
     if base is not None:
-        old = _rows_in(base, limit.scope)
+        old = rows_in(base, limit.scope)
         was = measure(base, limit.figure, old, limit.precision) if old else 0
         before = _parts(base, limit, rows_before)
     subject = f"{limit.figure} of {limit.scope.partition(' ')[2]}" if limit.scope else limit.figure

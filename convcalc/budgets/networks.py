@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from convcalc.budgets.check import NoLimits
 from convcalc.budgets.config import ProjectConfig
-from convcalc.budgets.findings import as_finding
+from convcalc.budgets.findings import as_finding, rules_of
 from convcalc.budgets.verdict import Gaps, Verdict, facts_of, folded
 from convcalc.errors import Problem, SpecError, printable
 from convcalc.loader import SpecName
 from convcalc.report import Finding, Report
 
 MOST_NAMED = 5  # networks without limits, or files without a network, that a note names
+
+
+VERDICTS = {"error": "failed", "warn": "warning", "info": "passed", "ok": "passed"}
 
 
 class Networks(NamedTuple):
@@ -24,6 +27,7 @@ class Networks(NamedTuple):
     problems: list[Problem]
     unreadable_findings: list[Finding]
     unused_findings: list[Finding]  # of patterns of the configuration that match no network
+    unreadable: list[dict[str, Any]]  # what a program should know of each network that cannot be checked
     gaps: Gaps
     remarks: list[str]  # on what was found in a folder
 
@@ -35,12 +39,29 @@ class Networks(NamedTuple):
     def report(self, changes: Sequence[str], is_verbose: bool) -> Report:
         """Report every verdict; `changes` are lines about the baseline. `is_verbose`: a reader sees every limit too."""
         verdict = facts_of(self.verdicts, self.gaps)
-        facts = {"verdict": verdict, **({"error": SpecError(self.problems).plain()} if self.problems else {})}
+        networks = [*map(_facts, self.verdicts), *self.unreadable]
+        facts = {
+            "verdict": verdict,
+            "networks": networks,
+            **({"error": SpecError(self.problems).plain()} if self.problems else {}),
+        }
         findings = [*self.findings, *self.unreadable_findings, *self.unused_findings]
         tables = [verdict.table for verdict in self.verdicts]
         notes = (*self.remarks, *changes, verdict["text"])
         short = folded(self.verdicts) if len(tables) > 1 and not is_verbose else ()
-        return Report("check", tables, notes, facts, False, findings, verdict["text"], short)
+        return Report("check", tables, notes, facts, False, findings, verdict["text"], short, rules_of(findings))
+
+
+class _Unreadable(NamedTuple):
+    """A network that cannot be checked, and why."""
+
+    name: str
+    path: str
+    problems: Sequence[Problem]
+
+    def facts(self) -> dict[str, Any]:
+        errors = [problem.message for problem in self.problems]
+        return {"name": self.name, "path": self.path, "verdict": "unreadable", "errors": errors}
 
 
 def check_networks(
@@ -57,25 +78,33 @@ def check_networks(
         selection = Selection(listed)
     unused = [as_finding(problem, project.name, project.name) for problem in problems] if project else []
     verdicts: list[Verdict] = []
-    findings: list[Finding] = []
     unlimited: list[str] = []
-    unreadable = 0
+    unread = [_Unreadable(word, word, [problem]) for word, problem in selection.problems.items()]
     for name in selection.names:
         try:
             verdicts.append(check(name))
         except SpecError as error:
             if isinstance(error, NoLimits) and name.text in selection.found:
                 unlimited.append(name.text)
-                continue
-            unreadable += 1
-            problems += error.problems
-            findings += [as_finding(problem, name.path, name.text) for problem in error.problems]
-    gaps = Gaps(unreadable, len(unused), len(unlimited), len(selection.others))
+            else:
+                unread.append(_Unreadable(name.text, name.path, error.problems))
+    problems += [problem for one in unread for problem in one.problems]
+    findings = [as_finding(problem, one.path, one.name) for one in unread for problem in one.problems]
+    unreadable = [one.facts() for one in unread]
+    gaps = Gaps(len(unreadable), len(unused), len(unlimited), len(selection.others))
     if not verdicts and not problems:
         raise SpecError(f"no network has limits to check: {_names(unlimited)}", "write a budget: in it")
     remarks = [f"without limits: {_names(unlimited)}"] * bool(unlimited)
     remarks += [f"without a network: {_names(selection.others)}"] * bool(selection.others)
-    return Networks(_told_apart(verdicts), problems, findings, unused, gaps, remarks)
+    return Networks(_told_apart(verdicts), problems, findings, unused, unreadable, gaps, remarks)
+
+
+def _facts(verdict: Verdict) -> dict[str, Any]:
+    """What a program should know of a network: its spec, its verdict, its figures before and after."""
+    levels = [finding.level for finding in verdict.findings]
+    numbers = {"limits": len(levels), "failed": levels.count("error"), "warnings": levels.count("warn")}
+    facts = {"name": verdict.table.title, "spec": verdict.spec, "verdict": VERDICTS[verdict.level], **numbers}
+    return {**verdict.facts, **facts}
 
 
 def _told_apart(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import takewhile
 from os.path import abspath, basename, isdir, join, lexists, normpath, realpath, relpath
@@ -81,22 +81,23 @@ def _names(pattern: str, inside: _Inside) -> list[SpecName]:
 
 
 class Selection(NamedTuple):
-    """The networks to check. Those that were `found`, by their texts, need no limits; `others` hold no network."""
+    """The networks to check. Those that were `found`, by their texts, need no limits; `others` hold no network.
+
+    `problems` are those of the words that name nothing.
+    """
 
     names: list[SpecName]
     found: frozenset[str] = frozenset()
     others: Sequence[str] = ()
+    problems: Mapping[str, Problem] = {}
 
 
 def select_specs(words: Sequence[str]) -> Selection:
-    """Return what the words of a command line name: a SPEC, all networks below a folder, or files that a pattern fits.
-
-    Raises SpecError for each word that names nothing.
-    """
+    """Return what words of a command line name: a SPEC, all networks below a folder, files that a pattern fits."""
     names: dict[str, SpecName] = {}
     found: set[str] = set()
     others: dict[str, None] = {}
-    problems: list[Problem] = []
+    problems: dict[str, Problem] = {}
     for word in words:
         try:
             if word != "-" and isdir(word):
@@ -107,10 +108,8 @@ def select_specs(words: Sequence[str]) -> Selection:
             else:
                 names.update((name.text, name) for name in _named(word))
         except UserError as error:
-            problems.append(Problem(error.message, hint=error.hint))
-    if problems:
-        raise SpecError(problems)
-    return Selection([*names.values()], frozenset(found), [*others])
+            problems[word] = Problem(error.message, hint=error.hint)
+    return Selection([*names.values()], frozenset(found), [*others], problems)
 
 
 def _named(word: str) -> list[SpecName]:

@@ -41,6 +41,13 @@ if TYPE_CHECKING:
 @recording_options
 @config_options
 @tolerance_options
+@click.option(
+    "--allow",
+    "allowed",
+    multiple=True,
+    metavar="'SPEC LIMIT VALUE: REASON'",
+    help="Let SPEC exceed a limit up to VALUE this once: an error becomes a note.",
+)
 @click.option("--verbose", is_flag=True, help="Show every limit of every network.")
 @report_option
 @output_options
@@ -52,6 +59,7 @@ def command(
     recording: Recording,
     settings: str | None,
     tolerance: Tolerance,
+    allowed: tuple[str, ...],
     verbose: bool,
     reports: tuple[str, ...],
     output: Output,
@@ -67,21 +75,27 @@ def command(
     convcalc check net.yaml --max-params 5M --max-macs 600M
     convcalc check net.yaml --base origin/main -f github
     """
+    from convcalc.budgets.allowances import allow, parse_allowance
     from convcalc.budgets.check import judge, parse_limits
     from convcalc.budgets.config import project_config
     from convcalc.budgets.networks import check_networks
     from convcalc.errors import SpecError
 
     limits = parse_limits(most, "--max-{}")
+    allowances = [parse_allowance(text) for text in allowed]
     outputs = outputs_of(output, reports)
     project = None if settings is None else project_config(settings)
     if callable(overrides.rules):  # none on the command line
         overrides = overrides._replace(rules=project.rule_files if project is not None else ())
+    if base.revision and project is not None:
+        from convcalc.budgets.changes import config_at
+
+        base = base._replace(project=config_at(project, base.revision))
     baseline = open_baseline(recording, overrides)
     update = recording.reason if recording.is_updated else None
 
     def check(name: SpecName) -> Verdict:
-        return judge(name, limits, project, base, overrides, baseline, update)
+        return allow(judge(name, limits, project, base, overrides, baseline, update), allowances)
 
     networks = check_networks(specs, project, check)
     changes = baseline.save() if baseline is not None and recording.is_updated else []

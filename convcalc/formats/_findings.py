@@ -22,7 +22,7 @@ def path(file: str) -> str:
 
 
 def fingerprints(findings: Sequence[Finding]) -> list[str]:
-    """A mark for each finding that stays when its line or its figures change, and that no other has.
+    """A mark for each finding that stays when its location or its figures change, and that no other has.
 
     >>> first, second = fingerprints([Finding("error", "params", text, "net.yaml") for text in "ab"])
     >>> first == fingerprints([Finding("warn", "params", "c", "net.yaml", 7)])[0], first == second
@@ -31,7 +31,7 @@ def fingerprints(findings: Sequence[Finding]) -> list[str]:
     seen: dict[str, int] = {}
     found = []
     for one in findings:
-        key = f"{one.rule}\0{path(one.file)}\0{one.scope}"
+        key = f"{one.rule}\0{path(one.spec or one.file)}\0{one.scope}"
         seen[key] = seen.get(key, 0) + 1
         found.append(sha256(f"{key}\0{seen[key]}".encode("utf-8", "backslashreplace")).hexdigest())
     return found

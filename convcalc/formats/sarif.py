@@ -6,6 +6,7 @@ import re
 from typing import Any, TextIO
 
 from convcalc import __version__
+from convcalc.errors import printable
 from convcalc.formats._findings import fingerprints, path
 from convcalc.formats.json import encode
 from convcalc.report import Report
@@ -35,7 +36,7 @@ def write(report: Report, stream: TextIO) -> None:
         }
         for one, fingerprint in zip(report.broken, fingerprints(report.broken), strict=True)
     ]
-    driver = {"name": "convcalc", "version": __version__, "rules": [{"id": rule} for rule in rules]}
+    driver = {"name": "convcalc", "version": __version__, "rules": [_rule(rule, report) for rule in rules]}
     run: dict[str, Any] = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
     if report.verdict:
         is_whole = "error" not in report.facts
@@ -44,6 +45,20 @@ def write(report: Report, stream: TextIO) -> None:
         run["properties"] = {"verdict": report.facts.get("verdict", {})}
     log = {"version": "2.1.0", "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "runs": [run]}
     stream.write(encode(log, indent=1) + "\n")
+
+
+def _rule(rule: str, report: Report) -> dict[str, Any]:
+    """A rule's id, what it means, and what to do where it is broken."""
+    known = report.rules.get(rule)
+    if known is None:
+        return {"id": rule}
+    description, advice = _text(printable(known.description)), _text(printable(known.help))
+    return {
+        "id": rule,
+        "shortDescription": {"text": description},
+        "fullDescription": {"text": description},
+        "help": {"text": advice},
+    }
 
 
 def _uri(path: str) -> str:

@@ -153,6 +153,9 @@ def test_junit(findings):
     suites = ElementTree.fromstring(text.encode("utf-8", "replace"))
     failures = sum(int(suite.get("failures")) for suite in suites)
     assert failures == len(suites.findall(".//failure")) == sum(one.level == "error" for one in findings)
+    for suite in suites:
+        names = [(case.get("classname"), case.get("name")) for case in suite]
+        assert len(set(names)) == len(names), "tools know a case by both"
 
 
 @given(FINDINGS)
@@ -258,3 +261,42 @@ def test_json_is_one_document_also_where_one_of_two_specs_is_bad(repository, cap
     assert data["error"]["problems"][0]["hint"] == "did you mean 'relu'?"
     assert run(["check", "n é.yaml", "-f", "json", "--exit-zero"]) == FINE
     assert "error" not in json.loads(capsys.readouterr().out)
+
+
+def test_junit_has_a_suite_a_network_and_what_cannot_be_read_is_an_error(repository, capsys):
+    (repository / "convcalc.yaml").write_text("budget: {params: 300}\n")
+    (repository / "bad.yaml").write_text("input: 3x8x8\nlayers: [relo]\n")
+    assert run(["check", "n é.yaml", "../bad.yaml", "-f", "junit"]) == BAD
+    suites = ElementTree.fromstring(capsys.readouterr().out.encode())
+    assert [(suite.get("name"), suite.get("file")) for suite in suites][:2] == [
+        ("n é", "nets, 50%/n é.yaml"),
+        ("../bad.yaml", "bad.yaml"),
+    ]
+    assert [(suite.get("failures"), suite.get("errors")) for suite in suites][:2] == [("1", "0"), ("0", "1")]
+    cases = [(case.get("name"), case.get("file"), case.get("line")) for case in suites[0]]
+    assert cases == [
+        ("params/at_most (convcalc.yaml)", "convcalc.yaml", "1"),
+        ("params/at_most (nets, 50%/n é.yaml)", "nets, 50%/n é.yaml", "4"),
+    ]
+    assert "no layer kind or block" in suites[1].find("testcase/error").get("message")
+
+
+BUDGET = (
+    "budget: {params: 1, output: 1x1x1, layers: {head: {macs: 1}}, kinds: {conv: {flops: 1}}}\nexpect: {params: 1}\n"
+)
+
+
+def test_sarif_explains_every_rule(repository, capsys):
+    (repository / "x.yaml").write_text(SPEC + BUDGET)
+    (repository / "bad.yaml").write_text("input: 3x8x8\nlayers: [relo]\n")
+    assert run(["check", "../x.yaml", "../bad.yaml", "-f", "sarif"]) == BAD
+    log = json.loads(capsys.readouterr().out)
+    sarif().validate(log)
+    rules = {rule["id"]: rule for rule in log["runs"][0]["tool"]["driver"]["rules"]}
+    assert len(rules) == 6
+    for rule in rules.values():
+        assert rule["shortDescription"]["text"].endswith(".")
+        assert rule["help"]["text"].endswith(".")
+    assert rules["flops/kinds/conv/at_most"]["shortDescription"]["text"] == (
+        "flops (2 per MAC, and element-wise work) of kinds conv: the largest allowed value."
+    )

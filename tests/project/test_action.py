@@ -50,7 +50,7 @@ class GitHub:
 
     def __init__(self):
         self.comments, self.refuses, self.seen, self.misbehaves = [], 0, [], None
-        self.is_over = threading.Event()
+        self.permissions, self.is_over = {}, threading.Event()
         github = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -77,6 +77,9 @@ class GitHub:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def answer(self, method, path, data):
+        if method == "GET" and path.startswith("/repos/me/nets/collaborators/"):
+            login = path.removesuffix("/permission").rpartition("/")[2]
+            return {"permission": self.permissions.get(login, "read")}
         if method == "GET":
             page = int(re.search(r"[?&]page=(\d+)", path)[1])
             assert path.startswith("/repos/me/nets/issues/7/comments")
@@ -89,8 +92,9 @@ class GitHub:
         comment["body"] = data["body"]
         return comment
 
-    def add(self, body, author=BOT):
-        self.comments.append({"id": len(self.comments) + 1, "body": body, "user": {"login": author}})
+    def add(self, body, author=BOT, **more):
+        user = {"login": author, "type": "Bot" if author.endswith("[bot]") else "User"}
+        self.comments.append({"id": len(self.comments) + 1, "body": body, "user": user, **more})
 
 
 @pytest.fixture
@@ -198,12 +202,14 @@ def test_a_broken_budget_fails_the_step_and_gets_one_comment_that_is_kept_up_to_
     checkout.write(checkout.folder, 11)
     code, log = checkout.run()
     assert code == 1
-    assert "::error title=convcalc (params/at_most),file=net.yaml,line=5" in log
+    assert "::error title=convcalc (params/at_most),file=net.yaml,line=4" in log, "the line that the change touched"
     assert checkout.output()["status"] == "broken"
     assert json.loads(Path(checkout.output()["report"]).read_text())["tables"][0]["rows"][0]["value"] == 308
     assert "params/at_most" in (checkout.runner / "summary").read_text()
     (comment,) = github.comments
-    assert comment["body"].startswith(f"{MARKER}\n\n### Architecture budgets: 1 of 1 limit failed\n\n| network |")
+    assert comment["body"].startswith(
+        f"{MARKER}\n\n### Architecture budgets: 1 limit in 1 network: 1 failed\n\n| network |"
+    )
     assert "308" in comment["body"]
     assert "secret" not in log + comment["body"]
     assert {token for *_, token in github.seen} == {"Bearer secret"}
@@ -211,7 +217,8 @@ def test_a_broken_budget_fails_the_step_and_gets_one_comment_that_is_kept_up_to_
     checkout.write(checkout.folder, 10)
     assert checkout.run()[0] == 0
     (comment,) = github.comments
-    assert "1 limit, all passed" in comment["body"]
+    assert "1 limit in 1 network: all passed" in comment["body"]
+    assert "- head: no change, 1 limit passed" in comment["body"]
     assert checkout.output()["status"] == "kept"
 
 
@@ -248,7 +255,7 @@ def test_only_our_own_comment_is_touched(checkout, github):
     assert checkout.run()[0] == 1
     after = [one["body"] for one in github.comments]
     assert after[:-1] == before[:-1]
-    assert "1 of 1 limit failed" in after[-1]
+    assert "1 limit in 1 network: 1 failed" in after[-1]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
@@ -551,6 +558,108 @@ def test_the_page_shows_a_comment_as_it_is(checkout, github):
     """What docs/budgets.md renders, but for the revisions; to write it anew, copy what differs."""
     checkout.write(checkout.folder, 11)
     checkout.run()
-    body = re.sub(r"<sub>.*?</sub>", "<sub>The same here: `convcalc check`.</sub>", github.comments[0]["body"])
+    body = re.sub(r"<sub>\S+ against \S+ ", "<sub>", github.comments[0]["body"])
     page = (ROOT / "docs" / "budgets.md").read_text("utf-8")
     assert body.partition("\n\n")[2] in page
+
+
+ALLOW = "/convcalc allow net.yaml params 308: the detector needs it"
+GROWTH = SPEC.replace("{params: 300}", "{params: {at_most: 1k, ratchet: true}, macs: 1}")
+
+
+def allowed(checkout, github, *comments, filters=11):
+    """The exit code of a pull request that adds a filter, and its log, after comments of (author, text)."""
+    for author, text, *more in comments:
+        github.add(text, author, **dict(more))
+    checkout.write(checkout.folder, filters)
+    return checkout.run()
+
+
+def test_who_may_write_allows_a_rise_once_and_is_named(checkout, github):
+    github.permissions["ann"] = "write"
+    code, log = allowed(checkout, github, ("ann", f"Fine.\n{ALLOW}\n"))
+    assert code == 0, log
+    assert "allowed up to 308: ann: the detector needs it" in log
+    body = github.comments[-1]["body"]
+    assert "**head**: allowed once: params/at\\_most up to 308 (ann: the detector needs it)" in body.replace(
+        "at_", "at\\_"
+    )
+    checkout.write(checkout.folder, 12)
+    assert checkout.run()[0] == 1, "more than what was allowed"
+
+
+@pytest.mark.parametrize(
+    ("author", "text", "more"),
+    [
+        ("eve", ALLOW, {}),  # may read
+        ("nobody", ALLOW, {}),
+        ("ann", f"> {ALLOW}", {}),
+        ("ann", f"  {ALLOW}", {}),
+        ("ann", f"write\n```\n{ALLOW}\n```\n", {}),
+        ("ann", f"~~~~ yaml\n~~~\n{ALLOW}\n", {}),
+        ("ann", f"<!--\n{ALLOW}\n-->", {}),
+        ("ann", ALLOW.replace("308", "307"), {}),
+        ("ann", ALLOW.replace("net.yaml", "other.yaml"), {}),
+        ("ann", ALLOW.replace("params", "macs"), {}),
+        ("ann", ALLOW.replace("params", "param"), {}),
+        ("ann", ALLOW.partition(":")[0], {}),  # no reason
+        ("ann", "/convcalc allow --exit-zero", {}),
+        ("ann", ALLOW, {"performed_via_github_app": {"id": 1}}),
+        ("helper[bot]", ALLOW, {}),
+        ("ann/../ann", ALLOW, {}),
+        ("", ALLOW, {}),
+    ],
+)
+def test_nothing_else_allows_anything(author, text, more, checkout, github):
+    github.permissions |= {"ann": "write", "eve": "read", "nobody": "none", "helper[bot]": "write"}
+    code, log = allowed(checkout, github, (author, text, *more.items()))
+    assert code == 1, log
+    assert "allowed up to" not in log
+
+
+@pytest.mark.parametrize(
+    "answered", [{"permission": "read", "role_name": "write"}, [], {}, None, "write", {"permission": 1}]
+)
+def test_what_github_does_not_say_is_no(answered, checkout, github, monkeypatch):
+    answer_as_ever = github.answer
+
+    def answer(method, path, data):
+        return answered if "collaborators" in path else answer_as_ever(method, path, data)
+
+    monkeypatch.setattr(github, "answer", answer)
+    assert allowed(checkout, github, ("ann", ALLOW))[0] == 1
+
+
+def test_what_comments_allow_is_read_before_the_check_and_a_failure_is_said_only_where_it_matters(checkout, github):
+    github.refuses = 500
+    code, log = allowed(checkout, github, ("ann", ALLOW))
+    assert code == 1
+    assert "::warning title=convcalc::what comments allow cannot be read" in log
+    checkout.write(checkout.folder, 9)
+    assert "what comments allow" not in checkout.run()[1]
+
+
+def test_the_comment_says_what_changed_of_each_network(checkout, github, tmp_path):
+    origin = tmp_path / "origin"
+    for name in ("same", "moved", "gone"):
+        text = SPEC.replace("FILTERS", "10").replace("name: head", f"name: {name}").replace("300", "1k")
+        (origin / f"{name}.yaml").write_text(text)
+    checkout.git(origin, "add", ".")
+    checkout.git(origin, "commit", "-qm", "networks")
+    checkout.git(checkout.folder, "pull", "-q", "origin", "main")
+    moved = checkout.folder / "moved.yaml"
+    moved.write_text(moved.read_text().replace("filters: 10", "filters: 15").replace("1k", "2k"))
+    (checkout.folder / "gone.yaml").write_text("input: 3x8x8\nlayers: [relo]\n")
+    (checkout.folder / "fresh.yaml").write_text(SPEC.replace("FILTERS", "2").replace("name: head", "name: fresh"))
+    checkout.write(checkout.folder, 11)
+    assert checkout.run(specs="*.yaml")[0] == 2
+    body = github.comments[0]["body"].partition("<details>")[0]
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in body.splitlines() if line.startswith("|")]
+    assert ["moved", "params", "280", "420", "+140", "50.0%"] in table
+    assert ["head", "error", "params/at_most", "308", "300", "-8", "wide 308"] in table
+    assert "- **moved**: most in wide (10 -\\> 15 filters): +140 params, +121,500 MACs\n" in body
+    assert "- **moved**: the limit on params was at most 1,000, and is at most 2,000\n" in body
+    assert "- **fresh** is new: 56 params, 48,600 MACs; 1 limit passed\n" in body
+    assert "- **gone.yaml** cannot be checked: no layer kind or block" in body
+    assert "- same: no change, 1 limit passed" in body
+    assert "The same here: `convcalc check --base=origin/main '*.yaml'`." in github.comments[0]["body"]

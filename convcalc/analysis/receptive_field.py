@@ -1,32 +1,23 @@
 """The receptive field of every layer: how much of the input one of its elements depends on, through joins too.
 
+Theoretical, never "effective": as far as the arithmetic reaches, also into the padding. Norms are taken as identity. A
+factor of a product that has one element for each channel (a squeeze-excite gate) is left out, and what follows marked.
 Source: Araujo, Norris and Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import NamedTuple
 
-from convcalc.graph import Graph, Layer
+from convcalc.analysis.receptive_rules import sight_of
+from convcalc.analysis.sight import Sight
+from convcalc.graph import Graph, Layer, Ref
 
 EVERYTHING = "all"
 
 
-class Seen(NamedTuple):
-    """Along one axis: output element i depends on input elements low + i*step to high + i*step."""
-
-    step: Fraction
-    low: Fraction
-    high: Fraction
-
-    @property
-    def size(self) -> int:
-        return int(self.high - self.low) + 1
-
-
 def receptive_fields(graph: Graph) -> list[tuple[int, ...] | None]:
-    """The size of the field of each layer along each axis of the input's grid, None where a layer sees everything.
+    """The size of the field of each layer along each spatial axis; None where it sees everything, or is not known.
 
     Layers come in the graph's order; the field is as wide as the arithmetic says, also past the border.
 
@@ -37,40 +28,50 @@ def receptive_fields(graph: Graph) -> list[tuple[int, ...] | None]:
     >>> receptive_fields(graph)
     [(1, 1), (3, 3), (7, 7)]
     """
-    seen: list[tuple[Seen, ...] | None] = []
+    return [sight.size for sight in sights(graph)]
+
+
+def sights(graph: Graph) -> list[Sight]:
+    """What each layer sees, in the graph's order; of several outputs, the first.
+
+    >>> from convcalc.loader import read
+    >>> field = sights(read("{input: 3x32x32, layers: [{conv: {filters: 4, kernel: 3, stride: 2}}]}"))[1].fields[0]
+    >>> field.size, field.step == 2, -field.low == 0
+    (3, True, True)
+    """
+    known: dict[Ref, Sight] = {}
     for layer in graph.all:
-        seen.append(_seen(layer, [seen[ref.layer] for ref in layer.inputs]))
-    return [None if axes is None else tuple(axis.size for axis in axes) for axes in seen]
+        given = [known[ref] for ref in layer.inputs]
+        for port in range(len(layer.outputs)):
+            known[Ref(layer.index, port)] = sight_of(layer, given, port)
+    return [known[Ref(layer.index)] for layer in graph.all]
 
 
-def _seen(layer: Layer, before: list[tuple[Seen, ...] | None]) -> tuple[Seen, ...] | None:
-    if not before:
-        return tuple(Seen(Fraction(1), Fraction(0), Fraction(0)) for _ in layer.output[1:])
-    first, *others = before
-    if any(axes is None for axes in before) or layer.kind.mixing in ("attention", "recurrent"):
-        return None
-    assert first is not None
-    for axes in others:
-        if axes is None or len(axes) != len(first):
-            return None
-        first = tuple(
-            Seen(ours.step, min(ours.low, theirs.low), max(ours.high, theirs.high))
-            for ours, theirs in zip(first, axes, strict=True)
-        )
-    window = layer.kind.window(layer.shapes[0])
-    if window:
-        return tuple(
-            Seen(axis.step * step, axis.low - before * axis.step, axis.high + (span - 1 - before) * axis.step)
-            for axis, (span, step, before) in zip(first, window, strict=True)
-        )
-    grid, output = layer.shapes[0][1:], layer.output[1:]
-    if len(grid) != len(output) or len(output) != len(first) or not output:
-        return None
-    if any(size == 1 < old for old, size in zip(grid, output, strict=True)):
-        return None
-    return tuple(
-        Seen(axis.step * old / size, axis.low, axis.high) for axis, old, size in zip(first, grid, output, strict=True)
-    )
+class Step(NamedTuple):
+    """One layer on the way from the input: what it sees, and how that follows from what its input sees."""
+
+    layer: Layer
+    sight: Sight
+    before: Sight | None
+
+
+def growth(graph: Graph, layer: Layer) -> list[Step]:
+    """The layers through which the field of a layer grew, from the input on: at a join the widest branch.
+
+    >>> from convcalc.loader import read
+    >>> network = read("{input: 3x32x32, layers: [{conv: {filters: 4, kernel: 3, stride: 2}}, {max_pool: 2}]}")
+    >>> [(step.layer.path, step.sight.size) for step in growth(network, network.layers[-1])]
+    [('conv1', (3, 3)), ('max_pool1', (5, 5))]
+    """
+    seen = sights(graph)
+    steps: list[Step] = []
+    while not layer.is_input and layer.inputs:
+        sources = [graph.all[ref.layer] for ref in layer.inputs]
+        wanted = [source for source in sources if seen[source.index].axes is not None]
+        widest = max(wanted or sources, key=lambda source: seen[source.index].size or ())
+        steps.append(Step(layer, seen[layer.index], seen[widest.index]))
+        layer = widest
+    return steps[::-1]
 
 
 def shown(size: tuple[int, ...] | None) -> str:

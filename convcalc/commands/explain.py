@@ -23,10 +23,11 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.command("explain")
 @click.argument("spec", type=SPEC)
 @click.argument("layer", default="", shell_complete=_complete)
+@click.option("--sees", is_flag=True, help="How the receptive field grew, layer by layer, in place of costs.")
 @spec_options
 @strict_option
 @output_options
-def command(spec: str, layer: str, overrides: Overrides, output: Output) -> None:
+def command(spec: str, layer: str, sees: bool, overrides: Overrides, output: Output) -> None:
     """Explain the cost of a layer with formulas.
 
     Each figure is shown as a formula, as the formula with numbers, and as the result.
@@ -38,9 +39,10 @@ def command(spec: str, layer: str, overrides: Overrides, output: Output) -> None
     convcalc explain mine.yaml wide
     convcalc explain googlenet inception_3a
     convcalc explain googlenet '*/reduce_5x5'
+    convcalc explain resnet18 stage2 --sees
     """
     from convcalc.analysis.count import count
     from convcalc.loader import graph
     from convcalc.tables.explain import explain_report
 
-    emit(explain_report(count(graph(spec, overrides)), layer), output)
+    emit(explain_report(count(graph(spec, overrides)), layer, sees), output)

@@ -61,6 +61,17 @@ def _alive(row: Row, counted: Count) -> int | None:
     return max(inside, default=None)
 
 
+def _receptive(key: str, heading: str, name: str) -> Measure:
+    """A column of the receptive field: what a function of `convcalc.tables.receptive` says of a row."""
+
+    def value(row: Row, counted: Count) -> Any:
+        from convcalc.tables import receptive
+
+        return getattr(receptive, name)(row, counted)
+
+    return Measure(Column(key, heading, "text", optional=True), value)
+
+
 MEASURES: dict[str, Measure] = {
     measure.column.key: measure
     for measure in (
@@ -78,6 +89,10 @@ MEASURES: dict[str, Measure] = {
         _figure("flops", "FLOPs", optional=True),
         _figure("output_elements", "activations", optional=True),
         Measure(Column("alive", "alive", optional=True), _alive),
+        _receptive("sees", "sees", "sees"),
+        _receptive("sees_gate", "gate", "gate"),
+        _receptive("sees_stride", "sees stride", "stride"),
+        _receptive("sees_padding", "sees padding", "padding"),
         _figure("buffers", "buffers", optional=True),
         Measure(Column("weighted", "weighted", optional=True), lambda row, counted: row.depth),
         Measure(Column("nonlinearities", "non-linear", optional=True), lambda row, counted: row.nonlinearities),
@@ -87,6 +102,7 @@ MEASURES: dict[str, Measure] = {
     )
 }
 DEFAULT = ("name", "kind", "output", "weights", "biases", "other_params", "params", "macs", "macs_share")
+SEES = ("sees", "sees_stride", "sees_padding")
 GROUPED = ("layers", "weights", "weights_share", "params", "params_share", "macs", "macs_share")
 
 
@@ -100,7 +116,21 @@ def count_tables(counted: Count, depth: int | None, by: str, columns: str, sort:
         return [first._replace(notes=()), second]
     rows = counted.rows if depth is None else fold(counted, depth)
     default = [key for key in DEFAULT if key != "other_params" or counted.figure(key)]
-    return [_table(name, counted, rows, choose(columns, default), sort)]
+    measures, lines = _with_fields(choose(columns, default), counted.graph)
+    return [_table(name, counted, rows, measures, sort, lines)]
+
+
+def _with_fields(measures: list[Measure], graph: Graph) -> tuple[list[Measure], Sequence[str]]:
+    """The measures, those of receptive fields with the marks of gates, and what the footer says of the fields."""
+    keys = [measure.column.key for measure in measures]
+    if not set(SEES) & set(keys):
+        return measures, ()
+    from convcalc.tables.receptive import has_gates, lines
+
+    if "sees" in keys and "sees_gate" not in keys and has_gates(graph):
+        measures = [*measures]
+        measures.insert(keys.index("sees") + 1, MEASURES["sees_gate"])
+    return measures, lines(graph)
 
 
 def choose(columns: str, default: Sequence[str]) -> list[Measure]:
@@ -118,10 +148,17 @@ def notes(tables: Sequence[Table]) -> tuple[str, ...]:
     """What the figures of the tables mean."""
     has_flops = any(column.key == "flops" for table in tables for column in table.columns)
     has_alive = any(column.key == "alive" for table in tables for column in table.columns)
-    return (*NOTES, *([f"{FLOP}."] * has_flops), *([f"{ALIVE}."] * has_alive))
+    found = (*NOTES, *([f"{FLOP}."] * has_flops), *([f"{ALIVE}."] * has_alive))
+    if any(column.key in SEES for table in tables for column in table.columns):
+        from convcalc.tables.receptive import MEANING
+
+        found = (*found, f"{MEANING}.")
+    return found
 
 
-def _table(heading: str, counted: Count, rows: Sequence[Row], measures: list[Measure], sort: str) -> Table:
+def _table(
+    heading: str, counted: Count, rows: Sequence[Row], measures: list[Measure], sort: str, lines: Sequence[str] = ()
+) -> Table:
     if sort:
         rows = _sorted(rows, sort, counted)
     whole = Row("", "", (), counted.tallies, counted.weighted, counted.nonlinearities, "", None, len(counted.rows))
@@ -134,7 +171,7 @@ def _table(heading: str, counted: Count, rows: Sequence[Row], measures: list[Mea
         columns,
         [[measure.value(row, counted) for measure in measures] for row in rows],
         total,
-        footer(counted),
+        (*footer(counted), *lines),
         facts(counted),
     )
 

@@ -11,12 +11,21 @@ from convcalc.analysis.explain import Line, Part, explain_layer, explain_sum, fi
 from convcalc.kinds import Shape, shape_text
 from convcalc.report import Column, Report, Table
 from convcalc.tables.count import CONVENTIONS, NOTES, conditions, lower_bound, spec_facts
+from convcalc.tables.receptive import MEANING as FIELDS
+from convcalc.tables.receptive import growth_tables
 
 COLUMNS = (Column("figure", "figure", "text"), Column("how", "formula = numbers = result", "equation"))
 
 
-def explain_report(counted: Count, layer: str = "") -> Report:
-    """A table for each layer, block or repeat that `layer` names; for "" all layers. Raises SpecError for none."""
+def explain_report(counted: Count, layer: str = "", sees: bool = False) -> Report:
+    """A table for each layer, block or repeat that `layer` names; for "" all layers. Raises SpecError for none.
+
+    With `sees`, how the receptive field of each grew.
+    """
+    if sees:
+        parts = find(counted, layer)[-1:] if not layer else find(counted, layer)
+        facts = {"spec": spec_facts(counted.graph), "batch": counted.graph.batch}
+        return Report("explain", growth_tables(counted.graph, parts), (conditions(counted), f"{FIELDS}."), facts)
     tables = [_part_table(part, counted) for part in find(counted, layer)]
     facts = {"conventions": CONVENTIONS, "spec": spec_facts(counted.graph), "batch": counted.graph.batch}
     bound = (lower_bound(counted),) if counted.uncounted else ()

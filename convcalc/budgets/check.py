@@ -46,12 +46,13 @@ class Base(NamedTuple):
     """The git revision that limits on growth compare with ("": none), and the level of a network that is not in it.
 
     `new` is error, warn or ok; "" is that of the project's configuration, else warn. `project` is the configuration as
-    it was at the revision.
+    it was at the revision, `advice` how to give one.
     """
 
     revision: str = ""
     new: str = ""
     project: ProjectConfig | None = None
+    advice: str = "give --base REV"
 
 
 class OverBudget(AssertionError):
@@ -133,7 +134,7 @@ def judge(
     if not limits and not expected and baseline is None:
         raise NoLimits(f"{quoted(spec.text)} has no limits to check", "write a budget: in it, or give --max-params N")
     if not base.revision:
-        _refuse_increases(limits)
+        _refuse_increases(limits, base.advice)
     before = _at_base(spec, base.revision, overrides)
     changes = _changes(before, counted)
     name = title(counted.graph)
@@ -197,12 +198,12 @@ def _limit_changes(
         return limit_changes([], limits)
 
 
-def _refuse_increases(limits: Sequence[Limit]) -> None:
+def _refuse_increases(limits: Sequence[Limit], advice: str) -> None:
     """Raise SpecError at the first limit on an increase, which cannot be checked without a base."""
     for limit in limits:
         if limit.needs_base:
             text = "a limit on growth needs a revision to compare with"
-            raise SpecError(Problem(text, limit.place, hint="give --base REV"))
+            raise SpecError(Problem(text, limit.place, hint=advice))
 
 
 def _gather_limits(

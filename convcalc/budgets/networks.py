@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.budgets.check import NoLimits
 from convcalc.budgets.config import ProjectConfig
@@ -13,6 +13,9 @@ from convcalc.budgets.verdict import Gaps, Verdict, facts_of, folded
 from convcalc.errors import Problem, SpecError, printable
 from convcalc.loader import SpecName
 from convcalc.report import Finding, Report
+
+if TYPE_CHECKING:
+    from convcalc.budgets.spec_list import Selection
 
 MOST_NAMED = 5  # networks without limits, or files without a network, that a note names
 
@@ -65,17 +68,13 @@ class _Unreadable(NamedTuple):
 
 
 def check_networks(
-    specs: Sequence[str], project: ProjectConfig | None, check: Callable[[SpecName], Verdict]
+    specs: Sequence[str], project: ProjectConfig | None, check: Callable[[SpecName], Verdict], is_hook: bool = False
 ) -> Networks:
-    """Check the named networks, or those that the project's configuration lists. Raises SpecError if there are none."""
-    from convcalc.budgets.spec_list import Selection, select_specs
+    """Check the named networks, or those that the project's configuration lists. Raises SpecError if there are none.
 
-    problems: list[Problem] = []
-    if specs:
-        selection = select_specs(specs)
-    else:
-        listed, problems = _listed(project)
-        selection = Selection(listed)
+    With `is_hook`, `specs` are changed files, and it is no error if there is no network with limits among them.
+    """
+    selection, problems = _select(specs, project, is_hook)
     unused = [as_finding(problem, project.name, project.name) for problem in problems] if project else []
     verdicts: list[Verdict] = []
     unlimited: list[str] = []
@@ -91,12 +90,35 @@ def check_networks(
     problems += [problem for one in unread for problem in one.problems]
     findings = [as_finding(problem, one.path, one.name) for one in unread for problem in one.problems]
     unreadable = [one.facts() for one in unread]
-    gaps = Gaps(len(unreadable), len(unused), len(unlimited), len(selection.others))
-    if not verdicts and not problems:
+    gaps = Gaps(len(unread), len(unused), len(unlimited), len(selection.others), len(selection.unlisted))
+    if not verdicts and not problems and not is_hook:
         raise SpecError(f"no network has limits to check: {_names(unlimited)}", "write a budget: in it")
-    remarks = [f"without limits: {_names(unlimited)}"] * bool(unlimited)
-    remarks += [f"without a network: {_names(selection.others)}"] * bool(selection.others)
+    remarks = [
+        f"{word}: {_names(texts)}"
+        for word, texts in (
+            ("without limits", unlimited),
+            ("without a network", selection.others),
+            ("not listed under specs: of the settings", selection.unlisted),
+        )
+        if texts
+    ]
     return Networks(_told_apart(verdicts), problems, findings, unused, unreadable, gaps, remarks)
+
+
+def _select(specs: Sequence[str], project: ProjectConfig | None, is_hook: bool) -> tuple[Selection, list[Problem]]:
+    """What to check, and a problem for each pattern of the configuration's limits that fits none of what it lists."""
+    from convcalc.budgets.spec_list import Selection, select_changed, select_specs
+
+    if specs and not is_hook:
+        return select_specs(specs), []
+    listed = project.listed() if project else []
+    problems = project.unused(listed) if project and listed else []
+    if is_hook:
+        return select_changed(specs, listed), problems
+    if listed:
+        return Selection(listed), problems
+    hint = "name one, or list them under specs: in convcalc.yaml"
+    raise SpecError(f"{project.name} lists no specs" if project else "no SPEC is named", hint)
 
 
 def _facts(verdict: Verdict) -> dict[str, Any]:
@@ -119,12 +141,3 @@ def _told_apart(verdicts: Sequence[Verdict]) -> list[Verdict]:
 def _names(texts: Sequence[str]) -> str:
     more = len(texts) - MOST_NAMED
     return ", ".join(map(printable, texts[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
-
-
-def _listed(project: ProjectConfig | None) -> tuple[list[SpecName], list[Problem]]:
-    """The networks that the configuration lists, and a problem for each pattern of it that matches none of them."""
-    listed = project.listed() if project else []
-    if project and listed:
-        return listed, project.unused(listed)
-    hint = "name one, or list them under specs: in convcalc.yaml"
-    raise SpecError(f"{project.name} lists no specs" if project else "no SPEC is named", hint)

@@ -83,12 +83,13 @@ def _names(pattern: str, inside: _Inside) -> list[SpecName]:
 class Selection(NamedTuple):
     """The networks to check. Those that were `found`, by their texts, need no limits; `others` hold no network.
 
-    `problems` are those of the words that name nothing.
+    `unlisted` are networks that the configuration does not list, `problems` those of the words that name nothing.
     """
 
     names: list[SpecName]
     found: frozenset[str] = frozenset()
     others: Sequence[str] = ()
+    unlisted: Sequence[str] = ()
     problems: Mapping[str, Problem] = {}
 
 
@@ -109,7 +110,18 @@ def select_specs(words: Sequence[str]) -> Selection:
                 names.update((name.text, name) for name in _named(word))
         except UserError as error:
             problems[word] = Problem(error.message, hint=error.hint)
-    return Selection([*names.values()], frozenset(found), [*others], problems)
+    return Selection([*names.values()], frozenset(found), [*others], (), problems)
+
+
+def select_changed(paths: Sequence[str], listed: Sequence[SpecName]) -> Selection:
+    """Return what a hook checks: the `listed` networks, and where none are, those among the changed files."""
+    paths = [relpath(path) for path in paths if basename(path) not in (*SETTINGS, "pyproject.toml")]
+    networks = [path for path in paths if not path.endswith(SUFFIXES) or may_be_network(path)]
+    if listed:
+        known = {name.path for name in listed}
+        return Selection([*listed], unlisted=[path for path in networks if path not in known])
+    others = [path for path in paths if path not in networks]
+    return Selection([SpecName.file(path) for path in networks], frozenset(networks), others)
 
 
 def _named(word: str) -> list[SpecName]:

@@ -83,13 +83,15 @@ class Verdict(NamedTuple):
 class Gaps(NamedTuple):
     """What was not checked: networks that cannot be read, patterns of the configuration that match no network.
 
-    Of what was found in a folder also the networks without limits, and the files without a network.
+    Of what was found in a folder also the networks without limits, and the files without a network; of a hook's files
+    the networks that the configuration does not list.
     """
 
     unreadable: int = 0
     unused: int = 0
     unlimited: int = 0
     others: int = 0
+    unlisted: int = 0
 
 
 def folded(verdicts: Sequence[Verdict]) -> list[Table]:
@@ -116,7 +118,8 @@ def summary(verdicts: Sequence[Verdict], gaps: Gaps = Gaps()) -> str:  # noqa: B
     if not unchecked:
         return f"{total}: {', '.join(parts) or 'all passed'}"
     checked = [f"{total}: {', '.join(parts)}" if parts else f"{total} passed"] if levels else []
-    return "; ".join([*checked, *unchecked])
+    nothing = "" if levels or gaps.unreadable else "nothing is checked: "
+    return nothing + "; ".join([*checked, *unchecked])
 
 
 def _levels(verdicts: Sequence[Verdict]) -> list[str]:
@@ -139,6 +142,8 @@ def _gap_texts(verdicts: Sequence[Verdict], gaps: Gaps) -> list[str]:
         texts.append(f"{_number(gaps.unlimited, 'network')} without limits")
     if gaps.others:
         texts.append(f"{_number(gaps.others, 'file')} without a network")
+    if gaps.unlisted:
+        texts.append(f"{_number(gaps.unlisted, 'changed network')} not listed")
     return texts
 
 
@@ -166,4 +171,5 @@ def facts_of(verdicts: Sequence[Verdict], gaps: Gaps) -> dict[str, Any]:
         "unused_patterns": gaps.unused,
         "without_limits": gaps.unlimited,
         "files_without_a_network": gaps.others,
+        "not_listed": gaps.unlisted,
     }

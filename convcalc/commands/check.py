@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     metavar="'SPEC LIMIT VALUE: REASON'",
     help="Let SPEC exceed a limit up to VALUE this once: an error becomes a note.",
 )
+@click.option(
+    "--hook", is_flag=True, help="SPECs are changed files: check what the settings list, else the networks among them."
+)
 @click.option("--verbose", is_flag=True, help="Show every limit of every network.")
 @report_option
 @output_options
@@ -60,6 +63,7 @@ def command(
     settings: str | None,
     tolerance: Tolerance,
     allowed: tuple[str, ...],
+    hook: bool,
     verbose: bool,
     reports: tuple[str, ...],
     output: Output,
@@ -97,7 +101,9 @@ def command(
     def check(name: SpecName) -> Verdict:
         return allow(judge(name, limits, project, base, overrides, baseline, update), allowances)
 
-    networks = check_networks(specs, project, check)
+    if hook:
+        base = base._replace(advice="give the hook this in .pre-commit-config.yaml: args: [--base, origin/main, --]")
+    networks = check_networks(specs, project, check, hook)
     changes = baseline.save() if baseline is not None and recording.is_updated else []
     emit_all(networks.report(changes, verbose), outputs)
     if networks.problems:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.expect import Expectation
-from convcalc.budgets.limits import FIELDS, FIGURES, Limit
+from convcalc.budgets.limits import FIELDS, KEYS, Limit
 from convcalc.budgets.measure import CheckedLimit
 from convcalc.errors import Problem, printable
 from convcalc.loader import SpecName
@@ -90,7 +90,7 @@ def _rule(rule: str) -> Rule:
         return Rule(f"{rest} is the published total.", "Correct the layers, or the total under expect: of the spec.")
     scope, _, bound = rest.rpartition("/")
     where = f" of {scope.replace('/', ' ', 1)}" if scope else ""
-    meaning = FIGURES.get(figure, figure)
+    meaning = KEYS.get(figure, figure)
     return Rule(f"{figure} ({meaning}){where}: {_BOUNDS.get(bound, bound)}.", _HELP)
 
 

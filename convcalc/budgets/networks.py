@@ -74,7 +74,7 @@ def check_networks(
 
     With `is_hook`, `specs` are changed files, and it is no error if there is no network with limits among them.
     """
-    selection, problems = _select(specs, project, is_hook)
+    selection, problems = select(specs, project, is_hook)
     unused = [as_finding(problem, project.name, project.name) for problem in problems] if project else []
     verdicts: list[Verdict] = []
     unlimited: list[str] = []
@@ -105,7 +105,7 @@ def check_networks(
     return Networks(_told_apart(verdicts), problems, findings, unused, unreadable, gaps, remarks)
 
 
-def _select(specs: Sequence[str], project: ProjectConfig | None, is_hook: bool) -> tuple[Selection, list[Problem]]:
+def select(specs: Sequence[str], project: ProjectConfig | None, is_hook: bool) -> tuple[Selection, list[Problem]]:
     """What to check, and a problem for each pattern of the configuration's limits that fits none of what it lists."""
     from convcalc.budgets.spec_list import Selection, select_changed, select_specs
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from convcalc.commands._options import WholeNumber, grouped
+from convcalc.commands._options import Output, WholeNumber, emit_all, grouped
 from convcalc.errors import SpecError
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.budgets.baseline import Baseline
     from convcalc.budgets.check import Base
+    from convcalc.budgets.config import ProjectConfig
     from convcalc.report import Finding
 
 FLAGS = {"params": "max_params", "macs": "max_macs", "flops": "max_flops", "weight_bytes": "max_weight_bytes"}
@@ -129,6 +130,35 @@ def open_baseline(recording: Recording, overrides: Overrides) -> Baseline | None
         return None
     if recording.reason and not recording.is_updated:
         raise SpecError("--allow-increase needs --update-baseline")
+    _refuse_overrides("--baseline records", overrides)
+    return Baseline(recording.path, must_exist=not recording.is_updated)
+
+
+def write_proposal(
+    propose: str, specs: Sequence[str], project: ProjectConfig | None, overrides: Overrides, outputs: Sequence[Output]
+) -> int:
+    """Write the limits of --propose and show them; the exit code. Raises SpecError."""
+    from convcalc.budgets.networks import select
+    from convcalc.budgets.propose import DEFAULT, parse_headroom
+    from convcalc.budgets.propose import propose as write_budgets
+
+    headroom = parse_headroom(propose)
+    if headroom is None:  # the value may be left out, and click took the next word for it
+        specs, headroom = (propose, *specs), parse_headroom(DEFAULT)
+    assert headroom is not None
+    _refuse_overrides("--propose measures", overrides)
+    selection, _ = select(specs, project, is_hook=False)
+    if selection.problems:
+        raise SpecError([*selection.problems.values()])
+    report = write_budgets(selection.names, project, headroom)
+    emit_all(report, outputs)
+    if "error" in report.facts:
+        raise SpecError(f"no budget for {len(report.facts['error']['problems'])} of the networks")
+    return 0
+
+
+def _refuse_overrides(what: str, overrides: Overrides) -> None:
+    """Raise SpecError for options that change the specs."""
     changed = {
         "--set": overrides.sets,
         "--variant": overrides.variant,
@@ -138,5 +168,4 @@ def open_baseline(recording: Recording, overrides: Overrides) -> Baseline | None
     }
     used = [flag for flag, value in changed.items() if value]
     if used:
-        raise SpecError(f"--baseline records specs as they are, not with {used[0]}", "SPEC@VARIANT names a variant")
-    return Baseline(recording.path, must_exist=not recording.is_updated)
+        raise SpecError(f"{what} specs as they are, not with {used[0]}", "SPEC@VARIANT names a variant")

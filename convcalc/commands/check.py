@@ -15,6 +15,7 @@ from convcalc.commands._check import (
     open_baseline,
     recording_options,
     tolerance_options,
+    write_proposal,
 )
 from convcalc.commands._options import (
     SPEC,
@@ -49,6 +50,13 @@ if TYPE_CHECKING:
     help="Let SPEC exceed a limit up to VALUE this once: an error becomes a note.",
 )
 @click.option(
+    "--propose",
+    is_flag=False,
+    flag_value="5%",
+    metavar="[HEADROOM]",
+    help="Check nothing: write today's figures, rounded up with this headroom [5%], as limits into the specs.",
+)
+@click.option(
     "--hook", is_flag=True, help="SPECs are changed files: check what the settings list, else the networks among them."
 )
 @click.option("--verbose", is_flag=True, help="Show every limit of every network.")
@@ -63,6 +71,7 @@ def command(
     settings: str | None,
     tolerance: Tolerance,
     allowed: tuple[str, ...],
+    propose: str | None,
     hook: bool,
     verbose: bool,
     reports: tuple[str, ...],
@@ -95,6 +104,8 @@ def command(
         from convcalc.budgets.changes import config_at
 
         base = base._replace(project=config_at(project, base.revision))
+    if propose is not None:
+        return write_proposal(propose, specs, project, overrides, outputs)
     baseline = open_baseline(recording, overrides)
     update = recording.reason if recording.is_updated else None
 

@@ -134,7 +134,7 @@ class Builder:
             use = Use(Entry("outputs", node, {}), top, last)
             found: list[Ref] = []
             for item in items:
-                if item.value in self.omitted:
+                if isinstance(item.value, str) and item.value in self.omitted:
                     continue
                 try:
                     found.extend(self.names.find(item, use) or ())

@@ -101,10 +101,45 @@ layers:
   - pad: {amount: 1}
   - lrn: 5
 """,
+    """\
+input: 3x16x16
+vars: {filters: 4, extra: 0, acts: [relu, tanh]}
+outputs: [fused, out2]
+blocks:
+  fuse:
+    inputs: any
+    outputs: [mixed, last]
+    args: {filters: , side: "${input.0.height // 2}"}
+    layers:
+      - parallel:
+        - over: {i: "${inputs}"}
+          from: "input.${i - 1}"
+          layers: [conv: {filters, kernel: 1}]
+      - add: {name: mixed}
+      - adaptive_avg_pool: {name: last, size: ["${side}", "${width}"]}
+layers:
+  - repeat:
+      name: down
+      over: {filters: [4, 8], stride: [1, 2]}
+      layers: [conv: {filters, kernel: 3, stride, padding: 1}]
+  - repeat: {over: "${acts}", layers: ["${item}"]}
+  - upsample: {name: up, like: down/1}
+  - add:
+    - - conv: {name: a, filters, kernel: 1}
+    - when: "${extra}"
+      layers: [conv: {filters, kernel: 1}]
+    - {when: "${up.channels != filters}", layers: [conv: {filters, kernel: 1}], else: []}
+    - {from: down/1}
+    - {times: 2, layers: [conv: {name: "t${index}", share: t1, filters, kernel: 1}]}
+  - fuse: {name: fused, from: [add1, down/1], filters}
+  - concat: {from: [down/1, fused/mixed]}
+  - parallel: [{over: [2, 3], layers: [conv: {name: "out${item}", filters: "${item}", kernel: 1}]}, []]
+""",
 ]
 TOKENS = r"""
 : , - [ ] { } # & * ! | > ' " % @ ` ~ ? << &a *a !!x \t \r \0 \x85 \u2028 \ud7ff é 😀 ${ } ${w} ${index} ${channels}
 ${a.b} // 0 -1 1 2 3 7 1e9 1e400 .5 .inf 010 0x1f 99999999999 9223372036854775807 1:30 2024-01-01 true no null
+else over outputs parallel like item any
 name from share when repeat times layers blocks args inputs include input vars variants relu conv add concat filters
 kernel stride padding same channels index input.0 x.1 --- ... %YAML 3x3 3xx 1x1x1x1x1x1x1 [[]] [[],[]] {} \\x \\ud800
 """.split()
@@ -118,8 +153,8 @@ null, true, false, 0, 1, -1, 2, 3, 7, 250, 1000000000, 1000000000000, 9223372036
 {"repeat": {"times": 2, "layers": ["relu"]}}, {"from": ["input", "input"]}, {"name": "x"}]"""
 )
 KEYS = (
-    "name from share when times layers filters kernel stride padding groups branches axis input vars variants blocks"
-    " args inputs include expect budget unit merge x 0"
+    "else over outputs like any name from share when times layers filters kernel stride padding groups branches axis"
+    " input vars variants blocks args inputs include expect budget unit merge x 0"
 ).split(" ")
 
 

@@ -118,6 +118,11 @@ def test_an_output_that_when_leaves_out_is_none():
     assert [layer.path for layer in read(text).outputs] == ["b"]
 
 
+def test_outputs_that_are_no_names_are_an_error():
+    with pytest.raises(SpecError, match="'outputs' must be a name or a list of names"):
+        read("input: 3\noutputs: [[a]]\nlayers: [relu]")
+
+
 def test_an_input_is_no_output():
     text = "input: 3\nlayers: [{relu: {name: a}}, {tanh: {from: input, when: 0}}]"
     assert [layer.path for layer in read(text).outputs] == ["a"]

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.commands._options import (
+    SPEC,
+    Output,
+    OutputFile,
+    emit,
+    output_options,
+    spec_options,
+    strict_option,
+    write_text,
+)
 from convcalc.language.overrides import Overrides
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class _Choice(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases
@@ -50,10 +62,22 @@ class _Choice(click.ParamType):  # type: ignore[type-arg]  # generic only in new
 @click.option(
     "--profile", "runtime", type=_Choice("profile"), default="tflm", show_default=True, help="The rules of a runtime."
 )
+@click.option("--best-order", is_flag=True, help="Search for the order of operators with the least peak.")
+@click.option("--plot", is_flag=True, help="Draw the bytes alive over the operators instead of the tables.")
+@click.option("--svg", type=OutputFile(dir_okay=False), help="Write that chart as SVG.")
 @spec_options
 @strict_option
 @output_options
-def command(spec: str, precision: str, runtime: str, overrides: Overrides, output: Output) -> None:
+def command(
+    spec: str,
+    precision: str,
+    runtime: str,
+    best_order: bool,
+    plot: bool,
+    svg: Path | None,
+    overrides: Overrides,
+    output: Output,
+) -> None:
     """Show the bytes alive at each operator of the deployed network.
 
     The peak comes with its operator and the tensors alive there, the floor that no order of the operators goes below,
@@ -68,7 +92,25 @@ def command(spec: str, precision: str, runtime: str, overrides: Overrides, outpu
     from convcalc.analysis.memory.precision import NAMES
     from convcalc.analysis.memory.profile import profile
     from convcalc.loader import graph
-    from convcalc.tables.memory import memory_report
+    from convcalc.tables.memory import memory_chart, memory_report
 
     network = graph(spec, overrides)
-    emit(memory_report(network, memory(network, profile(runtime), NAMES[precision])), output)
+    needed = memory(network, profile(runtime), NAMES[precision])
+    if plot or svg:
+        from convcalc.errors import SpecError
+        from convcalc.formats import _chart
+
+        if not needed.moments:
+            raise SpecError("there is nothing to draw: the network has no operators")
+        chart = memory_chart(network, needed)
+        if svg:
+            write_text(_chart.svg(chart), svg)
+        if plot:
+            write_text(f"{_chart.draw(chart)}\n", output.path)
+            return
+    found = None
+    if best_order:
+        from convcalc.analysis.memory.order import best_order as search
+
+        found = search(needed)
+    emit(memory_report(network, needed, best_order, found), output)

@@ -1,4 +1,4 @@
-"""A scatter chart of two columns: Braille dots for a terminal, or SVG."""
+"""A chart of points or steps, with horizontal lines: Braille dots for a terminal, or SVG."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ MOST = 1_000_000
 
 
 class Chart(NamedTuple):
-    """Points, and what stands along the two axes."""
+    """Points, and what stands along the two axes.
+
+    `levels` are horizontal lines with a name each. With `is_steps` each point is a step as wide as the way to the next.
+    """
 
     title: str
     across: str
     up: str
     points: Sequence[tuple[float, float]]
+    levels: Sequence[tuple[str, float]] = ()
+    is_steps: bool = False
 
     def range(self, axis: int) -> tuple[float, float]:
         """Least and greatest along an axis; a little around a single value."""
         values = [point[axis] for point in self.points]
+        if axis and (self.levels or self.is_steps):
+            values += [0.0, *(value for _, value in self.levels)]
         least, most = min(values), max(values)
         return (least, most) if most > least else (least - 0.5, most + 0.5)
 
@@ -54,12 +61,23 @@ def draw(chart: Chart, width: int = 80, height: int = 20) -> str:
     margin = max(len(label(low)), len(label(high))) + 2
     columns, rows = max(10, width - margin - 1), height
     cells = [[0] * columns for _ in range(rows)]
-    for x, y in chart.points:
+
+    def mark(x: float, y: float) -> None:
         across = round((x - left) / (right - left) * (columns * 2 - 1))
         down = round((high - y) / (high - low) * (rows * 4 - 1))
         cells[down // 4][across // 2] |= _DOTS[down % 4][across % 2]
+
+    for x, y in chart.points:
+        mark(x, y)
+    if chart.is_steps:
+        for dot in range(columns * 2):
+            x = left + (right - left) * dot / (columns * 2 - 1)
+            mark(x, chart.points[_step_at(chart, x)][1])
+    for _, level in chart.levels:
+        for dot in range(0, columns * 2, 4):
+            mark(left + (right - left) * dot / (columns * 2 - 1), level)
     lines = [printable(chart.title)] if chart.title else []
-    lines.append(printable(chart.up))
+    lines.append(", ".join([printable(chart.up), *(f"{name} {label(level)}" for name, level in chart.levels)]))
     for number, row in enumerate(cells):
         tick = label(high) if number == 0 else label(low) if number == rows - 1 else ""
         dots = "".join(chr(0x2800 + cell) if cell else " " for cell in row)
@@ -67,6 +85,13 @@ def draw(chart: Chart, width: int = 80, height: int = 20) -> str:
     lines.append(f"{'':>{margin - 2}} └{'─' * columns}")
     ends = f"{label(left)}{label(right):>{columns - len(label(left))}}"
     return "\n".join([*lines, f"{'':>{margin}}{ends}", f"{printable(chart.across):>{margin + columns}}"])
+
+
+def _step_at(chart: Chart, x: float) -> int:
+    """The index of the last point at or before `x`."""
+    from bisect import bisect_right
+
+    return max(0, bisect_right(chart.points, x + 1e-9, key=lambda point: point[0]) - 1)
 
 
 def svg(chart: Chart, width: int = 720, height: int = 480) -> str:
@@ -98,6 +123,14 @@ def svg(chart: Chart, width: int = 720, height: int = 480) -> str:
         y = y_of(value)
         lines.append(f'<line x1="{area[0]}" y1="{y:.1f}" x2="{area[2]}" y2="{y:.1f}" stroke="#ddd"/>')
         lines.append(f'<text x="{area[0] - 6}" y="{y + 4:.1f}" text-anchor="end">{label(value)}</text>')
+    for name, level in chart.levels:
+        y = y_of(level)
+        dashes = f'x1="{area[0]}" y1="{y:.1f}" x2="{area[2]}" y2="{y:.1f}" stroke="#b33" stroke-dasharray="4 3"'
+        lines += [f"<line {dashes}/>", f'<text x="{area[2]}" y="{y - 4:.1f}" text-anchor="end">{xml(name)}</text>']
+    if chart.is_steps:
+        path = f"M{x_of(chart.points[0][0]):.1f} {y_of(chart.points[0][1]):.1f}"
+        path += "".join(f"H{x_of(x):.1f}V{y_of(y):.1f}" for x, y in chart.points[1:])
+        lines.append(f'<path d="{path}" fill="none" stroke="#1f6fb4" stroke-width="1.5"/>')
     spots = sorted({(round(x_of(x), 1), round(y_of(y), 1)) for x, y in chart.points})
     radius = 3 if len(spots) < 1000 else 1.2
     lines += [f'<circle cx="{x}" cy="{y}" r="{radius}" fill="#1f6fb4"/>' for x, y in spots]

@@ -7,6 +7,8 @@ from typing import Any
 
 from convcalc.analysis.memory.arena import ALIGNMENT
 from convcalc.analysis.memory.live import Memory
+from convcalc.analysis.memory.order import BestOrder
+from convcalc.formats._chart import Chart
 from convcalc.graph import Graph
 from convcalc.kinds import shape_text
 from convcalc.report import Column, Report, Table
@@ -33,11 +35,11 @@ FIGURES = (Column("figure", "figure", "text"), Column("bytes", "bytes"), Column(
 ARENA = f"TensorFlow Lite Micro's greedy plan, {ALIGNMENT}-byte alignment; its own structures come on top"
 
 
-def memory_report(graph: Graph, needed: Memory) -> Report:
-    """The tables of a network's memory."""
+def memory_report(graph: Graph, needed: Memory, is_searched: bool = False, best: BestOrder | None = None) -> Report:
+    """The tables of a network's memory; `best` is what the search for an order found, None if it met its bound."""
     name = title(graph)
     figures = figure_rows(needed)
-    facts = {
+    facts: dict[str, Any] = {
         "spec": spec_facts(graph),
         "input": {path: list(shape) for path, shape in graph.inputs.items()},
         "batch": graph.batch,
@@ -48,10 +50,14 @@ def memory_report(graph: Graph, needed: Memory) -> Report:
         "peak_layer": needed.at_peak.operator.path if needed.at_peak else None,
         "order_is_best": needed.floor == needed.peak or None,
     }
+    if is_searched:
+        facts["best_order_peak_bytes"] = best and best.peak
+        facts["best_order"] = best and [number + 1 for number in best.order]
+    lines = _conditions(graph, needed, _order_line(needed, is_searched, best))
     tables = [
         Table(name, MOMENTS, _moment_rows(needed)),
         Table(f"{name}: alive at the peak", ALIVE, _alive_rows(needed)),
-        Table(f"{name}: memory", FIGURES, figures, None, _conditions(graph, needed), facts),
+        Table(f"{name}: memory", FIGURES, figures, None, lines, facts),
     ]
     return Report("memory", tables, (), {"conventions": {"rules": needed.program.profile.rules, "arena": ARENA}})
 
@@ -109,14 +115,37 @@ def _bounds(needed: Memory) -> list[str]:
     return reasons
 
 
-def _conditions(graph: Graph, needed: Memory) -> list[str]:
+def _order_line(needed: Memory, is_searched: bool, best: BestOrder | None) -> str:
+    """What is known about other orders of the operators."""
+    if needed.peak == needed.floor:
+        return "peak = floor: no other order of the operators needs less"
+    if not is_searched:
+        return "peak > floor: whether another order of the operators needs less, --best-order searches"
+    if best is None:
+        return "peak > floor: whether another order of the operators needs less is not known: the search met its bound"
+    if best.peak == needed.peak:
+        return "peak > floor, but no other order of the operators needs less: all were searched"
+    return f"the best order of the operators has a peak of {best.peak:,}: {_moved(needed, best.order)}"
+
+
+def _moved(needed: Memory, order: Sequence[int]) -> str:
+    """The first operator that the best order has at another position."""
+    at = next(at for at, number in enumerate(order) if at != number)
+    now, then = (needed.program.operators[number].path for number in (at, order[at]))
+    return f"it first differs at #{at + 1}, {then} before {now}"
+
+
+def memory_chart(graph: Graph, needed: Memory) -> Chart:
+    """The bytes alive over the operators, with lines at peak, floor and arena."""
+    points = [(step, moment.bytes) for step, moment in enumerate(needed.moments, 1)]
+    levels = [("arena", needed.arena), ("peak", needed.peak), ("floor", needed.floor)]
+    up = f"bytes alive at {needed.precision.name}"
+    return Chart(f"{title(graph)}: memory", "operator", up, points, levels, is_steps=True)
+
+
+def _conditions(graph: Graph, needed: Memory, order: str) -> list[str]:
     inputs = ", ".join(shape_text(shape) for shape in graph.inputs.values())
     precision = needed.precision
-    order = (
-        "peak = floor: no other order of the operators needs less"
-        if needed.peak == needed.floor
-        else "peak > floor: whether another order of the operators needs less is not known"
-    )
     bits = f"{precision.name}: {precision.bits} bits an element"
     return [
         f"input {inputs}, batch {graph.batch}; {bits}, {precision.weight_bits} a weight, {precision.bias_bits} a bias",

@@ -185,7 +185,8 @@ class Matmul(Kind, name="matmul"):
 class Attention(Kind, name="attention"):
     """Multi-head attention: projections of queries, keys and values, two products, and an output projection.
 
-    Shapes: L x D -> L x D. Inputs: one for queries, keys and values; or queries, and keys with values; or all three.
+    Shapes: L x D -> L x D; with axes before them (w windows of L tokens), each of these on its own.
+    Inputs: one for queries, keys and values; or queries, and keys with values; or all three.
     E is heads times head_features (D if left out). Softmax over h*L*M scores. Counts as two weighted layers.
     Source: Vaswani et al., Attention Is All You Need, arXiv:1706.03762, section 3.2.
 
@@ -200,6 +201,15 @@ class Attention(Kind, name="attention"):
     exponentials = h*L*M = 4*7*7 = 196
     additions = h*L*M = 4*7*7 = 196
     divisions = h*L*M = 4*7*7 = 196
+    >>> print_cost(Attention(heads=2, bias=False), "4x7x32")  # four windows of 7 tokens
+    4x7x32
+    weights = D*E + D*E + D*E + E*D = 32*32 + 32*32 + 32*32 + 32*32 = 4,096
+    linear_macs = D*E*w*L + D*E*w*M + D*E*w*M + E*D*w*L = 32*32*4*7 + 32*32*4*7 + 32*32*4*7 + 32*32*4*7 = 114,688
+    matmul_macs = w*L*M*E + w*L*M*E = 4*7*7*32 + 4*7*7*32 = 12,544
+    multiplications = h*w*L*M = 2*4*7*7 = 392
+    exponentials = h*w*L*M = 2*4*7*7 = 392
+    additions = h*w*L*M = 2*4*7*7 = 392
+    divisions = h*w*L*M = 2*4*7*7 = 392
     """
 
     heads = Integer[int](bare=True, letter="h", also="num_heads", doc="heads")
@@ -220,27 +230,34 @@ class Attention(Kind, name="attention"):
         if self.head_features is not None:
             return query, key, value, self.heads * self.head_features
         require(
-            query[1] % self.heads == 0,
+            query[-1] % self.heads == 0,
             "{features} features cannot be divided into {heads} heads",
             "heads",
             "heads must divide the features, or give head_features",
-            features=query[1],
+            features=query[-1],
             heads=self.heads,
         )
-        return query, key, value, query[1]
+        return query, key, value, query[-1]
 
     def output(self, *inputs: Shape) -> Shape:
         for shape in inputs:
-            rank(shape, 2, 2, "attention (tokens x features)")
+            rank(shape, 2, 5, "attention (tokens x features)")
+            lead, ours = shape[:-2], inputs[0][:-2]
+            facts: dict[str, Any] = {"first": inputs[0], "second": shape}
+            require(len(lead) == len(ours), "{first} and {second} differ in the number of axes", **facts)
+            for one, other in zip(lead, ours, strict=True):
+                require(one == other, "{first} and {second} differ in an axis before the tokens", **facts)
         query, key, value, _ = self.sizes(inputs)
-        require(key[0] == value[0], "{keys} keys, but {values} values", keys=key[0], values=value[0])
+        require(key[-2] == value[-2], "{keys} keys, but {values} values", keys=key[-2], values=value[-2])
         return query
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         query, key, value, inner = self.sizes(inputs)
-        tokens, others = {"L": query[0]}, {"M": key[0]}
-        into = [{"D": shape[1], "E": inner} for shape in (query, key, value)]
-        parts = [(into[0], tokens), (into[1], others), (into[2], others), ({"E": inner, "D": query[1]}, tokens)]
+        windows = dict(zip("wvu", query[:-2], strict=False))
+        tokens, others = {**windows, "L": query[-2]}, {"M": key[-2]}
+        into = [{"D": shape[-1], "E": inner} for shape in (query, key, value)]
+        keys = {**windows, **others}
+        parts = [(into[0], tokens), (into[1], keys), (into[2], keys), ({"E": inner, "D": query[-1]}, tokens)]
         for weights, places in parts:
             yield "weights", weights
             yield "linear_macs", {**weights, **places}

@@ -174,6 +174,37 @@ class InstanceNorm(_Norm, name="instance_norm"):
         yield from self.statistics(output)
 
 
+class GlobalResponseNorm(Kind, name="global_response_norm"):
+    """Global response normalisation: x + scale * x * (length of the channel / mean length) + shift.
+
+    The length of a channel is the root of the sum of its squares.
+    Source: Woo et al., ConvNeXt V2, arXiv:2301.00808, section 3.2.
+
+    >>> print_cost(GlobalResponseNorm(), "64x8x8")
+    64x8x8
+    other_params = 2*C = 2*64 = 128
+    norm_elements = C*H*W = 64*8*8 = 4,096
+    additions = 3*C*H*W + C = 3*64*8*8 + 64 = 12,352
+    multiplications = 3*C*H*W = 3*64*8*8 = 12,288
+    exponentials = C = 64 = 64
+    divisions = C = 64 = 64
+    """
+
+    epsilon = Number[Any](1e-6, at_least=0, at_most=1, also="eps", doc="added to the mean; does not change any count")
+    example = ("64x8x8", {})
+    torch = "GlobalResponseNorm GRN"
+
+    def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
+        channels = {"C": output[0]}
+        yield "other_params", {"2": 2, **channels}
+        yield "norm_elements", elements(output)
+        yield "additions", {"3": 3, **elements(output)}
+        yield "additions", channels
+        yield "multiplications", {"3": 3, **elements(output)}
+        yield "exponentials", channels
+        yield "divisions", channels
+
+
 class Lrn(Kind, name="lrn"):
     """Local response normalisation across n neighbouring channels: x / (k + alpha * sum of squares) ^ beta.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from convcalc.kinds.fields import Flag, Sizes
 from convcalc.kinds.kind import Kind
-from convcalc.kinds.sizes import Shape, Size, Tally, axes, rank, spread
+from convcalc.kinds.sizes import Shape, Size, Tally, axes, rank, require, spread
 from convcalc.kinds.window import reach, slide, split
 
 
@@ -67,6 +67,43 @@ class MaxPool(_SlidingPool, name="max_pool"):
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
         yield "window_elements", self.covered(output)
         yield "comparisons", self.covered(output)
+
+
+class MaxUnpool(Kind, name="max_unpool"):
+    """Max unpooling: each element goes back to where a max pooling took the largest from; all others are 0.
+
+    Shapes: C x P x Q and C x H x W -> C x H x W. The second input is the one that was pooled; it says where the largest
+    elements are. Nothing is computed: the pooling has found them. Source: Zeiler et al., ICCV 2011; as in PyTorch.
+
+    >>> print_cost(MaxUnpool(kernel=2), "64x28x28", "64x56x56")
+    64x56x56
+    """
+
+    kernel = Sizes[Any](letters="RS", bare=True, also="kernel_size pool_size size", doc="window size of the pooling")
+    stride = Sizes[Any](None, letters="s", also="strides", doc="stride of the pooling; by default the window size")
+    padding = Sizes[Any](0, at_least=0, letters="p", also="pad pads", doc="padding of the pooling")
+    inputs = (2, 2)
+    example = ("64x28x28 64x56x56", {"kernel": 2})
+    torch = "MaxUnpool1d MaxUnpool2d MaxUnpool3d"
+    onnx = "MaxUnpool"
+
+    def output(self, *inputs: Shape) -> Shape:
+        small, large = inputs
+        rank(large, 2, 4, self.name)
+        channels, spatial = split(large)
+        stride = self.kernel if self.stride is None else self.stride
+        pooled = (channels, *slide(spatial, self.kernel, stride, self.padding, 1, what="window"))
+        require(len(small) == len(pooled), "{small} and {large} differ in the number of axes", small=small, large=large)
+        for ours, theirs in zip(small, pooled, strict=True):
+            require(
+                ours == theirs,
+                "max_unpool: {large} was pooled to {pooled}, found {small}",
+                hint="the first input is what is enlarged, the second what was pooled, with as many channels",
+                large=large,
+                pooled=pooled,
+                small=small,
+            )
+        return large
 
 
 class AvgPool(_SlidingPool, name="avg_pool"):

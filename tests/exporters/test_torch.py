@@ -84,6 +84,34 @@ def test_a_pool_with_a_border_of_its_own_gives_the_values_of_one_that_pytorch_pa
         assert torch.isfinite(first).all()
 
 
+def test_unpooling_puts_what_pooling_took_back_and_zeros_elsewhere():
+    text = "input: 3x6x6\nlayers: [max_pool: {name: p, kernel: 2}, max_unpool: {from: [p, input], kernel: 2}]"
+    values = torch.randn(2, 3, 6, 6)
+    back = made(read(text))(values)
+    assert ((back == values) | (back == 0)).all() and (back != 0).sum() == 2 * 3 * 3 * 3
+    assert torch.equal(torch.nn.functional.max_pool2d(back.abs(), 2) != 0, torch.ones(2, 3, 3, 3, dtype=torch.bool))
+
+
+def test_the_global_response_norm_is_the_papers():
+    module = made(read("input: 4x3x5\nlayers: [global_response_norm: {epsilon: 0.5}]"))
+    scale, shift = torch.randn(4), torch.randn(4)
+    weight, bias = dict(module.named_parameters()).values()
+    weight.data, bias.data = scale, shift
+    values = torch.randn(2, 4, 3, 5)
+    length = values.pow(2).sum((2, 3), keepdim=True).sqrt()
+    share = length / (length.mean(1, keepdim=True) + 0.5)
+    expected = values + scale[:, None, None] * values * share + shift[:, None, None]
+    assert torch.allclose(module(values), expected, atol=1e-6)
+
+
+def test_attention_over_windows_is_attention_in_each_of_them():
+    module = made(read("input: 3x5x8\nlayers: [attention: 2]")).eval()
+    values = torch.randn(2, 3, 5, 8)
+    inner = next(part for part in module.modules() if isinstance(part, torch.nn.MultiheadAttention))
+    each = [inner(window, window, window, need_weights=False)[0] for window in values.unbind(1)]
+    assert torch.allclose(module(values), torch.stack(each, 1), atol=1e-6)
+
+
 RESIDUAL = """\
 name: two blocks
 input: 4x8x8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import NamedTuple
 
 from convcalc.graph import Layer
@@ -90,13 +91,13 @@ def attention_steps(layer: Layer) -> Sequence[Step]:
     """The products of an attention layer: queries, keys, values, scores, their softmax, the mixture, the projection."""
     assert isinstance(layer.kind, Attention)
     query, key, _, inner = layer.kind.sizes(layer.shapes)
-    scores = layer.kind.heads * query[0] * key[0]
+    scores = prod(query[:-1]) * layer.kind.heads * key[-2]
     return (
-        Step("linear", (), (0,), query[0] * inner),
-        Step("linear", (), (1 if len(layer.shapes) == 3 else -1,), key[0] * inner),
-        Step("linear", (), (-1,), key[0] * inner),
+        Step("linear", (), (0,), prod(query[:-1]) * inner),
+        Step("linear", (), (1 if len(layer.shapes) == 3 else -1,), prod(key[:-1]) * inner),
+        Step("linear", (), (-1,), prod(key[:-1]) * inner),
         Step("matmul", (0, 1), (), scores),
         Step("softmax", (3,), (), scores),
-        Step("matmul", (4, 2), (), query[0] * inner),
+        Step("matmul", (4, 2), (), prod(query[:-1]) * inner),
         Step("linear", (5,)),
     )

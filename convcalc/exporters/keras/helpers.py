@@ -80,6 +80,25 @@ class Scale(layers.Layer):
         return x * self.factor if self.offset is None else x * self.factor + self.offset
 '''
 
+RESPONSE_NORM = '''
+class GlobalResponseNorm(layers.Layer):
+    """Each channel by its length over the mean length; then a trainable scale and shift, and the input."""
+
+    def __init__(self, epsilon=1e-6, **options):
+        super().__init__(**options)
+        self.epsilon = epsilon
+
+    def build(self, shape):
+        self.factor = self.add_weight(shape=[shape[-1]], initializer="zeros", name="factor")
+        self.offset = self.add_weight(shape=[shape[-1]], initializer="zeros", name="offset")
+
+    def call(self, x):
+        squares = ops.sum(ops.square(x), axis=[*range(1, len(x.shape) - 1)], keepdims=True)
+        length = ops.power(squares, 0.5)
+        share = length / (ops.mean(length, axis=-1, keepdims=True) + self.epsilon)
+        return x + x * share * self.factor + self.offset
+'''
+
 PARAMETER = '''
 class Parameter(layers.Layer):
     """Trainable values, the same for each sample of its input."""

@@ -40,9 +40,10 @@ def matmul(layer: Matmul, inputs: Shapes, output: Shape, channels_last: bool) ->
 
 @keras_code(Attention)
 def attention(layer: Attention, inputs: Shapes, output: Shape, channels_last: bool) -> Code:
-    *_, inner = layer.sizes(inputs)
+    shape, *_, inner = layer.sizes(inputs)
     query, key, value = (f"{{{min(index, len(inputs) - 1)}}}" for index in range(3))
     arguments = [query, value] if key == value else [query, value, key]
     needs = {"num_heads": layer.heads, "key_dim": inner // layer.heads}
     call = f"{{module}}({', '.join(arguments)})"
-    return Code("layers.MultiHeadAttention", needs, {"use_bias": (layer.bias, True)}, call)
+    options = {"use_bias": (layer.bias, True), "attention_axes": ((len(shape) - 1,), (1,))}
+    return Code("layers.MultiHeadAttention", needs, options, call)

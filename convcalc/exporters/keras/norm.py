@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from convcalc.exporters.code.code import PLAIN, Code, Shapes, expression, literal
-from convcalc.exporters.keras.helpers import NEIGHBOURS, SCALE, keras_axis
+from convcalc.exporters.keras.helpers import NEIGHBOURS, RESPONSE_NORM, SCALE, keras_axis
 from convcalc.exporters.keras.table import AS_IN_SPEC, CHANNELS_LAST, EITHER, keras_code
 from convcalc.kinds import Shape
-from convcalc.kinds.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Lrn, RmsNorm, Scale
+from convcalc.kinds.norm import BatchNorm, GlobalResponseNorm, GroupNorm, InstanceNorm, LayerNorm, Lrn, RmsNorm, Scale
 from convcalc.kinds.sizes import axis_of
 
 
@@ -59,6 +59,12 @@ def group_norm(layer: GroupNorm, inputs: Shapes, output: Shape, channels_last: b
 def instance_norm(layer: InstanceNorm, inputs: Shapes, output: Shape, channels_last: bool) -> Code:
     options = _options(layer, output, keras_axis(0, channels_last))
     return Code("layers.GroupNormalization", {}, {"groups": (-1, 32), **options})
+
+
+@keras_code(GlobalResponseNorm, order=CHANNELS_LAST)
+def global_response_norm(layer: GlobalResponseNorm, inputs: Shapes, output: Shape, channels_last: bool) -> Code:
+    options = {"epsilon": (layer.epsilon, layer.fields["epsilon"].default)}
+    return Code("GlobalResponseNorm", {}, options, helper=RESPONSE_NORM)
 
 
 @keras_code(Lrn, order=CHANNELS_LAST)

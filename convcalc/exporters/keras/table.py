@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from convcalc.exporters.code.code import Code, Shapes
-from convcalc.exporters.code.layer_code import CodeTable
+from convcalc.exporters.code.layer_code import WITHOUT, CodeTable
 from convcalc.kinds import Kind, Shape
+from convcalc.kinds.pool import MaxUnpool
 
 KerasCode = Callable[[Any, Shapes, Shape, bool], Code]
 Rule = TypeVar("Rule", bound=KerasCode)
@@ -25,7 +26,8 @@ class KerasRule(NamedTuple):
     order: str | Callable[[Any, Shapes], str]
 
 
-TABLE: CodeTable[KerasRule] = CodeTable("Keras")
+_WITHOUT = {**WITHOUT, MaxUnpool: "Keras' pooling does not tell where the largest elements were"}
+TABLE: CodeTable[KerasRule] = CodeTable("Keras", _WITHOUT)
 
 
 def keras_code(*kinds: type[Kind], order: str | Callable[[Any, Shapes], str] = AS_IN_SPEC) -> Callable[[Rule], Rule]:

@@ -71,6 +71,24 @@ class Scale(nn.Module):
         return scaled if self.bias is None else scaled + self.bias
 '''
 
+RESPONSE_NORM = '''
+class GlobalResponseNorm(nn.Module):
+    """Each channel by its length over the mean length; then a trainable scale and shift, and the input."""
+
+    def __init__(self, num_channels, eps=1e-6):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.zeros(num_channels))
+        self.bias = nn.Parameter(torch.zeros(num_channels))
+
+    def forward(self, x):
+        x = x.movedim(1, -1)
+        length = torch.pow(x.flatten(1, -2).square().sum(1), 0.5)
+        share = length / (length.mean(1, keepdim=True) + self.eps)
+        scaled = x * share.reshape(x.shape[0], *[1] * (x.dim() - 2), x.shape[-1])
+        return (x + scaled * self.weight + self.bias).movedim(-1, 1)
+'''
+
 DROP_PATH = '''
 class DropPath(nn.Module):
     """Drops the whole branch of a sample in training."""

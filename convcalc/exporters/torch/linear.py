@@ -38,15 +38,22 @@ def matmul(layer: Matmul, inputs: Shapes, output: Shape) -> Code:
 @torch_code(Attention)
 def attention(layer: Attention, inputs: Shapes, output: Shape) -> Code:
     query, key, value, inner = layer.sizes(inputs)
-    three = ", ".join(f"{{{min(index, len(inputs) - 1)}}}" for index in range(3))
-    needs = {"embed_dim": query[1], "num_heads": layer.heads}
+    lead = query[:-2]
+    three = ", ".join(_sequences(min(index, len(inputs) - 1), len(lead)) for index in range(3))
+    back = f".unflatten(0, (-1, {', '.join(map(str, lead))}))" if lead else ""
+    needs = {"embed_dim": query[-1], "num_heads": layer.heads}
     options: dict[str, Any] = {
         "bias": (layer.bias, True),
-        "kdim": (key[1], query[1]),
-        "vdim": (value[1], query[1]),
+        "kdim": (key[-1], query[-1]),
+        "vdim": (value[-1], query[-1]),
     }
-    if inner == query[1]:
+    if inner == query[-1]:
         options["batch_first"] = (True, False)
-        return Code("nn.MultiheadAttention", needs, options, f"{{module}}({three}, need_weights=False)[0]")
+        return Code("nn.MultiheadAttention", needs, options, f"{{module}}({three}, need_weights=False)[0]{back}")
     options["head_dim"] = (layer.head_features, None)
-    return Code("Attention", needs, options, f"{{module}}({three})", helper=ATTENTION)
+    return Code("Attention", needs, options, f"{{module}}({three}){back}", helper=ATTENTION)
+
+
+def _sequences(number: int, lead: int) -> str:
+    """Write an input as a batch of sequences: the axes before tokens and features are merged into the batch."""
+    return f"{{{number}}}.flatten(0, {lead})" if lead else f"{{{number}}}"

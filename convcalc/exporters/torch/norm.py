@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from convcalc.exporters.code.code import PLAIN, Code, Shapes
-from convcalc.exporters.torch.helpers import SCALE, call_on_axis, spatial_module
+from convcalc.exporters.torch.helpers import RESPONSE_NORM, SCALE, call_on_axis, spatial_module
 from convcalc.exporters.torch.table import torch_code
 from convcalc.kinds import Shape
-from convcalc.kinds.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Lrn, RmsNorm, Scale
+from convcalc.kinds.norm import BatchNorm, GlobalResponseNorm, GroupNorm, InstanceNorm, LayerNorm, Lrn, RmsNorm, Scale
 from convcalc.kinds.sizes import axis_of
 
 
@@ -47,6 +47,12 @@ def group_norm(layer: GroupNorm, inputs: Shapes, output: Shape) -> Code:
 def instance_norm(layer: InstanceNorm, inputs: Shapes, output: Shape) -> Code:
     options = {"eps": (layer.epsilon, layer.fields["epsilon"].default), "affine": (layer.affine, False)}
     return spatial_module("InstanceNorm", {"num_features": output[0]}, options, output)
+
+
+@torch_code(GlobalResponseNorm)
+def global_response_norm(layer: GlobalResponseNorm, inputs: Shapes, output: Shape) -> Code:
+    options = {"eps": (layer.epsilon, layer.fields["epsilon"].default)}
+    return Code("GlobalResponseNorm", {"num_channels": output[0]}, options, helper=RESPONSE_NORM)
 
 
 @torch_code(Lrn)

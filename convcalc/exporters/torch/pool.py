@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from convcalc.exporters.code.code import PLAIN, Code, Shapes, collapse, expression
+from convcalc.exporters.code.code import PLAIN, Code, Shapes, collapse, expression, literal
 from convcalc.exporters.code.padding import pool_padding
 from convcalc.exporters.torch.helpers import pad_call
 from convcalc.exporters.torch.table import torch_code
 from convcalc.kinds import Shape
-from convcalc.kinds.pool import AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from convcalc.kinds.pool import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+    MaxUnpool,
+)
 from convcalc.kinds.sizes import spread
 from convcalc.kinds.window import pairs
 
@@ -37,6 +45,16 @@ def _pool(layer: MaxPool | AvgPool, options: dict[str, Any], fill: str, inputs: 
 def max_pool(layer: MaxPool, inputs: Shapes, output: Shape) -> Code:
     options = {"dilation": (collapse(spread(layer.dilation, len(output) - 1, "dilation")), 1)}
     return _pool(layer, options, ", value=-torch.inf", inputs, output)
+
+
+@torch_code(MaxUnpool)
+def max_unpool(layer: MaxUnpool, inputs: Shapes, output: Shape) -> Code:
+    """Write it with the places of the largest elements, which PyTorch's pooling returns beside them."""
+    axes = len(output) - 1
+    fields = layer.kernel, layer.kernel if layer.stride is None else layer.stride, layer.padding
+    window = ", ".join(literal(collapse(spread(value, axes, ""))) for value in fields)
+    places = f"F.max_pool{axes}d({{1}}, {window}, return_indices=True)[1]"
+    return expression(f"F.max_unpool{axes}d({{0}}, {places}, {window}, output_size={output[1:]})")
 
 
 @torch_code(AvgPool)

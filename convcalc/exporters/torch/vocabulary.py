@@ -16,7 +16,7 @@ VOCABULARY = Vocabulary(
     roots=frozenset({"torch", "nn", "F"}),
     library=re.compile(
         r"""nn\.([A-Z]\w*|utils\.parametrizations\.weight_norm)
-        |F\.(conv(_transpose)?[1-3]d|pad|scaled_dot_product_attention)
+        |F\.(conv(_transpose)?[1-3]d|max_(un)?pool[1-3]d|pad|scaled_dot_product_attention)
         |torch\.(arange|cat|exp|inf|maximum|ones|ones_like|pow|rand|sign|zeros)""",
         re.VERBOSE,
     ),

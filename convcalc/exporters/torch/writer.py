@@ -39,7 +39,7 @@ class TorchWriter(Writer):
     """Units are classes, and a line makes a module of one."""
 
     taken = TAKEN
-    reserved = frozenset({"self", "torch", "nn", "F", "Scale", "DropPath", "Attention"})
+    reserved = frozenset({"self", "torch", "nn", "F", "Scale", "DropPath", "Attention", "GlobalResponseNorm"})
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph, torch_codes(graph), identifier(camel(graph.name, "Net"), "Net", {*self.reserved}))

@@ -14,7 +14,8 @@ UNREADABLE_RULE = "spec"  # of a finding that says why something cannot be check
 class Column(NamedTuple):
     """A column: its key in JSON and CSV, its heading, and what its values are.
 
-    `holds` is one of: text, name (folds when the table is too wide), shape, count (a whole number), exact (one of which
+    `holds` is one of: text, name (folds when the table is too wide), tree (a name below
+    those that it is part of), shape, count (a whole number), exact (one of which
     every digit matters), change (one with its sign), share (a fraction), ratio (`12.1x`), times (a ratio in words:
     `12.1x fewer`), level (of a finding), equation (a mapping of formula, numbers and value), bar (a fraction, drawn).
     A column that is `optional` is left out where a terminal is too narrow.

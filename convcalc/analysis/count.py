@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
 from math import prod
 from typing import NamedTuple
 
@@ -172,6 +173,26 @@ def fold(counted: Count, depth: int) -> list[Row]:
         else:
             folded.append(_merge(path, group.label or "repeat", group.output, rows))
     return folded
+
+
+def unfold(counted: Count, depth: int | None = None) -> list[Row]:
+    """The rows of a tree: each block and repeat before what is in it, down to `depth` path parts (None: all).
+
+    A block is the sum over its layers, so the rows together are more than the total.
+    """
+    groups = {group.path: group for group in counted.graph.groups}
+
+    def below(rows: Iterable[Row], level: int) -> Iterator[Row]:
+        for path, run in _runs(rows, lambda row: "/".join(row.path.split("/")[:level])):
+            group = groups.get(path)
+            if group is not None:
+                yield _merge(path, group.label or "repeat", group.output, run)
+            if group is None or depth is None or level < depth:
+                for is_leaf, part in groupby(run, lambda row: row.path.count("/") < level):
+                    inside = [*part]
+                    yield from inside if is_leaf else below(inside, level + 1)
+
+    return [*below(counted.rows, 1)]
 
 
 def _runs(rows: Iterable[Row], key: Callable[[Row], str]) -> list[tuple[str, list[Row]]]:

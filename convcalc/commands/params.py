@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--by", type=click.Choice(["layer", "kind"]), default="layer", help="A row for each layer, or for each kind."
 )
+@click.option("--tree", "is_tree", is_flag=True, help="A row for each block too, before what is in it.")
 @click.option("--columns", default="", metavar="A,B,...", help="The columns to show, or 'all'.")
 @click.option("--sort", default="", metavar="COLUMN", help="Sort by a column, largest first; -COLUMN: smallest first.")
 @click.option("--as", "tool", default="", metavar="TOOL", help="The figures that another tool prints, or 'all' tools.")
@@ -29,6 +30,7 @@ def command(
     specs: tuple[str, ...],
     depth: int | None,
     by: str,
+    is_tree: bool,
     columns: str,
     sort: str,
     tool: str,
@@ -40,6 +42,7 @@ def command(
     \b
     convcalc params net.yaml
     convcalc params googlenet --depth 1
+    convcalc params resnet50 --tree --depth 2
     convcalc params mobilenet_v1 --set width=0.5 --input 160 -f json
     convcalc params net.yaml --as thop
     """
@@ -52,11 +55,13 @@ def command(
     if tool:
         from convcalc.tables.conventions import tables_as
 
-        if by == "kind" or columns or sort:
-            raise SpecError("--as has columns of its own", "leave --by, --columns and --sort out")
+        if by == "kind" or columns or sort or is_tree:
+            raise SpecError("--as has columns of its own", "leave --by, --columns, --sort and --tree out")
         for graph in graphs(specs, overrides):
             tables += tables_as(count(graph), tool, depth)
     else:
+        if is_tree and (by == "kind" or sort):
+            raise SpecError("--tree has the order of the network", "leave --by and --sort out")
         for graph in graphs(specs, overrides):
-            tables += count_tables(count(graph), depth, by, columns, sort)
+            tables += count_tables(count(graph), depth, by, columns, sort, is_tree)
     emit(counted_report("params", tables), output)

@@ -14,7 +14,7 @@ from convcalc.errors import printable
 from convcalc.formats.table import cells, width
 from convcalc.report import Column, Table
 
-FOLDING = ("name", "text", "equation", "times")
+FOLDING = ("name", "tree", "text", "equation", "times")
 T = TypeVar("T")
 GAP = 2
 # how narrow a column may be folded: text, a name, text that can be left out instead
@@ -140,16 +140,30 @@ def _fold(layout: Layout, room: int, shortest: int | None = None) -> Layout:
             break
         widths[widest] -= 1
         excess -= 1
-    parts = {at: PART if layout.columns[at].holds == "name" else WORD for at in folding}
+    holds = [column.holds for column in layout.columns]
     rows = [
-        [folded(cell, widths[at], part=parts[at]) if at in folding else cell for at, cell in enumerate(row)]
+        [_folded(cell, widths[at], holds[at]) if at in folding else cell for at, cell in enumerate(row)]
         for row in layout.rows
     ]
+    for at in folding:
+        if holds[at] == "tree":  # one of more levels than there is room for
+            widths[at] = max([widths[at], *(_widest(row[at]) for row in rows)])
     headings = [
         folded(printable(layout.columns[at].heading), widths[at], "", WORD) if at in folding else heading
         for at, heading in enumerate(layout.headings)
     ]
     return layout._replace(headings=headings, widths=widths, rows=rows)
+
+
+def _folded(cell: str, room: int, holds: str) -> str:
+    """A cell over several lines; those of a name in a tree are below its branch."""
+    if holds != "tree":
+        return folded(cell, room, part=PART if holds == "name" else WORD)
+    name = cell.lstrip("│├└ ")
+    branch = cell[: len(cell) - len(name)]
+    first, *rest = folded(name, max(room - len(branch), SHORTEST_OF_ALL)).split("\n")
+    below = branch.replace("├", "│").replace("└", " ")
+    return "\n".join([branch + first, *(below + line for line in rest)])
 
 
 def _least(layout: Layout, at: int, shortest: int | None) -> int:
@@ -159,8 +173,8 @@ def _least(layout: Layout, at: int, shortest: int | None) -> int:
     if column.holds == "times":  # only between its number and its word
         return longest
     if shortest:
-        return shortest if column.holds == "name" else max(shortest, min(longest, SHORTEST))
-    return SHORTEST_NAME if column.holds == "name" else SHORTEST_OPTIONAL if column.optional else SHORTEST
+        return shortest if column.holds in ("name", "tree") else max(shortest, min(longest, SHORTEST))
+    return SHORTEST_NAME if column.holds in ("name", "tree") else SHORTEST_OPTIONAL if column.optional else SHORTEST
 
 
 def folded(text: str, room: int, indent: str = " ", part: str = PART) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 40  # of a rich.table.Table: with more, drawing takes longer than importing rich and counting together
 BOLD, DIM, RED, GREEN = "bold", "dim", "red", "green"
-STYLES = {"name": BOLD, "shape": "cyan", "share": "magenta", "bar": "blue"}
+STYLES = {"name": BOLD, "tree": BOLD, "shape": "cyan", "share": "magenta", "bar": "blue"}
 LEVELS = {"error": "bold red", "warn": "yellow", "info": "cyan", "ok": GREEN}
 SIGNS = {"error": "✗", "warn": "!", "info": "i", "ok": "✓"}
 PLAIN_SIGNS = {"error": "x", "warn": "!", "info": "i", "ok": "+"}
@@ -35,7 +35,7 @@ ERROR_STYLES = (
     (re.compile(r" +\| +(\^~*)$"), LEVELS["error"]),
     (re.compile(r"(?! +\d+ \|)(?:.*?: )?(error)(?=: )"), LEVELS["error"]),
 )
-IN_ASCII = str.maketrans("─█▉▊▋▌▍▎▏", "-########")
+IN_ASCII = str.maketrans("─█▉▊▋▌▍▎▏│├└", "-########||`")
 
 
 class Look(NamedTuple):

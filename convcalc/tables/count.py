@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.by_rule import counted_by_rules, rule_of
-from convcalc.analysis.count import FLOP, MAC, Count, Row, by_kind, by_mixing, fold
+from convcalc.analysis.count import FLOP, MAC, Count, Row, by_kind, by_mixing, fold, unfold
 from convcalc.errors import SpecError, did_you_mean, printable, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import shape_text
-from convcalc.record import Record
-from convcalc.report import Column, Report, Table
+from convcalc.report import Report, Table
 from convcalc.tables.ends import end_facts, end_lines
+from convcalc.tables.measures import ALIVE, MEASURES, Measure, as_tree, choose
 
 if TYPE_CHECKING:
     from convcalc.language.document import Document
@@ -26,97 +26,26 @@ _MOST_NAMED = 4  # tensors in no layer that a note names
 NOTES = (f"{MAC}.",)
 
 
-class Measure(Record):
-    """A column of `params`: how it is headed, and its value for a row of a count."""
-
-    column: Column
-    value: Callable[[Row, Count], Any]
-
-
-def _figure(key: str, heading: str, optional: bool = False) -> Measure:
-    return Measure(Column(key, heading, optional=optional), lambda row, counted: row.figure(key))
-
-
-def _share(key: str, heading: str, optional: bool = False) -> Measure:
-    return Measure(
-        Column(f"{key}_share", heading, "share", optional),
-        lambda row, counted: row.figure(key) / counted.figure(key) if counted.figure(key) else 0.0,
-    )
-
-
-ALIVE = (
-    "alive: the most elements of activations that exist while a layer runs, in the deployed network (convcalc memory); "
-    "blank where it is part of another layer"
-)
-
-
-def _alive(row: Row, counted: Count) -> int | None:
-    """The most elements alive while the layers of a row run: of a layer, a block or repeat, or the network."""
-    from convcalc.analysis.memory.live import alive_elements
-
-    if row.layer is None and row.path and not row.output:  # a kind
-        return None
-    sizes = alive_elements(counted.graph)
-    inside = [size for path, size in sizes.items() if f"{path}/".startswith(f"{row.path}/" if row.path else "")]
-    return max(inside, default=None)
-
-
-def _receptive(key: str, heading: str, name: str) -> Measure:
-    """A column of the receptive field: what a function of `convcalc.tables.receptive` says of a row."""
-
-    def value(row: Row, counted: Count) -> Any:
-        from convcalc.tables import receptive
-
-        return getattr(receptive, name)(row, counted)
-
-    return Measure(Column(key, heading, "text", optional=True), value)
-
-
-MEASURES: dict[str, Measure] = {
-    measure.column.key: measure
-    for measure in (
-        Measure(Column("name", "name", "name"), lambda row, counted: row.path),
-        Measure(Column("kind", "kind", "text", optional=True), lambda row, counted: row.kind),
-        Measure(Column("output", "output", "shape"), lambda row, counted: row.output or None),
-        _figure("weights", "weights"),
-        _figure("biases", "biases", optional=True),
-        _figure("other_params", "other", optional=True),
-        _figure("params", "params"),
-        _share("weights", "weights %", optional=True),
-        _share("params", "params %", optional=True),
-        _figure("macs", "MACs"),
-        _share("macs", "MACs %"),
-        _figure("flops", "FLOPs", optional=True),
-        _figure("output_elements", "activations", optional=True),
-        Measure(Column("alive", "alive", optional=True), _alive),
-        _receptive("sees", "sees", "sees"),
-        _receptive("sees_gate", "gate", "gate"),
-        _receptive("sees_stride", "sees stride", "stride"),
-        _receptive("sees_padding", "sees padding", "padding"),
-        _figure("buffers", "buffers", optional=True),
-        Measure(Column("weighted", "weighted", optional=True), lambda row, counted: row.depth),
-        Measure(Column("nonlinearities", "non-linear", optional=True), lambda row, counted: row.nonlinearities),
-        Measure(Column("mixing", "mixing", "text", optional=True), lambda row, counted: row.mixing),
-        Measure(Column("layers", "layers", optional=True), lambda row, counted: row.layers),
-        Measure(Column("shares", "shares weights of", "text", optional=True), lambda row, counted: row.shares),
-    )
-}
 DEFAULT = ("name", "kind", "output", "weights", "biases", "other_params", "params", "macs", "macs_share")
 SEES = ("sees", "sees_stride", "sees_padding")
 GROUPED = ("layers", "weights", "weights_share", "params", "params_share", "macs", "macs_share")
 
 
-def count_tables(counted: Count, depth: int | None, by: str, columns: str, sort: str) -> list[Table]:
-    """The tables of one counted network. Raises SpecError for an unknown column."""
+def count_tables(
+    counted: Count, depth: int | None, by: str, columns: str, sort: str, is_tree: bool = False
+) -> list[Table]:
+    """The tables of one counted network; `is_tree`: with a row for each block. Raises SpecError."""
     name = title(counted.graph)
     if by == "kind":
         kinds, mixing = choose(columns, ("kind", *GROUPED)), choose(columns, ("mixing", *GROUPED))
         first = _table(name, counted, by_kind(counted), kinds, sort)
         second = _table(f"{name}: cross-channel and spatial", counted, by_mixing(counted), mixing, sort)
         return [first._replace(notes=()), second]
-    rows = counted.rows if depth is None else fold(counted, depth)
     default = [key for key in DEFAULT if key != "other_params" or counted.figure(key)]
     measures, lines = _with_fields(choose(columns, default), counted.graph)
+    if is_tree:
+        return [_table(name, counted, unfold(counted, depth), as_tree(measures), "", lines)]
+    rows = counted.rows if depth is None else fold(counted, depth)
     return [_table(name, counted, rows, measures, sort, lines)]
 
 
@@ -131,17 +60,6 @@ def _with_fields(measures: list[Measure], graph: Graph) -> tuple[list[Measure], 
         measures = [*measures]
         measures.insert(keys.index("sees") + 1, MEASURES["sees_gate"])
     return measures, lines(graph)
-
-
-def choose(columns: str, default: Sequence[str]) -> list[Measure]:
-    """The measures of a comma-separated list of columns, `default` for an empty one. Raises SpecError."""
-    keys = [key.strip() for key in columns.split(",")] if columns else list(default)
-    if keys == ["all"]:
-        keys = list(MEASURES)
-    for key in keys:
-        if key not in MEASURES:
-            raise SpecError(f"no column {quoted(key)}", did_you_mean(key, MEASURES))
-    return [MEASURES[key] for key in dict.fromkeys(keys)]
 
 
 def notes(tables: Sequence[Table]) -> tuple[str, ...]:
@@ -164,7 +82,7 @@ def _table(
     whole = Row("", "", (), counted.tallies, counted.weighted, counted.nonlinearities, "", None, len(counted.rows))
     columns = [measure.column for measure in measures]
     total = [measure.value(whole, counted) for measure in measures]
-    if columns[0].holds in ("name", "text"):
+    if columns[0].holds in ("name", "tree", "text"):
         total[0] = "total >=" if counted.uncounted else "total"
     return Table(
         heading,

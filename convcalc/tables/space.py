@@ -5,7 +5,8 @@ from __future__ import annotations
 from convcalc.language.document import Document
 from convcalc.report import Column, Report, Table
 from convcalc.sweep.space import FIGURES, Space
-from convcalc.tables.count import MEASURES, NOTES, document_title
+from convcalc.tables.count import NOTES, document_title
+from convcalc.tables.measures import MEASURES
 
 BINS = 10
 

@@ -10,7 +10,8 @@ from convcalc.analysis.count import FIGURES
 from convcalc.errors import SpecError, did_you_mean, quoted
 from convcalc.formats import streams
 from convcalc.report import Column, Table
-from convcalc.tables.count import MEASURES, document_title
+from convcalc.tables.count import document_title
+from convcalc.tables.measures import MEASURES
 
 if TYPE_CHECKING:
     from convcalc.formats._chart import Chart

@@ -237,3 +237,19 @@ def test_changes_without_params_or_macs_are_left_out_of_a_difference_that_is_rea
     assert re.search("^renamed .* 0 +0 +0 +0$", short, re.MULTILINE)
     assert run([*words, "--report", f"csv={tmp_path / 'short.csv'}"]) == FINE
     assert (tmp_path / "short.csv").read_text() == (tmp_path / "all.csv").read_text()
+
+
+def test_a_network_is_explained_as_a_tree_and_for_programs_layer_by_layer(capsys):
+    assert run(["explain", "googlenet"]) == FINE
+    tree = capsys.readouterr().out
+    assert re.search(r"^network +weights +sum over 143 layers = 6,990,272$", tree, re.MULTILINE)
+    assert re.search(r"^├ conv1 +weights +C/g\*K\*R\*S = 3\*64\*7\*7 = 9,408$", tree, re.MULTILINE)
+    assert re.search(r"^├ inception_3a +weights +sum over 14 layers = 163,328$", tree, re.MULTILINE)
+    assert "reduce_5x5" not in tree
+    assert run(["explain", "googlenet", "--depth", "2"]) == FINE
+    assert re.search(r"^│ ├ reduce_5x5 ", capsys.readouterr().out, re.MULTILINE)
+    assert run(["explain", "googlenet", "-f", "json"]) == FINE
+    tables = json.loads(capsys.readouterr().out)["tables"]
+    assert len(tables) == 143 + 1
+    assert run(["explain", "googlenet", "conv1", "--depth", "2"]) == BAD
+    assert "--depth is for the costs of the whole network" in capsys.readouterr().err

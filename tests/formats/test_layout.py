@@ -9,6 +9,7 @@ from convcalc.analysis.diff import diff
 from convcalc.budgets.check import Base, judge, parse_limits
 from convcalc.catalogue import catalogue_files
 from convcalc.formats._layout import fit
+from convcalc.formats.table import width
 from convcalc.language.overrides import Overrides
 from convcalc.language.sources import Files
 from convcalc.loader import SpecName, graph, open_document
@@ -77,3 +78,19 @@ def test_the_first_column_is_never_left_out():
     columns = [Column("kind", "kind", "text", optional=True), Column("macs", "MACs", optional=True)]
     layout = fit(Table("", columns, [["convolution", 10**9]]), 5, None)
     assert [column.key for column in layout.columns] == ["kind"]
+
+
+def test_a_name_in_a_tree_is_whole_below_its_branch():
+    paths = ["", *("/".join(["inception_with_a_long_name"] * depth) for depth in range(1, 12)), "last", "last"]
+    table = Table("", [Column("name", "name", "tree"), Column("macs", "MACs")], [[path, 10**9] for path in paths])
+    for room in (20, 40, 80):
+        layout = fit(table, room, True)
+        cells = [row[0] for row in layout.rows]
+        assert cells[0] == "network"
+        assert cells[-1] == "  "
+        for depth, cell in enumerate(cells[1:-2]):
+            lines = cell.split("\n")
+            assert lines[0].startswith(("├ " if depth == 0 else "│ " + "  " * (depth - 1) + "└ ") + "inc")
+            assert "".join(line.lstrip("│├└ ") for line in lines) == "inception_with_a_long_name"
+        assert all(row[1] == "1,000,000,000" for row in layout.rows)
+        assert layout.width >= max(map(width, "\n".join(cells).split("\n"))) + 2 + 13

@@ -62,9 +62,9 @@ class Lines:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_is_drawn_is_the_layout(name):
-    """Every network folded, every eighth with all its layers; as lines and as it is drawn."""
-    for depth in (1, None) if name in NETWORKS[::8] else (1,):
-        (table,) = count_tables(counted(name), depth, "layer", "", "")
+    """Every network folded, every eighth with all its layers and as a tree; as lines and as it is drawn."""
+    for depth, is_tree in ((1, False), (None, False), (3, True)) if name in NETWORKS[::8] else ((1, False),):
+        (table,) = count_tables(counted(name), depth, "layer", "", "", is_tree)
         for room in (60, 80, 120, 200):
             layout = fit(table, room, None)
             expected = plain(layout)

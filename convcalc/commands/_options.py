@@ -5,7 +5,6 @@ Options that belong together reach a command as one parameter: see `grouped`.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import update_wrapper
@@ -218,39 +217,14 @@ def emit(report: Report, output: Output) -> None:
         except OSError as error:
             raise SpecError(f"{quoted(output.path)} cannot be written: {error.strerror or error}") from None
         return
-    if output.form == "table" and _draw(report, output):
-        return
+    if output.form == "table":
+        from convcalc.commands._screen import draw
+
+        if draw(report.for_readers(), output.exact, output.color, output.has_pager):
+            return
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")
     write(whole, output.form, sys.stdout)
-
-
-def _draw(report: Report, output: Output) -> bool:
-    """Draw a report where stdout is a terminal or colours are asked for; return whether it is."""
-    from convcalc.formats._colors import is_plain, is_terminal, wants_color
-
-    has_color, on_terminal = wants_color(output.color), is_terminal()
-    if not has_color and not on_terminal:
-        return False
-    from shutil import get_terminal_size
-
-    from convcalc.formats._terminal import Look, draw
-
-    screen = get_terminal_size()
-    room = screen.columns if on_terminal or "COLUMNS" in os.environ else 10_000
-    look = Look(room, output.exact, has_color, on_terminal and is_plain(sys.stdout))
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding=None if look.is_plain else "utf-8", errors="backslashreplace")
-    report = report.for_readers()
-    text = draw(report, look)
-    if on_terminal and text.count("\n") >= screen.lines:
-        from convcalc.commands._pager import page
-
-        if output.has_pager and page(text):
-            return True
-        text = draw(report.with_answer_last(), look)
-    sys.stdout.write(text)
-    return True
 
 
 def write_text(text: str | bytes, output: Path | None = None) -> None:

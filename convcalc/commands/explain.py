@@ -50,9 +50,7 @@ def command(spec: str, layer: str, depth: int | None, sees: bool, overrides: Ove
     from convcalc.tables.explain import explain_report, tree_report
 
     if depth is not None and (layer or sees):
-        raise SpecError(
-            "--depth is for the costs of the whole network", "leave it out, or LAYER and --sees"
-        )
+        raise SpecError("--depth is for the costs of the whole network", "leave it out, or LAYER and --sees")
     counted = count(graph(spec, overrides))
     if depth is not None:
         emit(tree_report(counted, depth), output)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, TextIO
 
 from convcalc.errors import printable
 from convcalc.formats._numbers import text
+from convcalc.formats._tree import branches
 from convcalc.report import Report, Table, without_minor_rows
 
 LEFT = ("text", "level", "name", "tree", "shape", "bar", "equation")
@@ -39,49 +39,6 @@ def cells(table: Table, exact: bool) -> tuple[list[list[str]], list[str] | None]
         for line, branch in zip(rows, branches([values[at] for values in table.rows]), strict=True):
             line[at] = branch
     return rows, None if table.total is None else row(table.total)
-
-
-def branches(paths: Sequence[str]) -> list[str]:
-    """The names of a tree: each path below the nearest one before it that it is part of; "" is the root.
-
-    A path that comes again at once is another line of the same name.
-
-    >>> print("\\n".join(branches(["a", "a/b", "a/b/c", "a/b/d", "a/e", "f"])))
-    a
-    ├ b
-    │ ├ c
-    │ └ d
-    └ e
-    f
-    """
-    parents: list[int] = []  # by row: the row that it is below, -1 for none
-    nodes: list[int] = []  # by row: the first row of its name
-    stack: list[int] = []
-    for at, path in enumerate(paths):
-        if at and path == paths[at - 1]:
-            nodes.append(nodes[-1])
-            parents.append(parents[-1])
-            continue
-        while stack and paths[stack[-1]] and not path.startswith(f"{paths[stack[-1]]}/"):
-            stack.pop()
-        nodes.append(at)
-        parents.append(stack[-1] if stack else -1)
-        stack.append(at)
-    last = dict(zip(parents, nodes, strict=True))
-    lines: list[str] = []
-    insides: list[str] = []  # what stands before the names below a row
-    for at, (path, node, parent) in enumerate(zip(paths, nodes, parents, strict=True)):
-        if at > node:
-            insides.append(insides[node])
-            lines.append(insides[node] + "│" * (node in last))
-        elif parent < 0:
-            insides.append("")
-            lines.append(printable(path or "network"))
-        else:
-            name = printable(path[len(paths[parent]) :].removeprefix("/"))
-            insides.append(insides[parent] + (" " if last[parent] == node else "│") + " ")
-            lines.append(insides[parent] + ("└" if last[parent] == node else "├") + f" {name}")
-    return lines
 
 
 def plain(table: Table, exact: bool) -> list[str]:

@@ -22,10 +22,13 @@ LONG_FILES = {
 
 LONG_FUNCTIONS = {
     "commands/check.py command": "its options and their help",
+    "commands/memory.py command": "its options and their help",
     "commands/solve.py command": "its options and their help",
     "commands/sweep.py command": "its options and their help",
     "deploy.py deploy": "one pass over the layers, whose cases share what was folded so far",
     "exporters/onnx.py write": "the steps of PyTorch's exporter in their order",
+    "formats/_chart.py draw": "mostly its docstring and doctest",
+    "formats/_chart.py svg": "the elements of the picture in their order",
     "kinds/window.py slide": "mostly its docstring and doctest: one formula and its one condition",
     "sweep/space.py space": "one pass that adds up the networks shape by shape",
 }

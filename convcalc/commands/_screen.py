@@ -1,4 +1,4 @@
-"""A pager for what is longer than the screen: the program of PAGER, else less."""
+"""A report on the screen: drawn as wide as it is, and shown in a pager where it is longer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,36 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convcalc.report import Report
+
+
+def draw(report: Report, exact: bool | None, color: str, has_pager: bool) -> bool:
+    """Draw a report where stdout is a terminal or colours are asked for; return whether it is."""
+    from convcalc.formats._colors import is_plain, is_terminal, wants_color
+
+    has_color, on_terminal = wants_color(color), is_terminal()
+    if not has_color and not on_terminal:
+        return False
+    from shutil import get_terminal_size
+
+    from convcalc.formats._terminal import Look
+    from convcalc.formats._terminal import draw as drawn
+
+    screen = get_terminal_size()
+    room = screen.columns if on_terminal or "COLUMNS" in os.environ else 10_000
+    look = Look(room, exact, has_color, on_terminal and is_plain(sys.stdout))
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding=None if look.is_plain else "utf-8", errors="backslashreplace")
+    text = drawn(report, look)
+    if on_terminal and text.count("\n") >= screen.lines:
+        if has_pager and page(text):
+            return True
+        text = drawn(report.with_answer_last(), look)
+    sys.stdout.write(text)
+    return True
 
 
 def page(text: str) -> bool:

@@ -240,5 +240,5 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("mean", "reduce"), _reduced),
     **dict.fromkeys(("attention", "matmul", "lstm", "gru", "rnn"), _all),
     **dict.fromkeys(("parameter", "constant"), _blind),
-    **dict.fromkeys(("gather", "embedding", "opaque"), _unknown),
+    **dict.fromkeys(("gather", "embedding", "opaque", "custom"), _unknown),
 }

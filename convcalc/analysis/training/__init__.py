@@ -1,0 +1,1 @@
+"""Graph -> Training: what a training step keeps and computes, layer by layer."""

@@ -16,7 +16,7 @@ from convcalc.analysis.count import Count, count
 from convcalc.budgets.config import ProjectConfig
 from convcalc.budgets.limits import BYTES, FIGURES, NETWORK_FIGURES, Limit, read_limits
 from convcalc.budgets.measure import measure
-from convcalc.errors import SpecError, UserError, quoted
+from convcalc.errors import Problem, SpecError, UserError, quoted
 from convcalc.language.edit import Text
 from convcalc.language.overrides import Overrides
 from convcalc.language.sources import SUFFIXES, Files
@@ -77,10 +77,12 @@ def rounded_up(value: int, headroom: Decimal, is_bytes: bool = False) -> str:
     return f"{whole}{'.' if decimals else ''}{decimals}{' ' if is_bytes else ''}{unit}"
 
 
-def propose(names: Sequence[SpecName], project: ProjectConfig | None, headroom: Decimal) -> Report:
-    """Write a budget for each network and report what was written. Raises SpecError, after what can be written is."""
+def propose(
+    names: Sequence[SpecName], project: ProjectConfig | None, headroom: Decimal
+) -> tuple[Report, list[Problem]]:
+    """Write a budget for each network; report what was written, with the problems of the others. Raises SpecError."""
     rows: list[list[Any]] = []
-    problems = []
+    problems: list[Problem] = []
     for name in names:
         try:
             rows += _write_budget(name, project, headroom)
@@ -93,7 +95,7 @@ def propose(names: Sequence[SpecName], project: ProjectConfig | None, headroom: 
         f"{len(rows)} limits in {files} file{'s'[: files != 1]}: today's figures and {headroom.normalize():f}% headroom"
     )
     facts = {"error": SpecError(problems).plain()} if problems else {}
-    return Report("check", [Table("", COLUMNS, rows)], (text,), facts, verdict=text)
+    return Report("check", [Table("", COLUMNS, rows)], (text,), facts, verdict=text), problems
 
 
 def _write_budget(name: SpecName, project: ProjectConfig | None, headroom: Decimal) -> list[list[Any]]:

@@ -1,4 +1,4 @@
-"""The options of convcalc check, in groups: limits, base, baseline, configuration, tolerance."""
+"""The options of convcalc check in groups, and what each group is made of: base, baseline, configuration, proposal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from convcalc.commands._options import Output, WholeNumber, emit_all, grouped
-from convcalc.errors import SpecError
+from convcalc.commands._options import Output, WholeNumber, emit_all
+from convcalc.commands._sections import grouped
+from convcalc.errors import Problem, SpecError
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ class Recording(NamedTuple):
     is_updated: bool
     reason: str
 
+    @property
+    def update(self) -> str | None:
+        """The reason for higher figures, None where nothing is recorded."""
+        return self.reason if self.is_updated else None
+
 
 class Tolerance(NamedTuple):
     """The most warnings (None: any number), and whether the exit code is 0 even if a limit is exceeded."""
@@ -42,6 +48,14 @@ class Tolerance(NamedTuple):
         return 1 if is_broken and not self.exit_zero else 0
 
 
+class Mode(NamedTuple):
+    """What --allow lets pass, what --propose says (None: not given), and whether SPECs are the files of a hook."""
+
+    allowed: tuple[str, ...]
+    propose: str | None
+    is_hook: bool
+
+
 limit_options = grouped(
     "most",
     lambda **texts: {metric: text for metric, flag in FLAGS.items() if (text := texts[flag])},
@@ -53,6 +67,7 @@ limit_options = grouped(
             "--max-weight-bytes", default="", metavar="N", help="The most bytes of params, for example 25 MiB."
         ),
     },
+    section="Limits",
 )
 recording_options = grouped(
     "recording",
@@ -72,6 +87,7 @@ recording_options = grouped(
             help="Record higher figures too, with the reason.",
         ),
     },
+    section="Growth",
 )
 config_options = grouped(
     "settings",
@@ -86,6 +102,7 @@ config_options = grouped(
         ),
         "no_config": click.option("--no-config", is_flag=True, help="Ignore the project's settings."),
     },
+    section="Project",
 )
 base_options = grouped(
     "base",
@@ -100,6 +117,7 @@ base_options = grouped(
             help="What a network with limits on growth is that REV does not have [warn].",
         ),
     },
+    section="Growth",
 )
 tolerance_options = grouped(
     "tolerance",
@@ -110,6 +128,35 @@ tolerance_options = grouped(
         ),
         "exit_zero": click.option("--exit-zero", is_flag=True, help="Exit 0 even if a limit is exceeded."),
     },
+    section="Result",
+)
+
+
+mode_options = grouped(
+    "mode",
+    lambda allowed, propose, hook: Mode(allowed, propose, hook),
+    {
+        "allowed": click.option(
+            "--allow",
+            "allowed",
+            multiple=True,
+            metavar="'SPEC LIMIT VALUE: REASON'",
+            help="Let SPEC exceed a limit up to VALUE this once: an error becomes a note.",
+        ),
+        "propose": click.option(
+            "--propose",
+            is_flag=False,
+            flag_value="5%",
+            metavar="[HEADROOM]",
+            help="Check nothing: write today's figures, rounded up with this headroom [5%], as limits into the specs.",
+        ),
+        "hook": click.option(
+            "--hook",
+            is_flag=True,
+            help="SPECs are changed files: check what the settings list, else the networks among them.",
+        ),
+    },
+    section="Limits",
 )
 
 
@@ -134,6 +181,27 @@ def open_baseline(recording: Recording, overrides: Overrides) -> Baseline | None
     return Baseline(recording.path, must_exist=not recording.is_updated)
 
 
+def project_of(settings: str | None, overrides: Overrides) -> tuple[ProjectConfig | None, Overrides]:
+    """Read the project's configuration, and let it give the files of rules where the command line gives none."""
+    from convcalc.budgets.config import project_config
+
+    project = None if settings is None else project_config(settings)
+    if callable(overrides.rules):  # none on the command line
+        overrides = overrides._replace(rules=project.rule_files if project is not None else ())
+    return project, overrides
+
+
+def whole_base(base: Base, project: ProjectConfig | None, is_hook: bool) -> Base:
+    """The base with the configuration as it was there, and with what to say where it is missing."""
+    if is_hook:
+        base = base._replace(advice="give the hook this in .pre-commit-config.yaml: args: [--base, origin/main, --]")
+    if not base.revision or project is None:
+        return base
+    from convcalc.budgets.changes import config_at
+
+    return base._replace(project=config_at(project, base.revision))
+
+
 def write_proposal(
     propose: str, specs: Sequence[str], project: ProjectConfig | None, overrides: Overrides, outputs: Sequence[Output]
 ) -> int:
@@ -150,10 +218,16 @@ def write_proposal(
     selection, _ = select(specs, project, is_hook=False)
     if selection.problems:
         raise SpecError([*selection.problems.values()])
-    report = write_budgets(selection.names, project, headroom)
+    report, problems = write_budgets(selection.names, project, headroom)
     emit_all(report, outputs)
-    if "error" in report.facts:
-        raise SpecError(f"no budget for {len(report.facts['error']['problems'])} of the networks")
+    return end_with(problems)
+
+
+def end_with(problems: Sequence[Problem]) -> int:
+    """Raise SpecError for problems after a report is written: where JSON was asked for, stdout has them already."""
+    if problems:
+        click.get_current_context().meta.pop("convcalc.format")
+        raise SpecError(problems)
     return 0
 
 

@@ -1,17 +1,17 @@
 """What the commands share: the options that change a spec, those of the output, and how a report is written.
 
-Options that belong together reach a command as one parameter: see `grouped`.
+Options that belong together reach a command as one parameter: see `_sections.grouped`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import update_wrapper
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcalc.commands._sections import grouped, in_section
 from convcalc.language.overrides import Overrides
 from convcalc.record import Record
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from convcalc.report import Report
-
-Command = Callable[..., Any]
-Decorator = Callable[[Any], Any]
 
 
 class Output(Record):
@@ -97,27 +94,6 @@ class OutputFile(click.Path):
 SPEC = SpecArgument()
 
 
-def grouped(
-    name: str, group: Callable[..., Any], options: Mapping[str, Decorator], also: tuple[str, ...] = ()
-) -> Callable[[Command], Command]:
-    """Options that a command receives as one parameter: `name`, what `group` makes of their values.
-
-    `options` are options of click by the names of their values; `also` are names that options beside these may give.
-    """
-
-    def decorate(function: Command) -> Command:
-        def command(**values: Any) -> Any:
-            taken = {key: values.pop(key) for key in (*options, *also) if key in values}
-            return function(**{name: group(**taken)}, **values)
-
-        decorated: Command = update_wrapper(command, function)
-        for option in reversed([*options.values()]):
-            decorated = option(decorated)
-        return decorated
-
-    return decorate
-
-
 def project_rules() -> Sequence[str]:
     """Return the files of rules that the project's settings name; called once a model is read. Raises SpecError."""
     from convcalc.budgets.config import project_config
@@ -166,9 +142,13 @@ spec_options = grouped(
         "rules": rules_option,
     },
     also=("strict",),
+    section="Network",
 )
-strict_option = click.option(
-    "--strict", is_flag=True, help="Refuse operators without a rule, and what a spec defines and nothing uses."
+strict_option = in_section(
+    "Network",
+    click.option(
+        "--strict", is_flag=True, help="Refuse operators without a rule, and what a spec defines and nothing uses."
+    ),
 )
 
 
@@ -202,6 +182,7 @@ output_options = grouped(
             "--no-pager", is_flag=True, help="Print what is longer than the screen [shown by PAGER, or less]."
         ),
     },
+    section="Output",
 )
 
 
@@ -250,8 +231,15 @@ def write_text(text: str | bytes, output: Path | None = None) -> None:
     sys.stdout.write(text)
 
 
-report_option = click.option(
-    "--report", "reports", multiple=True, metavar="FMT=FILE", help="Also write the report to a file, in a format of -f."
+report_option = in_section(
+    "Output",
+    click.option(
+        "--report",
+        "reports",
+        multiple=True,
+        metavar="FMT=FILE",
+        help="Also write a report to a file, in a format of -f.",
+    ),
 )
 
 

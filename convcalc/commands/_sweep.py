@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from convcalc.commands._options import WholeNumber, grouped
+from convcalc.commands._options import WholeNumber
+from convcalc.commands._sections import grouped
 
 if TYPE_CHECKING:
     from convcalc.formats._chart import Chart
@@ -65,6 +66,7 @@ selection_options = grouped(
             help="Only rows that no other row beats in all of these figures; -A: larger is better.",
         ),
     },
+    section="Points",
 )
 chart_options = grouped(
     "chart",
@@ -77,6 +79,7 @@ chart_options = grouped(
             "--svg", type=click.Path(dir_okay=False, path_type=Path), help="Also write the chart of --plot as SVG."
         ),
     },
+    section="Chart",
 )
 sample_options = grouped(
     "sample",
@@ -93,6 +96,7 @@ sample_options = grouped(
             "--seed", type=WholeNumber(), metavar="N", default=0, show_default=True, help="The seed of --sample."
         ),
     },
+    section="Points",
 )
 cluster_options = grouped(
     "cluster",
@@ -108,6 +112,7 @@ cluster_options = grouped(
             help="Share the work between the workers of a running Dask cluster.",
         ),
     },
+    section="Workers",
 )
 
 

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 import click
 
 from convcalc.commands._check import (
+    Mode,
     Recording,
     Tolerance,
     base_options,
     config_options,
+    end_with,
     limit_options,
+    mode_options,
     open_baseline,
+    project_of,
     recording_options,
     tolerance_options,
+    whole_base,
     write_proposal,
 )
 from convcalc.commands._options import (
@@ -26,6 +31,7 @@ from convcalc.commands._options import (
     report_option,
     spec_options,
 )
+from convcalc.commands._sections import Sectioned, in_section
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
     from convcalc.loader import SpecName
 
 
-@click.command("check")
+@click.command("check", cls=Sectioned)
 @click.argument("specs", nargs=-1, type=SPEC, metavar="[SPEC...]")
 @spec_options
 @limit_options
@@ -42,24 +48,8 @@ if TYPE_CHECKING:
 @recording_options
 @config_options
 @tolerance_options
-@click.option(
-    "--allow",
-    "allowed",
-    multiple=True,
-    metavar="'SPEC LIMIT VALUE: REASON'",
-    help="Let SPEC exceed a limit up to VALUE this once: an error becomes a note.",
-)
-@click.option(
-    "--propose",
-    is_flag=False,
-    flag_value="5%",
-    metavar="[HEADROOM]",
-    help="Check nothing: write today's figures, rounded up with this headroom [5%], as limits into the specs.",
-)
-@click.option(
-    "--hook", is_flag=True, help="SPECs are changed files: check what the settings list, else the networks among them."
-)
-@click.option("--verbose", is_flag=True, help="Show every limit of every network.")
+@mode_options
+@in_section("Output", click.option("--verbose", is_flag=True, help="Show every limit of every network."))
 @report_option
 @output_options
 def command(
@@ -70,9 +60,7 @@ def command(
     recording: Recording,
     settings: str | None,
     tolerance: Tolerance,
-    allowed: tuple[str, ...],
-    propose: str | None,
-    hook: bool,
+    mode: Mode,
     verbose: bool,
     reports: tuple[str, ...],
     output: Output,
@@ -90,34 +78,21 @@ def command(
     """
     from convcalc.budgets.allowances import allow, parse_allowance
     from convcalc.budgets.check import judge, parse_limits
-    from convcalc.budgets.config import project_config
     from convcalc.budgets.networks import check_networks
-    from convcalc.errors import SpecError
 
     limits = parse_limits(most, "--max-{}")
-    allowances = [parse_allowance(text) for text in allowed]
+    allowances = [*map(parse_allowance, mode.allowed)]
     outputs = outputs_of(output, reports)
-    project = None if settings is None else project_config(settings)
-    if callable(overrides.rules):  # none on the command line
-        overrides = overrides._replace(rules=project.rule_files if project is not None else ())
-    if base.revision and project is not None:
-        from convcalc.budgets.changes import config_at
-
-        base = base._replace(project=config_at(project, base.revision))
-    if propose is not None:
-        return write_proposal(propose, specs, project, overrides, outputs)
+    project, overrides = project_of(settings, overrides)
+    if mode.propose is not None:
+        return write_proposal(mode.propose, specs, project, overrides, outputs)
+    base = whole_base(base, project, mode.is_hook)
     baseline = open_baseline(recording, overrides)
-    update = recording.reason if recording.is_updated else None
 
     def check(name: SpecName) -> Verdict:
-        return allow(judge(name, limits, project, base, overrides, baseline, update), allowances)
+        return allow(judge(name, limits, project, base, overrides, baseline, recording.update), allowances)
 
-    if hook:
-        base = base._replace(advice="give the hook this in .pre-commit-config.yaml: args: [--base, origin/main, --]")
-    networks = check_networks(specs, project, check, hook)
+    networks = check_networks(specs, project, check, mode.is_hook)
     changes = baseline.save() if baseline is not None and recording.is_updated else []
     emit_all(networks.report(changes, verbose), outputs)
-    if networks.problems:
-        click.get_current_context().meta.pop("convcalc.format")  # where JSON was asked for, stdout has it already
-        raise SpecError(networks.problems)
-    return tolerance.exit_code(networks.findings)
+    return end_with(networks.problems) or tolerance.exit_code(networks.findings)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options, strict_option
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 
-@click.command("compare")
+@click.command("compare", cls=Sectioned)
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC SPEC...")
 @spec_options
 @strict_option

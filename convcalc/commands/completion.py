@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import write_text
+from convcalc.commands._sections import Sectioned
 
 
-@click.command("completion")
+@click.command("completion", cls=Sectioned)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print shell completion of commands, options and networks.

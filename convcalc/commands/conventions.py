@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import Output, emit, output_options
+from convcalc.commands._sections import Sectioned
 
 
-@click.command("conventions")
+@click.command("conventions", cls=Sectioned)
 @click.argument("tool", required=False, default="", metavar="[TOOL]")
 @output_options
 def command(tool: str, output: Output) -> None:

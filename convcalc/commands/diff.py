@@ -17,13 +17,14 @@ from convcalc.commands._options import (
     spec_options,
     strict_option,
 )
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.analysis.count import Count
 
 
-@click.command("diff")
+@click.command("diff", cls=Sectioned)
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="OLD NEW")
 @click.option("--base", default="", metavar="REV", help="Compare one SPEC with itself at this git revision.")
 @click.option("--exit-code", is_flag=True, help="Exit 1 if anything is different.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options, strict_option
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 
@@ -20,7 +21,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return [name for name in names if name.startswith(incomplete)]
 
 
-@click.command("explain")
+@click.command("explain", cls=Sectioned)
 @click.argument("spec", type=SPEC)
 @click.argument("layer", default="", shell_complete=_complete)
 @click.option("--depth", type=WholeNumber(1, 100), help="How many levels of blocks are explained [1 in a table].")

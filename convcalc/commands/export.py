@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from convcalc.commands._options import SPEC, WholeNumber, spec_options, strict_option, write_text
+from convcalc.commands._sections import Sectioned
 from convcalc.discovery import modules
 from convcalc.language.overrides import Overrides
 
@@ -16,7 +17,7 @@ def _formats() -> list[str]:
     return [name for name in modules(__file__, "../exporters", "writer.py") if name != "yaml"]  # that is `import`
 
 
-@click.command("export")
+@click.command("export", cls=Sectioned)
 @click.argument("spec", type=SPEC)
 @click.option("--to", "language", type=click.Choice(_formats()), required=True, help="The language.")
 @click.option("--depth", type=WholeNumber(1, 100), help="Fold blocks below this many levels into one box each.")

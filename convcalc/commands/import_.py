@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from convcalc.commands._options import project_rules, rules_option, strict_option, write_text
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 
-@click.command("import")
+@click.command("import", cls=Sectioned)
 @click.argument("model", metavar="MODEL")
 @click.option(
     "--input", "inputs", multiple=True, metavar="SHAPE", help="The shape of an input: 3x224x224, 160, or NAME=SHAPE."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import Output, emit, output_options
+from convcalc.commands._sections import Sectioned
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -13,7 +14,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return [name for name in sorted(KINDS) if name.startswith(incomplete)]
 
 
-@click.command("kinds")
+@click.command("kinds", cls=Sectioned)
 @click.argument("kind", default="", metavar="[KIND]", shell_complete=_complete)
 @output_options
 def command(kind: str, output: Output) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from convcalc.commands._options import Output, emit, output_options, write_text
+from convcalc.commands._sections import Sectioned
 
 
-@click.command("list")
+@click.command("list", cls=Sectioned)
 @click.argument("pattern", default="*", metavar="[PATTERN]")
 @click.option(
     "--folder",

@@ -16,6 +16,7 @@ from convcalc.commands._options import (
     strict_option,
     write_text,
 )
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class _Choice(click.ParamType):  # type: ignore[type-arg]  # generic only in new
         return [CompletionItem(name) for name in self._names() if name.startswith(incomplete)]
 
 
-@click.command("memory")
+@click.command("memory", cls=Sectioned)
 @click.argument("spec", type=SPEC)
 @click.option(
     "--precision",

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options, strict_option
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.report import Table
 
 
-@click.command("params")
+@click.command("params", cls=Sectioned)
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
 @spec_options
 @strict_option

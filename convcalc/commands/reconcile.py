@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 if TYPE_CHECKING:
     from convcalc.graph import Graph
 
 
-@click.command("reconcile")
+@click.command("reconcile", cls=Sectioned)
 @click.argument("spec", type=SPEC)
 @click.option(
     "--claim",

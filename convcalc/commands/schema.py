@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from convcalc.commands._options import write_text
+from convcalc.commands._sections import Sectioned
 
 
-@click.command("schema")
+@click.command("schema", cls=Sectioned)
 @click.option(
     "--of", type=click.Choice(["spec", "rules"]), default="spec", show_default=True, help="What it is the schema of."
 )

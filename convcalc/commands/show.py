@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from convcalc.commands._options import SPEC, write_text
+from convcalc.commands._sections import Sectioned
 
 
-@click.command("show")
+@click.command("show", cls=Sectioned)
 @click.argument("name", type=SPEC)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout."

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.commands._sections import Sectioned
 from convcalc.commands._sweep import need_numpy, progress
 from convcalc.language.overrides import Overrides
 
@@ -23,7 +24,7 @@ def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.command("solve")
+@click.command("solve", cls=Sectioned)
 @click.argument("spec", type=SPEC)
 @click.option(
     "--vary",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 
-@click.command("space")
+@click.command("space", cls=Sectioned)
 @click.argument("spec", type=SPEC)
 @spec_options
 @output_options

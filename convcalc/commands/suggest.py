@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options, write_text
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 
-@click.command("suggest")
+@click.command("suggest", cls=Sectioned)
 @click.argument("spec", type=SPEC)
 @click.option(
     "--top", type=WholeNumber(1), default=20, show_default=True, metavar="N", help="The most suggestions to show."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.commands._sections import Sectioned
 from convcalc.commands._sweep import (
     ChartOf,
     Cluster,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from convcalc.sweep.grid import Grid
 
 
-@click.command("sweep")
+@click.command("sweep", cls=Sectioned)
 @click.argument("spec", type=SPEC)
 @spec_options
 @selection_options

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 
-@click.command("verify")
+@click.command("verify", cls=Sectioned)
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
 @click.option("--all", "is_all", is_flag=True, help="Show every layer, not only those that differ.")
 @spec_options

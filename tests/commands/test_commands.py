@@ -253,3 +253,23 @@ def test_a_network_is_explained_as_a_tree_and_for_programs_layer_by_layer(capsys
     assert len(tables) == 143 + 1
     assert run(["explain", "googlenet", "conv1", "--depth", "2"]) == BAD
     assert "--depth is for the costs of the whole network" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_lists_every_option_once_and_options_of_one_group_together(name, capsys):
+    assert run([name, "--help"]) == FINE
+    parts = re.split(r"^([A-Z][a-z]+):$", capsys.readouterr().out, flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert len(sections) == len(parts) // 2, "no heading comes twice"
+    for option in COMMANDS[name].params:
+        if isinstance(option, click.Option):
+            word = re.escape(next(word for word in option.opts if word.startswith("--")))
+            lines = re.compile(rf"^  (?:-\w, )?{word}(?= |$)", re.MULTILINE)
+            found = {title: len(lines.findall(text)) for title, text in sections.items() if lines.search(text)}
+            assert found == {getattr(option, "section", "") or "Options": 1}, word
+
+
+def test_the_many_options_of_check_have_headings(capsys):
+    assert run(["check", "--help"]) == FINE
+    headings = re.findall(r"^([A-Z][a-z]+):$", capsys.readouterr().out, re.MULTILINE)
+    assert headings == ["Network", "Limits", "Growth", "Project", "Result", "Output", "Options"]

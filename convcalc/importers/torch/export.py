@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from convcalc.errors import SpecError, printable, quoted
+from convcalc.importers.onnx.own_rules import OwnRule
 from convcalc.importers.torch.inputs import Call
+from convcalc.importers.torch.own_operators import own_translations
 from convcalc.importers.torch.translations import translations, writable_modules
 
 MOST_KEPT = 4096  # elements of a constant that keeps its values in the ONNX graph
@@ -36,8 +39,8 @@ class Exported(NamedTuple):
     calls: dict[str, str]
 
 
-def export(torch: Any, module: Any, call: Call, spec: str) -> Exported:
-    """Return a module as PyTorch's own exporters write it. Raises SpecError."""
+def export(torch: Any, module: Any, call: Call, spec: str, rules: Sequence[OwnRule]) -> Exported:
+    """Return a module as PyTorch's own exporters write it, operators that `rules` count as nodes. Raises SpecError."""
     try:
         with torch.no_grad(), writable_modules(torch):
             program = torch.export.export(module, call.positional, call.named, strict=False)
@@ -46,7 +49,7 @@ def export(torch: Any, module: Any, call: Call, spec: str) -> Exported:
         raise SpecError(f"{quoted(spec)} cannot be exported by torch.export: {_said(error)}", _hint(message)) from None
     _drop_guards(program)
     try:
-        exported = _as_onnx(torch, program)
+        exported = _as_onnx(torch, program, {**translations(torch), **own_translations(torch, rules)})
     except Exception as error:
         raise _unwritable(program, error, spec) from None
     _leave_weights_out(exported.model.graph)
@@ -95,14 +98,14 @@ def _drop_guards(program: Any) -> None:
         program.graph_module.recompile()
 
 
-def _as_onnx(torch: Any, program: Any) -> Any:
+def _as_onnx(torch: Any, program: Any, translated: dict[Any, Any]) -> Any:
     """Export a program with PyTorch's own ONNX writer; attention that it does not support, as matrix products."""
     options = {
         "dynamo": True,
         "optimize": False,
         "verbose": False,
         "verify": False,
-        "custom_translation_table": translations(torch),
+        "custom_translation_table": translated,
     }
     try:
         return torch.onnx.export(program, **options)
@@ -112,7 +115,7 @@ def _as_onnx(torch: Any, program: Any) -> Any:
         try:
             aten = torch.ops.aten
             table = torch.export.default_decompositions()
-            for operator in translations(torch):
+            for operator in translated:
                 table.pop(operator, None)
             table[aten.scaled_dot_product_attention.default] = lambda *given, **named: (
                 aten._scaled_dot_product_attention_math(*given, **named)[0]
@@ -134,7 +137,8 @@ def _unwritable(program: Any, error: Exception, spec: str) -> SpecError:
     node = node or next((one for one in program.graph.nodes if target in str(one.target)), None)
     module = _module_of(node)
     where = f" (in {module})" if module else ""
-    hint = f"replace {'that module' if module else 'it'}, or name a part of the model without it"
+    rule = f"write a rule for {':'.join(what.split('.')[:2])} (--rules FILE)"
+    hint = f"{rule}, replace {'that module' if module else 'it'}, or name a part of the model without it"
     return SpecError(f"{quoted(spec)} has an operator that PyTorch cannot write: {printable(what + where)}", hint)
 
 

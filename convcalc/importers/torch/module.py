@@ -20,6 +20,8 @@ from convcalc.errors import SpecError, did_you_mean, printable, quoted
 from convcalc.graph import Graph, Provenance
 from convcalc.importers.onnx.file import read_bytes
 from convcalc.importers.onnx.importer import Imported, import_model
+from convcalc.importers.onnx.own_rules import OwnRule
+from convcalc.importers.onnx.rule_file import read_rules
 from convcalc.importers.torch.export import export
 from convcalc.importers.torch.inputs import Call, call_of, calls, has_embedding, with_batch_of_one
 from convcalc.importers.torch.parameters import tell_parameters
@@ -36,14 +38,15 @@ def load(
 ) -> Graph:
     """Return the graph of `package.module:attribute`, a module or a function that makes one; runs its code.
 
-    Raises SpecError.
+    `rules` are files with rules for operators. Raises SpecError.
     """
+    own = read_rules(rules)
     torch = _torch()
     if not inputs:
         raise SpecError(f"{quoted(spec)} needs the shape of its input", "give it, for example --input 3x224x224")
     given = [parse_given(text) for text in inputs]
     module = _module(_imported(spec), spec, torch)
-    graph = _graph_of_shapes(torch, module, given, spec, strict)
+    graph = _graph_of_shapes(torch, module, given, spec, strict, own)
     graph.batch = batch
     graph.name = spec.rpartition(":")[2]
     source = f"imported from {printable(spec)}"
@@ -51,33 +54,36 @@ def load(
     return graph
 
 
-def from_torch(module: Any, example: Any) -> Graph:
+def from_torch(module: Any, example: Any, rules: str | Sequence[str] = ()) -> Graph:
     """Return the graph of a PyTorch module, for `count` and the rest; nothing is allocated, the module stays as it is.
 
     `example` is what the module is called with: a tensor, a tuple of arguments, a mapping of named ones, or a shape as
-    of --input, such as "3x224x224" or "ids=12:int64", or a list of these. Its values do not matter. Raises SpecError
-    if the module cannot be exported.
+    of --input, such as "3x224x224" or "ids=12:int64", or a list of these. Its values do not matter. `rules` are files
+    with rules for operators. Raises SpecError if the module cannot be exported.
     """
+    own = read_rules([rules] if isinstance(rules, str) else rules)
     torch = _torch()
     if not isinstance(module, torch.nn.Module):
         raise SpecError(f"a torch.nn.Module was expected, found {type(module).__name__}")
     name = type(module).__name__
     texts = [example] if isinstance(example, str) else example
     if isinstance(texts, (list, tuple)) and texts and all(isinstance(text, str) for text in texts):
-        graph = _graph_of_shapes(torch, module, [parse_given(text) for text in texts], name, False)
+        graph = _graph_of_shapes(torch, module, [parse_given(text) for text in texts], name, False, own)
     else:
-        graph = _graph(torch, module, call_of(example), name, False)
+        graph = _graph(torch, module, call_of(example), name, False, own)
     graph.name = name
     graph.provenance = Provenance(f"a PyTorch module, {graph.name}", graph.provenance.note)
     return graph
 
 
-def _graph_of_shapes(torch: Any, module: Any, given: Sequence[Given], spec: str, strict: bool) -> Graph:
+def _graph_of_shapes(
+    torch: Any, module: Any, given: Sequence[Given], spec: str, strict: bool, rules: Sequence[OwnRule]
+) -> Graph:
     """Return the graph for the first meaning of the shapes that the module takes. Raises the error of the real one."""
     errors: list[SpecError] = []
     for call in calls(torch, module, given):
         try:
-            return _graph(torch, module, call, spec, strict)
+            return _graph(torch, module, call, spec, strict, rules)
         except SpecError as error:
             errors.append(error)
             if not _OF_THE_ATTEMPT.search(error.problems[0].message):
@@ -155,26 +161,26 @@ def _user_code(spec: str, what: str) -> Iterator[None]:
         ) from None
 
 
-def _graph(torch: Any, module: Any, call: Call, spec: str, strict: bool) -> Graph:
+def _graph(torch: Any, module: Any, call: Call, spec: str, strict: bool, rules: Sequence[OwnRule]) -> Graph:
     """Return the graph of a call, for one input of its batch. Raises SpecError."""
-    graph, guess = _imported_call(torch, module, call, spec, strict)
+    graph, guess = _imported_call(torch, module, call, spec, strict, rules)
     if guess is not None and guess.size > 1:
         # the same with a batch of one, where no size of the module can be taken for it
         with contextlib.suppress(SpecError):
             one = with_batch_of_one(torch, call, guess.axis, guess.size)
-            of_one = _imported_call(torch, module, one, spec, strict).graph
+            of_one = _imported_call(torch, module, one, spec, strict, rules).graph
             of_one.provenance = graph.provenance
             return of_one
     return graph
 
 
-def _imported_call(torch: Any, module: Any, call: Call, spec: str, strict: bool) -> Imported:
+def _imported_call(torch: Any, module: Any, call: Call, spec: str, strict: bool, rules: Sequence[OwnRule]) -> Imported:
     module = _initialized(torch, module, call, spec)
     modes = {part: part.training for part in module.modules()}
     try:
         module.eval()
         with quiet():
-            exported = export(torch, module, call, spec)
+            exported = export(torch, module, call, spec, rules)
     finally:
         for part, mode in modes.items():
             part.training = mode
@@ -186,7 +192,7 @@ def _imported_call(torch: Any, module: Any, call: Call, spec: str, strict: bool)
         for value, axis in zip(inputs, call.batch, strict=True):
             if axis is not None and value.shape is not None and axis < len(value.shape):
                 value.shape = (*value.shape[:axis], "N", *value.shape[axis + 1 :])
-    return import_model(model, (), spec, strict)
+    return import_model(model, (), spec, strict, rules)
 
 
 def _initialized(torch: Any, module: Any, call: Call, spec: str) -> Any:

@@ -101,7 +101,17 @@ def test_an_operator_that_cannot_be_written_is_named_with_its_module():
     assert "aten.linalg_eig" in problem.message
     assert "inner, a Eigenvalues" in problem.message
     assert "\x1b" not in str(error.value)
+    assert "write a rule for aten:linalg_eig (--rules FILE)" in problem.hint
     assert "name a part" in problem.hint
+
+
+def test_a_rule_counts_an_operator_that_cannot_be_written(tmp_path):
+    """Complex numbers have a last axis of two."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("aten:linalg_eig: {inputs: {x: [B, N, N]}, outputs: [[B, N, 2], [B, N, N, 2]], macs: 10*N*N*N}")
+    counted = convcalc.count(convcalc.from_torch(Outer(), "4x4", rules=str(rules)))
+    assert (counted.figure("params"), counted.figure("macs")) == (20, 4 * 16 + 10 * 4**3)
+    assert not counted.uncounted
 
 
 @pytest.mark.parametrize("name", ["DynamicCache", "EncoderDecoderCache"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options, strict_option
+from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 
-@click.command("train")
+@click.command("train", cls=Sectioned)
 @click.argument("spec", type=SPEC)
 @click.option(
     "--optimizer",

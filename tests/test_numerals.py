@@ -26,10 +26,12 @@ OF_NUMBERS = {
     "budgets/limits.py": ("value",),
     "budgets/measure.py": ("was * percent / 100",),
     "commands/diff.py": ("exit_code and bool(difference.changes)",),
-    "conventions/convention.py": (
-        "rule.evaluate(Quantities(layer, batch if convention.batch else 1))",
+    "conventions/convention.py": ("rule.evaluate(Quantities(layer, batch if convention.batch else 1, needed))",),
+    "conventions/quantities.py": (
         "getattr(kind, field, None) == word",
         "value",
+        "any(found.needed.inputs)",
+        "found.needed.weights",
         "kernel",
         "groups",
         "getattr(found.layer.kind, 'scale', None) is not None",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--columns", default="", metavar="A,B,...", help="The columns to show, or 'all'.")
 @click.option("--sort", default="", metavar="COLUMN", help="Sort by a column, largest first; -COLUMN: smallest first.")
 @click.option("--as", "tool", default="", metavar="TOOL", help="The figures that another tool prints, or 'all' tools.")
+@click.option("--backward", is_flag=True, help="With --as: the figures of a forward and a backward pass.")
 @output_options
 def command(
     specs: tuple[str, ...],
@@ -35,6 +36,7 @@ def command(
     columns: str,
     sort: str,
     tool: str,
+    backward: bool,
     overrides: Overrides,
     output: Output,
 ) -> None:
@@ -53,13 +55,15 @@ def command(
     from convcalc.tables.count import count_tables, counted_report
 
     tables: list[Table] = []
+    if backward and not tool:
+        raise SpecError("--backward goes with --as", "for example --as torch --backward; convcalc train counts a step")
     if tool:
         from convcalc.tables.conventions import tables_as
 
         if by == "kind" or columns or sort or is_tree:
             raise SpecError("--as has columns of its own", "leave --by, --columns, --sort and --tree out")
         for graph in graphs(specs, overrides):
-            tables += tables_as(count(graph), tool, depth)
+            tables += tables_as(count(graph), tool, depth, backward)
     else:
         if is_tree and (by == "kind" or sort):
             raise SpecError("--tree has the order of the network", "leave --by and --sort out")

@@ -1,32 +1,20 @@
 """What other tools print for a network: each tool's rules are a file of data in `convcalc/conventions`.
 
-A rule is an expression over a layer's quantities: its tallies, its fields, and the sizes below. `inputs` and `outputs`
-are elements, the batch included; a kind without a rule counts 0, as it does in the tool.
-
-- `macs`, `params` and every tally of the layer, multiplied by the batch as our own are
-- `inputs`, `outputs`: elements of the first input and of the output; `N`: the batch
-- `channels`, `filters`: the first axis of the input and of the output; `last`: the last axis of the input
-- `window`: elements of one window; `strides`: the product of the strides; `rank`: axes without the channels
-- `kernel`: as it was given: a single number stays one, a list is multiplied
-- `bias`, `affine`: 1 with a bias, with learned scale or slope; `branches`: inputs of a join
-- `first`: 0 where the layer uses the weights of an earlier one
-- `module`, `function`: 1 by how the spec says the layer is called (`via`); a module unless it says so
-- `FIELD_is_WORD`: 1 where a field has this word; any whole-number field by its name
+A rule is an expression over the quantities of a layer; a kind without a rule counts 0, as it does in the tool.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convcalc.errors import SpecError, UserError, did_you_mean, quoted
+from convcalc.analysis.training.gradients import Gradients, gradients
+from convcalc.conventions.quantities import Quantities
+from convcalc.errors import SpecError, did_you_mean, quoted
 from convcalc.graph import Graph, Layer
-from convcalc.kinds import tallied, total
-from convcalc.kinds.sizes import MACS, STORED, TALLIES, spread
 from convcalc.syntax.expression import Expression
 from convcalc.syntax.expression_parser import parse
 
@@ -36,7 +24,8 @@ FOLDER = Path(__file__).parent / "tools"
 class Convention(NamedTuple):
     """How one tool counts: its name, version, unit, where its rules were read, and the rules by kind.
 
-    `errors` are what the tool gets wrong, by kind; `batch` is whether its figure grows with the batch.
+    `errors` are what the tool gets wrong, by kind; `batch` is whether its figure grows with the batch, `backward`
+    whether it has the backward pass too.
     """
 
     name: str
@@ -48,6 +37,7 @@ class Convention(NamedTuple):
     rules: Mapping[str, Expression]
     texts: Mapping[str, str]
     errors: Mapping[str, str]
+    backward: bool = False
 
     @property
     def label(self) -> str:
@@ -57,6 +47,12 @@ class Convention(NamedTuple):
     def counts_flops(self) -> bool:
         """Whether a multiply-accumulate is two of the tool's units."""
         return self.unit == "FLOPs"
+
+    @property
+    def base(self) -> str:
+        """What its figure is compared with."""
+        ours = "our MACs of a step" if self.backward else "our MACs"
+        return f"2 x {ours}" if self.counts_flops else ours
 
 
 def names() -> list[str]:
@@ -97,6 +93,7 @@ def read(name: str) -> Convention:
         {kind: parse(text) for kind, text in texts.items()},
         texts,
         _by_kind(data.get("errors", {})),
+        bool(data.get("backward", False)),
     )
 
 
@@ -115,8 +112,8 @@ def kinds_by_call() -> frozenset[str]:
     return frozenset(kind for kind, text in rules if re.search(r"\b(module|function)\b", text))
 
 
-def figure(convention: Convention, layer: Layer, batch: int = 1) -> int:
-    """What the tool counts for one layer.
+def figure(convention: Convention, layer: Layer, batch: int = 1, needed: Gradients | None = None) -> int:
+    """What the tool counts for one layer, whose gradients are all needed unless `needed` says which.
 
     >>> from convcalc.kinds.norm import BatchNorm
     >>> graph = Graph("one")
@@ -125,113 +122,20 @@ def figure(convention: Convention, layer: Layer, batch: int = 1) -> int:
     (3200, 1600)
     """
     rule = convention.rules.get(layer.kind.name)
-    return 0 if rule is None else int(rule.evaluate(Quantities(layer, batch if convention.batch else 1)))
+    return 0 if rule is None else int(rule.evaluate(Quantities(layer, batch if convention.batch else 1, needed)))
 
 
 def figures(convention: Convention, graph: Graph) -> list[int]:
     """What the tool counts for each layer."""
-    return [figure(convention, layer, graph.batch) for layer in graph.layers]
+    needed = gradients(graph)
+    return [figure(convention, layer, graph.batch, needed[layer.index]) for layer in graph.layers]
 
 
-class Quantities:
-    """What rules compute with, for one layer; called with a name, it gives the number."""
-
-    def __init__(self, layer: Layer, batch: int) -> None:
-        self.layer, self.batch = layer, batch
-        self.tallies: dict[str, int] = {}
-        for name, products in tallied(layer.kind, layer.shapes, layer.output).items():
-            self.tallies[name] = total(products) * (1 if name in STORED else batch)
-
-    def __call__(self, name: str) -> int:
-        if name in TALLIES:
-            return self.tallies.get(name, 0)
-        rule = _RULES.get(name)
-        if rule is not None:
-            return rule(self)
-        field, equals, word = name.partition("_is_")
-        kind = self.layer.kind
-        if equals:
-            return int(getattr(kind, field, None) == word)
-        value = getattr(kind, name, None)
-        if isinstance(value, int):
-            return int(value)
-        raise UserError(f"'{kind.name}' has no quantity '{name}'")
-
-    def along(self, field: str, otherwise: int = 1) -> tuple[int, ...]:
-        """A field's value along each spatial axis."""
-        value = getattr(self.layer.kind, field, None)
-        if value is None or isinstance(value, str):
-            value = otherwise
-        return spread(value, len(self.layer.shapes[0]) - 1, field)
-
-
-def _given(found: Quantities) -> int:
-    kernel = getattr(found.layer.kind, "kernel", 1)
-    return prod(kernel) if isinstance(kernel, tuple) else int(kernel)
-
-
-def _groups(found: Quantities) -> int:
-    groups = getattr(found.layer.kind, "groups", 1)
-    return found.layer.shapes[0][0] if isinstance(groups, str) else int(groups)
-
-
-def _as_if_forward(found: Quantities) -> int:
-    """Places that a plain convolution with the same window would have."""
-    places = 1
-    for size, kernel, step, apart, pad in zip(
-        found.layer.shapes[0][1:],
-        found.along("kernel"),
-        found.along("stride"),
-        found.along("dilation"),
-        found.along("padding", 0),
-        strict=True,
-    ):
-        around = sum(pad) if isinstance(pad, tuple) else 2 * pad
-        places *= (size + around - apart * (kernel - 1) - 1) // step + 1
-    return places
-
-
-def _shared_out(found: Quantities) -> int:
-    """Elements of the window that torchscan takes for adaptive pooling: the quotient, or the remainder and one."""
-    return prod(
-        size // parts if size % parts == 0 else size % parts + 1
-        for size, parts in zip(found.layer.shapes[0][1:], found.layer.output[1:], strict=True)
-    )
-
-
-def _along_axis(found: Quantities) -> int:
-    from convcalc.kinds.sizes import axis_of
-
-    shape = found.layer.shapes[0]
-    return shape[axis_of(getattr(found.layer.kind, "axis", "last"), shape)]
-
-
-_RULES: dict[str, Callable[[Quantities], int]] = {
-    "N": lambda found: found.batch,
-    "macs": lambda found: sum(found(name) for name in MACS),
-    "params": lambda found: sum(found(name) for name in ("weights", "biases", "other_params")),
-    "inputs": lambda found: found.batch * prod(found.layer.shapes[0]) if found.layer.shapes else 0,
-    "outputs": lambda found: found.batch * prod(found.layer.output),
-    "channels": lambda found: found.layer.shapes[0][0],
-    "filters": lambda found: found.layer.output[0],
-    "last": lambda found: found.layer.shapes[0][-1],
-    "rank": lambda found: len(found.layer.shapes[0]) - 1,
-    "window": lambda found: prod(found.along("kernel")),
-    "strides": lambda found: prod(found.along("stride")),
-    "kernel": _given,
-    "groups": _groups,
-    "forward_places": _as_if_forward,
-    "shared_window": _shared_out,
-    "axis_size": _along_axis,
-    "steps": lambda found: found.layer.shapes[0][0],
-    "scaled": lambda found: int(getattr(found.layer.kind, "scale", None) is not None),
-    "bias": lambda found: int(found("biases") > 0),
-    "affine": lambda found: int(found("other_params") > 0),
-    "branches": lambda found: len(found.layer.inputs),
-    "first": lambda found: int(found.layer.shares is None),
-    "module": lambda found: int(found.layer.via != "function"),
-    "function": lambda found: int(found.layer.via == "function"),
-}
+def our_macs(convention: Convention, graph: Graph) -> int:
+    """Our figure that a tool's is compared with, in its unit."""
+    needed = gradients(graph)
+    name, factor = ("step_macs" if convention.backward else "macs"), 2 if convention.counts_flops else 1
+    return factor * sum(Quantities(layer, graph.batch, needed[layer.index])(name) for layer in graph.layers)
 
 
 class Term(NamedTuple):
@@ -254,10 +158,12 @@ def terms(convention: Convention, graph: Graph) -> list[Term]:
     Where the tool counts two for a multiply-accumulate, ours are doubled before they are compared.
     """
     found: dict[str, Term] = {}
+    every = gradients(graph)
     for layer in graph.layers:
-        kind = layer.kind.name
-        ours = Quantities(layer, graph.batch)("macs") * (2 if convention.counts_flops else 1)
-        theirs = figure(convention, layer, graph.batch)
+        kind, needed = layer.kind.name, every[layer.index]
+        own = Quantities(layer, graph.batch, needed)("step_macs" if convention.backward else "macs")
+        ours = own * (2 if convention.counts_flops else 1)
+        theirs = figure(convention, layer, graph.batch, needed)
         old = found.get(kind, Term(kind, 0, convention.texts.get(kind, "0"), 0, 0))
         found[kind] = Term(kind, old.layers + 1, old.rule, old.ours + ours, old.theirs + theirs)
     differing = [term for term in found.values() if term.difference]
@@ -267,7 +173,7 @@ def terms(convention: Convention, graph: Graph) -> list[Term]:
 def difference(convention: Convention, graph: Graph, most: int = 6) -> str:
     """One line that derives a tool's total from our MACs."""
     found = terms(convention, graph)
-    base = "2 x our MACs" if convention.counts_flops else "our MACs"
+    base = convention.base
     if not found:
         return f"{convention.label} is {base}"
     parts = [f"{'+' if term.difference > 0 else '-'} {abs(term.difference):,} {term.kind}" for term in found[:most]]

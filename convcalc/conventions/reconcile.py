@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from convcalc.amounts import UNITS
 from convcalc.analysis.count import count
-from convcalc.conventions.convention import Convention, Quantities, difference, find, names
+from convcalc.analysis.training.gradients import gradients
+from convcalc.conventions.convention import Convention, difference, find, names
+from convcalc.conventions.quantities import Quantities
 from convcalc.errors import UserError, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds.sizes import STORED
@@ -176,8 +178,9 @@ def _costs(found: Sequence[Reading], claim: Claim | None) -> Iterator[Explanatio
     conventions = [find(name) for name in names()]
     for at, reading in enumerate(found):
         layers = reading.graph.layers
-        once = [Quantities(layer, 1) for layer in layers]
-        twice = [Quantities(layer, 2) for layer in layers] if at == 0 else []
+        needed = gradients(reading.graph)
+        once = [Quantities(layer, 1, needed[layer.index]) for layer in layers]
+        twice = [Quantities(layer, 2, needed[layer.index]) for layer in layers] if at == 0 else []
         head = {layer.index for layer in _head(reading.graph)}
         for one in conventions:
             figures = _totals(one, layers, once)

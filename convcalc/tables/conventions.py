@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from convcalc.analysis.count import Count, fold
-from convcalc.conventions.convention import Convention, difference, figures, find, known_errors, names
+from convcalc.conventions.convention import Convention, difference, figures, find, known_errors, names, our_macs
+from convcalc.errors import SpecError, quoted
 from convcalc.report import Column, Report, Table
 from convcalc.tables.count import facts, footer, title
 
@@ -16,8 +17,18 @@ def conventions_report(tool: str = "") -> Report:
     return Report("conventions", [table])
 
 
-def tables_as(counted: Count, tool: str, depth: int | None = None) -> list[Table]:
-    """What a tool prints: a row a layer; for `all` a row a tool. Raises SpecError for an unknown tool."""
+def tables_as(counted: Count, tool: str, depth: int | None = None, backward: bool = False) -> list[Table]:
+    """What a tool prints: a row a layer; for `all` a row a tool. Raises SpecError for an unknown tool.
+
+    With `backward`, what it prints for a forward and a backward pass.
+    """
+    if backward and tool != "all":
+        convention = find(tool)
+        if not convention.backward:
+            tool = f"{convention.name}-backward"
+        if tool not in names():
+            known = ", ".join(name for name in names() if find(name).backward)
+            raise SpecError(f"--backward: no convention {quoted(tool)}", f"there is {known}")
     return [_every(counted)] if tool == "all" else [_one(counted, find(tool), depth)]
 
 
@@ -68,15 +79,16 @@ def _every(counted: Count) -> Table:
     found = []
     for convention in map(find, names()):
         theirs = sum(figures(convention, graph))
-        base = ours * (2 if convention.counts_flops else 1)
-        because = difference(convention, graph, 4).partition("our MACs ")[2] or "the same"
+        base = our_macs(convention, graph)
+        because = difference(convention, graph, 4).partition(f"{convention.base} ")[2] or "the same"
         found.append(
             (convention.counts_flops, theirs, [convention.label, convention.unit, theirs, theirs - base, because])
         )
     rows = [row for _, _, row in sorted(found, key=lambda one: (one[0], one[1], one[2][0]))]
     notes = [
         *footer(counted),
-        f"ours: {ours:,} MACs; tools that print FLOPs are compared with 2 x that",
+        f"ours: {ours:,} MACs; tools that print FLOPs are compared with 2 x that, with the backward "
+        "pass with 2 x ours of a step (convcalc train)",
         f"{len({row[2] for row in rows})} different figures from {len(rows)} conventions",
     ]
     return Table(f"{title(graph)}, as each tool counts it", columns, rows, None, notes, facts(counted))

@@ -1,7 +1,7 @@
 """What README and the pages of docs/ show is what happens: every `console` block is run, and its output compared.
 
 A `yaml` block whose first line is `# NAME.yaml` is the file that the blocks of its page use. The table of blocks in
-docs/catalogue.md and its picture are generated too. After a change of output, or of a file in layers/, one command
+docs/catalogue.md and the pictures are generated too. After a change of output, or of a file in layers/, one command
 renews everything that is generated:
 
     python tests/docs/test_readme.py
@@ -23,7 +23,12 @@ from convcalc.language.document_loader import load as load_document
 ROOT = Path(__file__).parents[2]
 RENEW = "run 'python tests/docs/test_readme.py' and read the difference that it makes"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-CATALOGUE, PICTURE = ROOT / "docs" / "catalogue.md", ROOT / "docs" / "catalogue.svg"
+CATALOGUE = ROOT / "docs" / "catalogue.md"
+LESSONS = sorted(path.relative_to(ROOT) for path in (ROOT / "layers" / "lessons").glob("reduce-5x5-*.yaml"))
+PICTURES = {  # the files of docs/ that a command draws
+    "catalogue.svg": ("list", "--folder", "networks", "-o", os.devnull, "--svg"),
+    "reduce-5x5.svg": ("compare", *LESSONS, "-f", "svg", "-o"),
+}
 BLOCKS_HEAD = "| file | blocks |\n|---|---|\n"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ (.*)$", re.MULTILINE)
@@ -95,10 +100,9 @@ def blocks_table():
     return "".join(rows)
 
 
-def draw(path):
-    """Draw the picture of the catalogue into a file."""
-    command = [sys.executable, "-m", "convcalc", "list", "--folder", "networks", "--svg", str(path), "-o", os.devnull]
-    subprocess.run(command, cwd=ROOT, check=True)
+def draw(name, path):
+    """Draw a picture of docs/ into a file."""
+    subprocess.run([sys.executable, "-m", "convcalc", *map(str, (*PICTURES[name], path))], cwd=ROOT, check=True)
 
 
 SHOWN = [
@@ -118,10 +122,12 @@ def test_the_catalogue_page_lists_every_block():
     assert CATALOGUE.read_text("utf-8").partition(BLOCKS_HEAD)[2] == blocks_table(), f"out of date: {RENEW}"
 
 
-def test_the_picture_is_what_the_command_makes(tmp_path):
-    draw(tmp_path / "map.svg")
-    is_equal = (tmp_path / "map.svg").read_bytes() == PICTURE.read_bytes()
-    assert is_equal, f"docs/catalogue.svg is out of date: {RENEW}"
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_what_its_command_draws(name, tmp_path):
+    draw(name, tmp_path / "new.svg")
+    is_equal = (tmp_path / "new.svg").read_bytes() == (ROOT / "docs" / name).read_bytes()
+    assert is_equal, f"docs/{name} is out of date: {RENEW}"
+    assert any(f"{name})" in page.read_text("utf-8") for page in PAGES), f"no page shows docs/{name}"
 
 
 def anchors(page):
@@ -147,10 +153,12 @@ def main():
         if text != page.read_text("utf-8"):
             page.write_text(text, "utf-8")
             print(f"renewed {page.relative_to(ROOT)}")
-    before = PICTURE.read_bytes()
-    draw(PICTURE)
-    if PICTURE.read_bytes() != before:
-        print(f"renewed {PICTURE.relative_to(ROOT)}")
+    for name in PICTURES:
+        path = ROOT / "docs" / name
+        before = path.read_bytes() if path.exists() else b""
+        draw(name, path)
+        if path.read_bytes() != before:
+            print(f"renewed {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -250,10 +250,26 @@ def sarif(text):
     return structure(log)
 
 
+PICTURE_PARTS = {"svg", "style", "defs", "clipPath", "rect", "g", "text", "circle", "pre", "span"}
+LOADS_NOTHING = re.compile(r"(?!.*@)(?!.*url\((?!#)).*", re.DOTALL)
+
+
+def picture(text):
+    """The kinds of elements with their attributes; how many depends on where a name is folded."""
+    root = ElementTree.fromstring(text)
+    for node in root.iter():
+        assert node.tag.rpartition("}")[2] in PICTURE_PARTS
+        assert not any("href" in key or key.startswith("on") for key in node.attrib)
+        rules = [*node.attrib.values(), *([node.text] if node.tag.endswith("style") else [])]
+        assert all(LOADS_NOTHING.fullmatch(rule) for rule in rules)
+    return {(node.tag, *node.attrib) for node in root.iter()}
+
+
 FORMAT_PARSERS = {
     "csv": csv_rows,
     "github": commands,
     "gitlab": lambda text: structure(json.loads(text)),
+    "html": picture,
     "json": lambda text: structure(json.loads(text)),
     "jsonl": json_lines,
     "junit": xml,
@@ -261,6 +277,7 @@ FORMAT_PARSERS = {
     "markdown": markdown,
     "parquet": table_file,
     "sarif": sarif,
+    "svg": picture,
     "table": lines_of,
 }
 

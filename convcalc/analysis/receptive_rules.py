@@ -88,6 +88,19 @@ def _transposed(layer: Layer, given: Sequence[Sight], port: int) -> Sight:
     return _through(given[0], windows)
 
 
+def _unpool(layer: Layer, given: Sequence[Sight], port: int) -> Sight:
+    """The element of the first input whose window contains it: as of a transposed convolution."""
+    kind: Any = layer.kind
+    count = len(layer.output) - 1
+    strides = spread(kind.kernel if kind.stride is None else kind.stride, count, "stride")
+    windows = []
+    for span, stride, before in zip(
+        spread(kind.kernel, count, "kernel"), strides, spread(kind.padding, count, "padding"), strict=True
+    ):
+        windows.append((Fraction(span - 1, stride) + 1, Fraction(1, stride), Fraction(span - 1 - before, stride)))
+    return _through(given[0], windows)
+
+
 def _upsample(layer: Layer, given: Sequence[Sight], port: int) -> Sight:
     """Nearest copies one element; bilinear lies between two, bicubic between the inner two of four."""
     taps = {"nearest": 1, "bilinear": 2, "bicubic": 4}[getattr(layer.kind, "mode", "nearest")]
@@ -223,6 +236,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("identity", "dropout", "drop_path", "channel_shuffle"), _same),
     **dict.fromkeys(("conv", "max_pool", "avg_pool"), _window),
     "transposed_conv": _transposed,
+    "max_unpool": _unpool,
     **dict.fromkeys(("adaptive_max_pool", "adaptive_avg_pool", "global_max_pool", "global_avg_pool"), _pool),
     "upsample": _upsample,
     "pixel_shuffle": _pixel_shuffle,

@@ -112,10 +112,11 @@ def _embedding(case: Case) -> Kept:
 def _attention(case: Case) -> Kept:
     """Queries, keys and values as projected, the logarithms of the sums of the softmax, the mixture."""
     query, key, _, inner = case.kind.sizes(case.layer.shapes)
+    queries, keys = case.elements(query[:-1]), case.elements(key[:-1])
     own = (
-        Own("projected queries, keys, values", case.batch * inner * (query[0] + 2 * key[0])),
-        Own("softmax sums", case.batch * case.kind.heads * query[0], "statistic"),
-        Own("mixture", case.batch * query[0] * inner),
+        Own("projected queries, keys, values", inner * (queries + 2 * keys)),
+        Own("softmax sums", case.kind.heads * queries, "statistic"),
+        Own("mixture", inner * queries),
     )
     return Kept(tuple(range(len(case.layer.inputs))), own=own)
 
@@ -210,6 +211,12 @@ def _instance_norm(case: Case) -> Kept:
     return Kept((0,), own=(*_statistics(2 * channels), *repeated))
 
 
+def _response_norm(case: Case) -> Kept:
+    """The input and its scaled form; of each channel its sum of squares, length and share; the mean length."""
+    channels = case.batch * case.layer.output[0]
+    return Kept((0,), own=(Own("scaled input", case.outputs), Own("lengths", 3 * channels + case.batch)))
+
+
 def _lrn(case: Case) -> Kept:
     """The input, its squares with padding along the channels, the sum, and its power."""
     channels, *spatial = case.layer.output
@@ -241,10 +248,6 @@ def _pad(case: Case) -> Kept:
     return Kept((0,) if case.kind.mode in ("reflect", "replicate") else ())
 
 
-def _gather(case: Case) -> Kept:
-    return Kept(own=(Own("indices", prod(case.layer.output), "index"),))
-
-
 def _log_sigmoid(case: Case) -> Kept:
     return Kept((0,), own=(Own("exponentials", case.outputs),))
 
@@ -270,6 +273,7 @@ RULES: dict[str, Rule | None] = {
     "rms_norm": _rms_norm,
     "group_norm": _group_norm,
     "instance_norm": _instance_norm,
+    "global_response_norm": _response_norm,
     "lrn": _lrn,
     "scale": _input,
     "adaptive_avg_pool": _pooled,
@@ -279,10 +283,11 @@ RULES: dict[str, Rule | None] = {
     "maximum": _largest,
     "elementwise": _elementwise,
     "reduce": _reduce,
-    "gather": _gather,
+    "gather": _nothing,  # its indices are constants
     "dropout": _dropout,
     "drop_path": _drop_path,
     "pad": _pad,
+    "max_unpool": _nothing,  # the indices are those of its pooling, which keeps them
     **dict.fromkeys(("add", "subtract", "concat", "mean", "global_avg_pool", "upsample"), _nothing),
     **dict.fromkeys(("identity", "flatten", "reshape", "permute", "crop", "center_crop", "slice", "split"), _nothing),
     **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "parameter", "constant"), _nothing),

@@ -17,7 +17,7 @@ OF_NUMBERS = {
     "analysis/count.py": (),
     "analysis/expect.py": ("value", "1", "stated.as_tuple().exponent"),
     "analysis/explain.py": ("size",),
-    "analysis/receptive_rules.py": ("1", "reach", "reach - before", "*size", "span - 1", "span - 1 - before"),
+    "analysis/receptive_rules.py": ("1", "reach", "reach - before", "old", "*size", "span - 1", "span - 1 - before"),
     "analysis/sight.py": ("self.high - self.low",),
     "tables/receptive.py": ("wider",),
     "analysis/symbolic.py": ("value", "left", "right"),

@@ -1,9 +1,7 @@
-"""What sweep, solve and space share: the check for numpy, a progress bar, a cluster, and how a chart is written."""
+"""What sweep, solve and space share: the check for numpy, a cluster, and how a chart is written."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,17 +122,6 @@ def need_numpy(command: str) -> None:
 
     if find_spec("numpy") is None:
         raise SpecError(f"convcalc {command} needs numpy", "pip install 'convcalc[sweep]'")
-
-
-def progress(chunks: Iterable[Chunk], count: int) -> Iterator[Chunk]:
-    """The chunks, with a bar on stderr where that is a terminal, outside of CI, and there are several."""
-    if not sys.stderr.isatty() or os.environ.get("CI") or count <= 4:
-        yield from chunks
-        return
-    with click.progressbar(length=count, file=sys.stderr, label="sweep") as bar:
-        for chunk in chunks:
-            yield chunk
-            bar.update(1)
 
 
 @contextmanager

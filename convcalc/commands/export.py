@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from convcalc.commands._options import SPEC, WholeNumber, spec_options, strict_option, write_text
+from convcalc.commands._progress import progress
 from convcalc.commands._sections import Sectioned
 from convcalc.discovery import modules
 from convcalc.language.overrides import Overrides
@@ -49,5 +50,6 @@ def command(spec: str, language: str, depth: int | None, output: Path | None, ov
     writer = import_module(f"convcalc.exporters.{language}")
     if depth is not None and not getattr(writer, "FOLDS", False):
         raise SpecError("--depth folds drawings", f"leave it out: {language} has every layer")
-    counted = count(graph(spec, overrides))
-    write_text(writer.write(counted, depth), output)
+    with progress("export"):
+        text = writer.write(count(graph(spec, overrides)), depth)
+    write_text(text, output)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from convcalc.commands._options import project_rules, rules_option, strict_option, write_text
+from convcalc.commands._progress import progress
 from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
@@ -39,4 +40,6 @@ def command(model: str, inputs: tuple[str, ...], strict: bool, rules: tuple[str,
     from convcalc.loader import graph
 
     overrides = Overrides(inputs=inputs, strict=strict, rules=rules or project_rules)
-    write_text(write_spec(graph(model, overrides)), output)
+    with progress("import"):
+        text = write_spec(graph(model, overrides))
+    write_text(text, output)

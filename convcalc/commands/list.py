@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from convcalc.commands._options import Output, emit, output_options, write_text
+from convcalc.commands._progress import progress
 from convcalc.commands._sections import Sectioned
 
 
@@ -40,7 +41,8 @@ def command(pattern: str, folder: str, where: str, sort: str, svg: Path | None, 
     """
     from convcalc.tables.catalogue import catalogue_map, catalogue_report, networks
 
-    rows = networks(pattern, folder, where, sort)
+    with progress("list"):
+        rows = networks(pattern, folder, where, sort)
     if svg:
         write_text(catalogue_map(rows), svg)
     emit(catalogue_report(rows), output)

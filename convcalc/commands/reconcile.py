@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options
+from convcalc.commands._progress import progress
 from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
@@ -62,4 +63,6 @@ def command(spec: str, claims: tuple[str, ...], most: int, overrides: Overrides,
                 raise
             return None
 
-    emit(reconcile_report(read, readings(network), most), output)
+    with progress("reconcile"):
+        report = reconcile_report(read, readings(network), most)
+    emit(report, output)

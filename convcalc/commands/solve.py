@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.commands._progress import tracked
 from convcalc.commands._sections import Sectioned
-from convcalc.commands._sweep import need_numpy, progress
+from convcalc.commands._sweep import need_numpy
 from convcalc.language.overrides import Overrides
 
 LIMITED = ("params", "weights", "macs", "flops")
@@ -88,7 +89,7 @@ def command(
     figures = dict.fromkeys(["params", "macs", *(limit.figure for limit in limits), *([figure] if near else [])])
     sweep = Sweep(document, overrides, grid, list(figures))
     sweep.check()
-    fits = solve.fitting(progress(sweep.chunks(), sweep.count()), limits)
+    fits = solve.fitting(tracked(sweep.chunks(), "solve", sweep.count()), limits)
     if near:
         report = nearest_report(sweep, solve.nearest(fits, figure, target), figure, target)
     else:

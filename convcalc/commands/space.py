@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.commands._progress import progress
 from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
@@ -27,4 +28,6 @@ def command(spec: str, overrides: Overrides, output: Output) -> None:
     from convcalc.tables.space import space_report
 
     document, overrides = open_document(spec, overrides)
-    emit(space_report(document, space(document, overrides.resolved(document))), output)
+    with progress("space"):
+        found = space(document, overrides.resolved(document))
+    emit(space_report(document, found), output)

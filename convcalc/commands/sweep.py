@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options
+from convcalc.commands._progress import tracked
 from convcalc.commands._sections import Sectioned
 from convcalc.commands._sweep import (
     ChartOf,
@@ -17,7 +18,6 @@ from convcalc.commands._sweep import (
     chunks_of,
     cluster_options,
     need_numpy,
-    progress,
     sample_options,
     selection_options,
     write_chart,
@@ -58,6 +58,7 @@ def command(
     """
     need_numpy("sweep")
     from convcalc.analysis.count import FIGURES
+    from convcalc.formats._colors import is_terminal
     from convcalc.loader import open_document
     from convcalc.report import Report
     from convcalc.sweep.grid import sample as points_of
@@ -82,7 +83,8 @@ def command(
         check_rows(output.form, len(sweep))
     sweep.check()
     with chunks_of(sweep, cluster) as chunks:
-        kept = progress(chunks, sweep.count())
+        # a format that streams writes between two chunks, over the bar where both are on one terminal
+        kept = chunks if output.form != "table" and is_terminal() else tracked(chunks, "sweep", sweep.count())
         for choice in (condition, frontier):
             if choice is not None:
                 kept = choice.of(kept)

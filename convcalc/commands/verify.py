@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
+from convcalc.commands._progress import tracked
 from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
@@ -34,7 +35,7 @@ def command(specs: tuple[str, ...], is_all: bool, overrides: Overrides, output: 
 
     verify = import_module("convcalc.exporters.torch.verify").verify
     counts = [count(graph) for graph in graphs(specs, overrides)]
-    checked = [verify(counted) for counted in counts]
+    checked = [verify(counted) for counted in tracked(counts, "verify", len(counts))]
     version = import_module("torch").__version__
     tables = [verify_table(*pair, version, is_all) for pair in zip(counts, checked, strict=True)]
     emit(Report("verify", tables), output)

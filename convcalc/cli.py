@@ -19,7 +19,7 @@ import click
 
 from convcalc import __version__
 from convcalc.discovery import modules
-from convcalc.errors import SpecError, quoted
+from convcalc.errors import SpecError, nearest, quoted
 from convcalc.storage import forget_what_was_read
 
 FINE, BROKEN, BAD, BUG, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 3, 130, 141
@@ -45,6 +45,15 @@ class Commands(click.Group):
             command: click.Command = import_module(f"convcalc.commands.{module}").command
             return command
         return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names. Raises UsageError, with the nearest command where one is near."""
+        if args and args[0][:1] != "-" and self.get_command(ctx, args[0]) is None:
+            near = nearest(args[0], self.list_commands(ctx))
+            ctx.fail(f"No such command {quoted(args[0])}.{f' Did you mean {near!r}?' if near else ''}")
+        return super().resolve_command(ctx, args)
 
     def make_context(self, *arguments: Any, **more: Any) -> click.Context:
         """Parse the words of a command line, which prints where they ask for help or for the version."""

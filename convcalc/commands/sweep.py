@@ -96,6 +96,9 @@ def command(
         emit(Report("sweep", [table], NOTES), output)
 
 
+_EXAMPLES = "for example --set NAME=4:64:4 or --set input=128,160,192,224"
+
+
 def _grid(document: Document, overrides: Overrides, sample: Sample) -> Grid:
     """The grid that the values of --set and --variant span. Raises SpecError where nothing varies, or too much."""
     from convcalc.errors import SpecError
@@ -103,7 +106,9 @@ def _grid(document: Document, overrides: Overrides, sample: Sample) -> Grid:
 
     grid = read_axes(overrides.sets, overrides.variant, document)
     if not grid.axes:
-        raise SpecError("nothing varies", "for example --set NAME=4:64:4 or --set input=128,160,192,224")
+        sizes = ",".join(overrides.inputs)
+        hint = f"inputs of several sizes are '--set input={sizes}'" if sizes else _EXAMPLES
+        raise SpecError("nothing varies", hint)
     if sample.points is None:
         check_size(grid, "use larger steps, or --sample N")
     return grid

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from convcalc.discovery import modules
-from convcalc.errors import did_you_mean
+from convcalc.errors import did_you_mean, nearest
 from convcalc.kinds.kind import KINDS, Input, Kind, tallied
 from convcalc.kinds.sizes import Shape, formula, require, shape_text, total
 
@@ -55,9 +55,16 @@ def suggest(name: str, others: list[str]) -> str:
 
     >>> suggest("Conv2d", []), suggest("convv", [])
     ("write 'conv'", "did you mean 'conv'?")
+    >>> suggest("depthwise_conv", [])
+    "write a depthwise convolution as 'conv: {kernel: 3, groups: channels}'"
     """
     known = foreign(name)
     if known and known != name:
         return f"write '{known}'"
+    if not nearest(name, others):
+        for kind in KINDS.values():
+            for word, hint in kind.known_as.items():
+                if word in name.lower():
+                    return hint
     near = did_you_mean(name, [*others, *sorted(KINDS)])
     return "'convcalc kinds' lists the kinds" if near.startswith("expected") else near

@@ -109,6 +109,14 @@ class Conv(_Convolution, name="conv"):
     torch = "Conv1d Conv2d Conv3d"
     keras = "Conv1D Conv2D Conv3D Convolution2D DepthwiseConv2D"
     onnx = "Conv"
+    known_as = {
+        "depthwise": "write a depthwise convolution as 'conv: {kernel: 3, groups: channels}'",
+        "separable": "write a separable convolution as two: 'conv: {kernel: 3, groups: channels}', then "
+        "'conv: {filters: 64, kernel: 1}'",
+        "pointwise": "write a pointwise convolution as 'conv: {filters: 64, kernel: 1}'",
+        "dilated": "write a dilated convolution as 'conv: {filters: 64, kernel: 3, dilation: 2}'",
+        "grouped": "write a grouped convolution as 'conv: {filters: 64, kernel: 3, groups: 4}'",
+    }
 
     def output(self, *inputs: Shape) -> Shape:
         shape = inputs[0]

@@ -30,6 +30,7 @@ class Kind:
     - `own_letters`: True where the letters in its formulas are not those of the literature.
     - `example`: input shapes and fields; the doctest, `convcalc kinds` and the law tests use it.
     - `torch`, `keras`, `onnx`: the names other tools give it: for exchange, and for "did you mean".
+    - `known_as`: words for a special case of it, each with the hint that says how to write that case.
     """
 
     name: ClassVar[str]
@@ -48,6 +49,7 @@ class Kind:
     torch: ClassVar[str] = ""
     keras: ClassVar[str] = ""
     onnx: ClassVar[str] = ""
+    known_as: ClassVar[dict[str, str]] = {}
 
     def __init_subclass__(cls, name: str = "", **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from os.path import abspath, dirname, join, normpath, realpath
 from stat import S_ISDIR, S_ISREG
 
-from convcalc.catalogue import catalogue_paths
+from convcalc.catalogue import catalogue_paths, family
 from convcalc.errors import UserError, nearest, printable, quoted
 from convcalc.record import Record
 from convcalc.storage import note_as_read
@@ -79,6 +79,12 @@ class Files:
             return File(f"{spec}.yaml", self.load(known[spec]), None)
         if "/" in spec or spec.endswith(SUFFIXES):
             raise UserError(f"no file {quoted(spec)}")
+        network, variant = family(spec)
+        if variant and network in known:
+            raise UserError(
+                f"no file {quoted(spec)}, and in the catalogue it is a variant",
+                hint=f"write {quoted(spec)} or {quoted(f'{network}@{variant}')}, with no other variant",
+            )
         hint = _near(spec, known, "'convcalc list' shows them")
         raise UserError(f"no file and no catalogue network {quoted(spec)}", hint=hint)
 

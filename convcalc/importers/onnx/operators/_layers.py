@@ -128,19 +128,19 @@ def initial_state(ctx: Context, value: Value) -> Value:
     return Value(value.shape, ref=ctx.parameter(value, ctx.inner(value.sizes, batch)), batch=batch)
 
 
-def is_frozen(ctx: Context, name: str, weight: Value) -> bool:
-    """Whether weights are known not to be trained, such as the kernel of a blur."""
+def is_frozen(ctx: Context, node: Node, at: int, weight: Value) -> bool:
+    """Whether weights, the input `at` of a node, are known not to be trained, such as the kernel of a blur."""
     if weight.ref is not None or weight.source_weights:
         return False
-    model = ctx.model
+    model, name = ctx.model, node.inputs[at] if at < len(node.inputs) else ""
     is_computed = model.producer == "pytorch" and (name in model.folded_from or name not in model.tensors)
     return is_computed or name in model.buffers or is_buffer(name)
 
 
-def learned_field(ctx: Context, name: str, weight: Value) -> dict[str, int]:
-    """The field `learned` of a layer whose weights are frozen, or made from more or fewer learned values than they
-    have elements; nothing where there is one for each element. `name` is the weights' in the file."""
-    if is_frozen(ctx, name, weight):
+def learned_field(ctx: Context, node: Node, at: int, weight: Value) -> dict[str, int]:
+    """The field `learned` of a layer whose weights, the input `at` of its node, are frozen, or made from more or fewer
+    learned values than they have elements; nothing where there is one for each element."""
+    if is_frozen(ctx, node, at, weight):
         return {"learned": 0}
     learned = distinct(weight.source_weights)
     return {} if learned in (0, prod(weight.sizes)) else {"learned": learned}

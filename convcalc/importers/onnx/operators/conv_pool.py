@@ -25,6 +25,7 @@ from convcalc.importers.onnx.values import MOST_AXES, Inputs, Shape, Value, bias
 from convcalc.kinds import KINDS
 
 BLOCKED = "com.microsoft.nchwc"  # ONNX Runtime's domain of operators on channels in blocks
+_WEIGHT = {"QLinearConv": 3}  # where the weights are; 1 for any other
 
 
 def _require_kernel(node: Node, kernel: Sequence[int]) -> None:
@@ -37,7 +38,7 @@ def _require_kernel(node: Node, kernel: Sequence[int]) -> None:
 def _weights_of(node: Node, inputs: Inputs) -> tuple[Value, Value, Value | None]:
     """Input, weights and bias of a convolution, and of its quantised forms."""
     if node.operator == "QLinearConv":
-        inputs = [optional(inputs, 0), optional(inputs, 3), optional(inputs, 8)]
+        inputs = [optional(inputs, 0), optional(inputs, _WEIGHT[node.operator]), optional(inputs, 8)]
     elif node.operator == "ConvInteger":
         inputs = inputs[:2]
     return given(inputs, 0), given(inputs, 1), bias_of(inputs, 2)
@@ -103,14 +104,8 @@ def _conv(ctx: Context, node: Node, inputs: Inputs) -> Value:
     window = window_of(node, kernel)
     bias, node, is_fused = bias_after(ctx, node, bias, filters, len(kernel))
     fields = {**fields, **window, **({} if bias is not None or is_fused or node.has_bias else {"bias": False})}
-    fields.update(_learned(ctx, node, weight))
+    fields.update(learned_field(ctx, node, _WEIGHT.get(node.operator, 1), weight))
     return sliding(ctx, node, "conv", value, kernel, fields, [weight, bias])
-
-
-def _learned(ctx: Context, node: Node, weight: Value) -> dict[str, int]:
-    """The field that says how many learned values a kernel has, where it is not one for each weight."""
-    name = node.inputs[1] if len(node.inputs) > 1 else ""
-    return learned_field(ctx, name, weight)
 
 
 def _conv_by(ctx: Context, node: Node, value: Value, weight: Value, bias: Value | None) -> Value:
@@ -144,7 +139,7 @@ def transposed_conv(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     fields.update({"output_padding": one_or_all(extra)} if any(extra) else {})
     bias, node, is_fused = bias_after(ctx, node, bias, filters, len(kernel))
     fields.update({} if bias is not None or is_fused else {"bias": False})
-    fields.update(_learned(ctx, node, weight))
+    fields.update(learned_field(ctx, node, 1, weight))
     sizes = node.ints("output_shape")[-len(kernel) :]
     is_same = node.text("auto_pad") in ("SAME_UPPER", "SAME_LOWER")
     if sizes or is_same:

@@ -60,7 +60,7 @@ def einsum(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
         other, own = _summed(ctx, node, values[at], terms[at], later | set(term))
         is_last = at == len(values) - 1
         kept = output if is_last else "".join(dict.fromkeys(letter for letter in term + own if letter in later))
-        made = _pair(ctx, node, made, other, f"{term},{own}->{kept}")
+        made = _pair(ctx, node, made, other, f"{term},{own}->{kept}", at)
         term = kept
     if len(values) > 1:
         return [made]
@@ -98,14 +98,14 @@ def _summed(ctx: Context, node: Node, value: Value, term: str, kept: set[str]) -
     return ctx.layer(node, "reduce", [value], shape, batch, **fields), "".join(term[at] for at in left)
 
 
-def _pair(ctx: Context, node: Node, first: Value, second: Value, text: str) -> Value:
-    """An equation of two terms."""
+def _pair(ctx: Context, node: Node, first: Value, second: Value, text: str, at: int) -> Value:
+    """An equation of two terms, of which the second is the input `at`."""
     equation = _equation(ctx, text, [first, second])
     if not equation.summed:
         return _elementwise(ctx, node, [first, second], equation)
     kept = [letter for letter in equation.shared if letter in equation.output]
     if second.ref is None and not kept and equation.terms[0].endswith("".join(equation.summed)):
-        return _linear(ctx, node, first, second, equation)
+        return _linear(ctx, node, first, second, equation, at)
     return _matmul(ctx, node, first, second, equation)
 
 
@@ -155,14 +155,14 @@ def _elementwise(ctx: Context, node: Node, values: Sequence[Value], equation: _E
     return ctx.layer(node, "multiply", refs, equation.shape(output), batch)
 
 
-def _linear(ctx: Context, node: Node, value: Value, weight: Value, equation: _Equation) -> Value:
+def _linear(ctx: Context, node: Node, value: Value, weight: Value, equation: _Equation, at: int) -> Value:
     """A sum over the last axes with constant weights: a fully connected layer."""
     rows, columns = equation.own(0), equation.own(1)
     if value.batch is not None and value.batch >= len(rows):
         raise Unsupported("sum over the batch axis")
     flat = (*value.sizes[: len(rows)], prod(value.sizes[len(rows) :]))
     merged = Value(flat, ref=ctx.view(node, value, ctx.inner(flat, value.batch)), batch=value.batch)
-    made = linear(ctx, node, merged, prod(equation.shape(columns)), weight, None)
+    made = linear(ctx, node, merged, prod(equation.shape(columns)), weight, None, at)
     in_order = checked(equation.shape(rows + columns))
     result = Value(in_order, ref=ctx.view(node, made, ctx.inner(in_order, value.batch)), batch=value.batch)
     if list(equation.output) == rows + columns:

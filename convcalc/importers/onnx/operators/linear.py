@@ -19,16 +19,19 @@ def require_entries(value: Value, entries: int) -> None:
         raise Unsupported(f"input of {size} features for weights of {entries}")
 
 
-def linear(ctx: Context, node: Node, value: Value, features: int, weight: Value, bias: Value | None) -> Value:
-    """A fully connected layer on the last axis."""
+def linear(
+    ctx: Context, node: Node, value: Value, features: int, weight: Value, bias: Value | None, at: int = 1
+) -> Value:
+    """A fully connected layer on the last axis, whose weights are the input `at` of its node."""
+    fields: dict[str, Any] = {"features": features, **learned_field(ctx, node, at, weight)}
     bias, node, is_fused = bias_after(ctx, node, bias, features, 0)
     if bias is not None and (
         bias.ref is not None
         or prod(bias.sizes) != features
         or (bias.source_weights and distinct(bias.source_weights) != features)
     ):
-        return _with_offset(ctx, node, _linear_layer(ctx, node, value, features, weight, None, False), bias)
-    return _linear_layer(ctx, node, value, features, weight, bias, is_fused)
+        return _with_offset(ctx, node, _linear_layer(ctx, node, value, weight, None, False, fields), bias)
+    return _linear_layer(ctx, node, value, weight, bias, is_fused, fields)
 
 
 def _with_offset(ctx: Context, node: Node, product: Value, bias: Value) -> Value:
@@ -38,17 +41,15 @@ def _with_offset(ctx: Context, node: Node, product: Value, bias: Value) -> Value
 
 
 def _linear_layer(
-    ctx: Context, node: Node, value: Value, features: int, weight: Value, bias: Value | None, is_fused: bool
+    ctx: Context, node: Node, value: Value, weight: Value, bias: Value | None, is_fused: bool, fields: dict[str, Any]
 ) -> Value:
-    fields: dict[str, Any] = {"features": features}
     if len(ctx.inner(value.sizes, value.batch)) > 2:
         fields["axis"] = "last"
     if bias is None and not is_fused and not node.has_bias:
         fields["bias"] = False
-    fields.update(learned_field(ctx, node.inputs[1] if len(node.inputs) > 1 else "", weight))
     batch = value.batch
     if batch == value.rank - 1:
         if value.sizes[batch] == ctx.batch:
             raise Unsupported("sum over the batch axis")
         batch = None
-    return ctx.layer(node, "linear", [value], (*value.sizes[:-1], features), batch, [weight, bias], **fields)
+    return ctx.layer(node, "linear", [value], (*value.sizes[:-1], fields["features"]), batch, [weight, bias], **fields)

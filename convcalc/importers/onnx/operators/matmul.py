@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 from convcalc.importers.onnx.constant_arithmetic import transposed
 from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.elements import Part
 from convcalc.importers.onnx.model import Node, Unsupported
-from convcalc.importers.onnx.operators._layers import aligned, constant_like, initial_state, is_frozen, is_zero
+from convcalc.importers.onnx.operators._layers import aligned, constant_like, initial_state, is_zero, learned_field
 from convcalc.importers.onnx.operators.elementwise import binary, fused_activation
 from convcalc.importers.onnx.operators.linear import linear, require_entries
 from convcalc.importers.onnx.operators.registry import rule
@@ -41,7 +42,7 @@ def gemm(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
         first = _turned(ctx, node, first)
     if is_by_rows and second.ref is None and second.rank == 2:
         second, is_by_rows = _turned(ctx, node, second), False
-    made = _product(ctx, node, first, second, bias, is_by_rows)
+    made = _product(ctx, node, first, second, bias, is_by_rows, at)
     return [fused_activation(ctx, node, made) if node.operator == "FusedGemm" else made]
 
 
@@ -52,7 +53,7 @@ def matmul(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     bias = _bias(node, inputs, at) if node.operator in _BIAS else None
     if node.int("transA"):
         first = _turned(ctx, node, first)
-    return [_product(ctx, node, first, second, bias, bool(node.int("transB")))]
+    return [_product(ctx, node, first, second, bias, bool(node.int("transB")), at)]
 
 
 @rule("MatMulNBits")
@@ -96,19 +97,20 @@ def _turned(ctx: Context, node: Node, value: Value) -> Value:
     return permuted(ctx, node, value, order)
 
 
-def _product(ctx: Context, node: Node, first: Value, second: Value, bias: Value | None, is_by_rows: bool) -> Value:
-    """A product and a bias: a layer where one of both is constant, of two activations otherwise."""
+def _product(
+    ctx: Context, node: Node, first: Value, second: Value, bias: Value | None, is_by_rows: bool, at: int
+) -> Value:
+    """A product by the input `at` and a bias: a layer where one of both is constant, of two activations otherwise."""
     if not first.rank or not second.rank:
         raise Unsupported("product by a scalar")
     if first.ref is None and second.ref is None and is_zero(first) and second.source_weights:
         first = initial_state(ctx, first)
     if first.ref is None and second.ref is None:
         return constant_product(first, second, bias, is_by_rows)
-    is_by_matrix = second.ref is None and second.rank == 2 and not is_by_rows
-    if is_by_matrix and not is_frozen(ctx, node.inputs[1] if len(node.inputs) > 1 else "", second):
+    if second.ref is None and second.rank == 2 and not is_by_rows:
         entries, features = second.sizes
         require_entries(first, entries)
-        return linear(ctx, node, first, features, second, bias)
+        return linear(ctx, node, first, features, second, bias, at)
     if first.ref is None and first.rank == 2 and not is_by_rows:
         made = _linear_from_left(ctx, node, first, second)
     else:
@@ -119,15 +121,16 @@ def _product(ctx: Context, node: Node, first: Value, second: Value, bias: Value 
 def _linear_from_left(ctx: Context, node: Node, weight: Value, value: Value) -> Value:
     """A fully connected layer on the last axis but one, or on a vector."""
     features, entries = weight.sizes
+    fields: dict[str, Any] = {"features": features, "bias": False, **learned_field(ctx, node, 0, weight)}
     if value.rank == 1:
         require_entries(value, entries)
-        return ctx.layer(node, "linear", [value], (features,), None, [weight], features=features, bias=False)
+        return ctx.layer(node, "linear", [value], (features,), None, [weight], **fields)
     sizes = value.sizes_of_rank(2, MOST_AXES)
     if sizes[-2] != entries:
         raise Unsupported(f"input of {sizes[-2]} features for weights of {entries}")
     shape = (*sizes[:-2], features, sizes[-1])
     axis = ctx.inner_axis(value, len(shape) - 2) - len(ctx.inner(sizes, value.batch))
-    return ctx.layer(node, "linear", [value], shape, value.batch, [weight], features=features, axis=axis, bias=False)
+    return ctx.layer(node, "linear", [value], shape, value.batch, [weight], axis=axis, **fields)
 
 
 def constant_product(first: Value, second: Value, bias: Value | None = None, is_by_rows: bool = False) -> Value:

@@ -20,6 +20,8 @@ WEIGHTS = {
     "gx": (1, 15, 3),
     "ru": (1, 5, 5),
     "rx": (1, 5, 3),
+    "du": (1, 5, 20),
+    "dx": (1, 3, 20),
     "b": (8,),
     "n": (3,),
     "p": (8, 1, 8),
@@ -76,6 +78,20 @@ EXAMPLES = {
     ("FusedGemm", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"): (ROW, "v", {}),
     ("QGemm",): (ROW, 1.0, 0, "v", 1.0, 0, "b", {}),
     ("QLinearAdd", "QLinearMul"): (IMAGE, 1.0, 0, IMAGE, 1.0, 0, 1.0, 0, {}),
+    ("DFT",): ((2, 3, 8, 1), None, 2, {"onesided": 1}),
+    ("STFT",): ((2, 64, 1), 4, None, 16, {"onesided": 1}),
+    ("MelWeightMatrix",): (8, 32, 8000, 0.0, 4000.0, {}),
+    ("HannWindow", "HammingWindow", "BlackmanWindow"): (16, {}),
+    ("QAttention",): (TOKENS, "a", "b", 1.0, 1.0, None, 0, 0, {"num_heads": 2}),
+    ("DynamicQuantizeLSTM",): (STEPS, "dx", "du", {"hidden_size": 5}),
+    ("BiasAdd", "BiasDropout"): ((2, 4, 8), "b", (2, 4, 8), {}),
+    ("BiasSplitGelu",): ((2, 4, 8), "b", {}),
+    ("BiasSoftmax",): ((2, 4, 8), (2, 4, 8), {"axis": -1}),
+    ("QLinearWhere",): (IMAGE, IMAGE, 1.0, 0, IMAGE, 1.0, 0, 1.0, 0, {}),
+    ("QLinearReduceMean",): (IMAGE, 1.0, 0, 1.0, 0, {"axes": [2, 3]}),
+    ("NhwcMaxPool",): ((2, 8, 8, 3), {"kernel_shape": [2, 2], "strides": [2, 2]}),
+    ("FusedMatMulActivation",): (ROW, "v", {"activation": "Relu"}),
+    ("MatMulBnb4",): (ROW, "p", {"K": 3, "N": 8, "block_size": 16}),
     ("Compress",): (IMAGE, [1, 0, 1], {"axis": 1}),
     ("Range",): (0, 10, 2, {}),
     ("If",): (True, {}),
@@ -240,6 +256,8 @@ def example_value(chance, ctx, given, wrong):
         return activation(
             chance, ctx, given, (1,) if given == STEPS else (0,) if given[0] % ctx.batch == 0 else (None,)
         )
+    if given is None:
+        return None
     if isinstance(given, str):
         return Value(WEIGHTS[given], source_weights=(Part(given, prod(WEIGHTS[given])),))
     return Value((len(given),), given, dtype=7) if isinstance(given, list) else Value((), [given], dtype=7)

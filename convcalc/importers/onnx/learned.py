@@ -32,6 +32,8 @@ _OPERANDS: dict[str, tuple[int, ...]] = {
     "MatMulNBits": (0, 1, 5), "QLinearGlobalAveragePool": (0,), "QLinearSigmoid": (0,), "QLinearSoftmax": (0,),
     "BatchNormalization": (0, 1, 2), "Resize": (0,), "Upsample": (0,), "Pad": (0,), "Clip": (0,), "Slice": (0,),
     "NonMaxSuppression": (0, 1), "OneHot": (0,), "Range": (), "RoiAlign": (0,), "Tile": (0,), "Expand": (0,),
+    "QAttention": (0, 1, 2, 8), "DynamicQuantizeLSTM": (0, 1, 2, 3, 5, 6, 7), "MatMulBnb4": (0, 1),
+    "QLinearWhere": (0, 1, 4), "QLinearReduceMean": (0,), "STFT": (0,), "DFT": (0,), "MelWeightMatrix": (),
 }  # fmt: skip
 _UINT8, _INT8, _INT32 = 2, 3, 6
 _NEVER = ("val_", "c_lifted", "lifted_", "_tensor_constant")

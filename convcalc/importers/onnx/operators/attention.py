@@ -61,6 +61,12 @@ def _attention_with_weights(ctx: Context, node: Node, inputs: Inputs) -> list[Va
     return [output, gathered(ctx, node, present, (2, *present[0].sizes), None if present[0].batch is None else 1)]
 
 
+@rule("QAttention")
+def quantized_attention(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    """The operator of com.microsoft with quantised weights, whose scales and zero points are among the inputs."""
+    return _attention_with_weights(ctx, node, [optional(inputs, at) for at in (0, 1, 2, 5, 8)])
+
+
 @rule("MultiHeadAttention")
 def multi_head_attention(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     """The operator of com.microsoft: without its projections, but with their biases, one after the other."""

@@ -47,6 +47,9 @@ def _weights_of(node: Node, inputs: Inputs) -> tuple[Value, Value, Value | None]
 @rule("Conv", "FusedConv", "ConvInteger", "QLinearConv")
 def conv(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     """A convolution; ONNX Runtime's own forms add another value to it and activate the sum."""
+    if node.int("channels_last"):
+        value = _channels_first(ctx, node, given(inputs, 0))
+        return [_channels_last(ctx, node, _conv(ctx, node, [value, *inputs[1:]]))]
     made = _conv(ctx, node, inputs)
     if node.operator != "FusedConv" and node.domain != BLOCKED:
         return [made]
@@ -57,14 +60,21 @@ def conv(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 
 @rule("NhwcConv", "NhwcFusedConv")
 def conv_channels_last(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    value = given(inputs, 0)
-    axes = len(value.sizes_of_rank(3, MOST_AXES)) - 2
-    to_first, to_last = (0, axes + 1, *range(1, axes + 1)), (0, *range(2, axes + 2), 1)
-    made = _conv(ctx, node, [permuted(ctx, node, value, to_first), given(inputs, 1), optional(inputs, 2)])
-    made = permuted(ctx, node, made, to_last)
+    value = _channels_first(ctx, node, given(inputs, 0))
+    made = _channels_last(ctx, node, _conv(ctx, node, [value, given(inputs, 1), optional(inputs, 2)]))
     if (other := optional(inputs, 3)) is not None:
         made = binary(ctx, node, "Add", [made, other])
     return [fused_activation(ctx, node, made) if node.operator == "NhwcFusedConv" else made]
+
+
+def _channels_first(ctx: Context, node: Node, value: Value) -> Value:
+    axes = len(value.sizes_of_rank(3, MOST_AXES)) - 2
+    return permuted(ctx, node, value, (0, axes + 1, *range(1, axes + 1)))
+
+
+def _channels_last(ctx: Context, node: Node, value: Value) -> Value:
+    axes = value.rank - 2
+    return permuted(ctx, node, value, (0, *range(2, axes + 2), 1))
 
 
 @rule("ReorderInput", "ReorderOutput")
@@ -181,11 +191,11 @@ def _window_and_extra(node: Node, kernel: Sequence[int]) -> tuple[Fields, list[i
     return window, extra
 
 
-@rule("MaxPool", "AveragePool", "LpPool", "QLinearAveragePool")
+@rule("MaxPool", "AveragePool", "LpPool", "QLinearAveragePool", "NhwcMaxPool")
 def pool(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
-    if node.int("channels_last"):
-        raise Unsupported("channels last")
+    is_last = bool(node.int("channels_last")) or node.operator == "NhwcMaxPool"
+    value = _channels_first(ctx, node, value) if is_last else value
     kernel = node.ints("kernel_shape")
     if not kernel or not value.rank:
         raise Unsupported("no kernel_shape" if value.rank else "scalar input")
@@ -195,19 +205,22 @@ def pool(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if fields["stride"] == fields["kernel"]:
         del fields["stride"]
     fields.update({"ceil_mode": True} if node.int("ceil_mode") else {})
-    name = "max_pool" if node.operator == "MaxPool" else "avg_pool"
+    name = "max_pool" if node.operator in ("MaxPool", "NhwcMaxPool") else "avg_pool"
     if name == "avg_pool" and "padding" in fields and not node.int("count_include_pad"):
         fields["include_padding"] = False
     made = sliding(ctx, node, name, value, kernel, fields)
+    if is_last:
+        return [_channels_last(ctx, node, made)]
     return [made, made] if node.operator == "MaxPool" else [made]  # the second: where the maxima are
 
 
 @rule("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "QLinearGlobalAveragePool")
 def global_pool(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    if node.int("channels_last"):
-        raise Unsupported("channels last")
-    value = batch_first(ctx, node, given(inputs, 0))
+    value = given(inputs, 0)
+    is_last = bool(node.int("channels_last"))
+    value = batch_first(ctx, node, _channels_first(ctx, node, value) if is_last else value)
     name = "global_max_pool" if node.operator == "GlobalMaxPool" else "global_avg_pool"
     if value.rank < 3:
         return [value]
-    return [ctx.layer(node, name, [value], (*value.sizes[:2], *(1 for _ in value.sizes[2:])), 0)]
+    made = ctx.layer(node, name, [value], (*value.sizes[:2], *(1 for _ in value.sizes[2:])), 0)
+    return [_channels_last(ctx, node, made) if is_last else made]

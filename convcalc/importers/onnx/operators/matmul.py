@@ -46,17 +46,30 @@ def gemm(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     return [fused_activation(ctx, node, made) if node.operator == "FusedGemm" else made]
 
 
-@rule("MatMul", "FusedMatMul", "MatMulInteger", "QLinearMatMul", "DynamicQuantizeMatMul", "MatMulIntegerToFloat")
+@rule(
+    "MatMul",
+    "FusedMatMul",
+    "FusedMatMulActivation",
+    "MatMulInteger",
+    "QLinearMatMul",
+    "DynamicQuantizeMatMul",
+    "MatMulIntegerToFloat",
+)
 def matmul(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     at = _SECOND.get(node.operator, 1)
     first, second = given(inputs, 0), given(inputs, at)
     bias = _bias(node, inputs, at) if node.operator in _BIAS else None
+    first, second = (
+        _batch_last(ctx, node, value) if node.int(name) else value
+        for name, value in (("transBatchA", first), ("transBatchB", second))
+    )
     if node.int("transA"):
         first = _turned(ctx, node, first)
-    return [_product(ctx, node, first, second, bias, bool(node.int("transB")), at)]
+    made = _product(ctx, node, first, second, bias, bool(node.int("transB")), at)
+    return [fused_activation(ctx, node, made) if node.operator == "FusedMatMulActivation" else made]
 
 
-@rule("MatMulNBits")
+@rule("MatMulNBits", "MatMulBnb4")
 def matmul_by_packed(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     """A product with weights of few bits, several in a byte: what is learned is what they unpack to."""
     value, packed, bias = given(inputs, 0), given(inputs, 1), optional(inputs, 5)
@@ -85,6 +98,12 @@ def _bias(node: Node, inputs: Inputs, second: int) -> Value | None:
     if at == second + 1:
         return bias_of(inputs, at)
     return bias_of([optional(inputs, second), optional(inputs, at)], 1)
+
+
+def _batch_last(ctx: Context, node: Node, value: Value) -> Value:
+    """A value whose first axis is moved to the rows of its matrices."""
+    rank = len(value.sizes_of_rank(3, MOST_AXES))
+    return permuted(ctx, node, value, [*range(1, rank - 1), 0, rank - 1])
 
 
 def _turned(ctx: Context, node: Node, value: Value) -> Value:

@@ -8,7 +8,7 @@ from typing import Any
 from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.elements import Part
 from convcalc.importers.onnx.model import Node, Unsupported
-from convcalc.importers.onnx.operators._layers import gathered
+from convcalc.importers.onnx.operators._layers import constant_like, gathered
 from convcalc.importers.onnx.operators.registry import rule
 from convcalc.importers.onnx.operators.reshape import permuted
 from convcalc.importers.onnx.operators.slicing import cut_axis
@@ -36,6 +36,21 @@ def recurrent(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
         permuted(ctx, node, sequence, (2, 0, 1, 3)),
         *(permuted(ctx, node, state, (1, 0, 2)) for state in states),
     ]
+
+
+@rule("DynamicQuantizeLSTM")
+def quantized_lstm(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
+    """The operator of com.microsoft, whose quantised weights are transposed: directions x entries x rows."""
+    plain = [optional(inputs, at) for at in range(8)]
+    for at in (1, 2):
+        value = given(inputs, at)
+        directions, entries, rows = value.sizes_of_rank(3)
+        if value.ref is not None:
+            raise Unsupported("weights that are computed")
+        plain[at] = constant_like(value, (directions, rows, entries))
+    lstm = node.copy()
+    lstm.operator = "LSTM"
+    return recurrent(ctx, lstm, plain)
 
 
 def _weights(node: Node, inputs: Inputs) -> tuple[dict[str, Any], list[Value | None]]:

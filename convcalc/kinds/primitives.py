@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 from convcalc.kinds.fields import Choice, Flag, Integer, ShapeField, Sizes, Text
 from convcalc.kinds.kind import Kind
-from convcalc.kinds.sizes import TALLIES, UNKNOWN, Shape, Tally, axis_of, broadcast, elements
+from convcalc.kinds.sizes import TALLIES, UNKNOWN, Shape, Tally, axis_of, broadcast, elements, require
 
 _WORK = ("comparisons", "additions", "multiplications", "divisions", "exponentials")
+_WORDS = {"square": "multiplications", "root": "exponentials", "maximum": "comparisons"}
 
 
 class Elementwise(Kind, name="elementwise"):
@@ -24,9 +25,12 @@ class Elementwise(Kind, name="elementwise"):
     >>> print_cost(Elementwise(operation="divisions"), "64x8x8")
     64x8x8
     divisions = C*H*W = 64*8*8 = 4,096
+    >>> print_cost(Elementwise(operation="root"), "64")
+    64
+    exponentials = C = 64 = 64
     """
 
-    operation = Choice(*_WORK, bare=True, doc="the operation that it counts as")
+    operation = Choice(*_WORK, "square", "root", bare=True, doc="the operation that it counts as, or is")
     inputs = (1, 3)
     has_branches = True
     example = ("64x8x8", {"operation": "multiplications"})
@@ -34,10 +38,16 @@ class Elementwise(Kind, name="elementwise"):
     onnx = "Exp Sqrt Pow Log Abs Neg Erf Sin Cos Where Reciprocal Floor Ceil Round Sign Not And Or Equal Greater Less"
 
     def output(self, *inputs: Shape) -> Shape:
+        require(
+            len(inputs) == 1 or self.operation not in _WORDS,
+            "elementwise {operation} takes one input, found {count}",
+            operation=self.operation,
+            count=len(inputs),
+        )
         return reduce(lambda first, second: broadcast(first, second, self.name), inputs)
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
-        yield self.operation, elements(output)
+        yield _WORDS.get(self.operation, self.operation), elements(output)
 
 
 class Reduce(Kind, name="reduce"):
@@ -50,7 +60,7 @@ class Reduce(Kind, name="reduce"):
 
     axes = Sizes[Any](at_least=0, most=8, bare=True, also="dim axis", doc="the axes, from 0: [1, 2]")
     operation = Choice(
-        *_WORK, default="additions", doc="the operation that it counts as: additions for sums, comparisons for maxima"
+        *_WORK, "maximum", default="additions", doc="the operation that it counts as, additions for sums; or maximum"
     )
     keep = Flag(False, also="keepdim keepdims keep_dims", doc="whether the axes stay, with size 1")
     example = ("64x8x8", {"axes": [1, 2]})
@@ -69,7 +79,7 @@ class Reduce(Kind, name="reduce"):
         return tuple(sizes) or (1,)
 
     def tally(self, inputs: tuple[Shape, ...], output: Shape) -> Iterable[Tally]:
-        yield self.operation, elements(inputs[0])
+        yield _WORDS.get(self.operation, self.operation), elements(inputs[0])
 
 
 class Gather(Kind, name="gather"):

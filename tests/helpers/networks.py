@@ -20,7 +20,8 @@ OTHER_FIELDS = """
     attention {heads: 3, head_features: 5} 7x32; attention {heads: 3, head_features: 5, bias: false} 7x9 5x8 5x6
     attention 2 3x5x8; attention {heads: 2, head_features: 3} 2x3x5x8 2x3x4x6; global_response_norm {} 8x6
     global_response_norm {} 8x2x3x4; max_unpool {kernel: 3, stride: 2, padding: 1} 8x4x4 8x8x8; max_unpool 2 3x2 3x5
-    max_unpool [1, 2, 3] 4x2x2x2 4x2x5x7
+    max_unpool [1, 2, 3] 4x2x2x2 4x2x5x7; elementwise square 8x4; elementwise root 8
+    reduce {axes: 1, operation: maximum} 8x4
     attention {heads: 4, bias: false} 7x32 5x8; attention 4 7x32 5x8 5x6
     lstm {features: 4, layers: 2, bias: false} 3x7x8; gru {features: 4, bidirectional: true} 3x7x8
     rnn {features: 4, bidirectional: true, layers: 3} 7x8; flatten {start: 1} 8x4x5; flatten {start: 2} 8x4x5

@@ -162,6 +162,8 @@ def _elementwise(case: Case) -> Kept:
     operation = case.kind.operation
     if operation == "additions":
         return Kept()
+    if operation in ("square", "root"):
+        return Kept((0,))
     if many:
         rule = {"multiplications": _product, "divisions": _quotient}.get(operation, _largest)
         return rule(case)._replace(output=operation == "exponentials")
@@ -171,6 +173,7 @@ def _elementwise(case: Case) -> Kept:
 def _reduce(case: Case) -> Kept:
     return {
         "comparisons": Kept((0,), True),
+        "maximum": Kept((0,), True),
         "exponentials": Kept((0,), True),
         "multiplications": Kept((0,)),
     }.get(case.kind.operation, Kept())

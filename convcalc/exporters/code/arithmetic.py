@@ -32,6 +32,9 @@ def elementwise(layer: Elementwise, count: int, library: str, power: str) -> Cod
     >>> elementwise(Elementwise(operation="exponentials"), 1, "ops", "ops.power").call
     'ops.exp({0})'
     """
+    words = {"square": "{0} * {0}", "root": f"{power}({{0}}, 0.5)"}
+    if layer.operation in words:
+        return expression(words[layer.operation])
     note = ONE_OF.format(layer.operation)
     if count > 1:
         signs = {"additions": SIGNS[Add], "multiplications": SIGNS[Multiply], "divisions": SIGNS[Divide]}

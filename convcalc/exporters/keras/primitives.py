@@ -23,6 +23,7 @@ def reduce(layer: Reduce, inputs: Shapes, output: Shape, channels_last: bool) ->
     over = tuple(axis + 1 for axis in layer.reduced_axes(inputs[0]))
     functions = {
         "comparisons": "ops.max({{0}}, {over})",
+        "maximum": "ops.max({{0}}, {over})",
         "additions": "ops.sum({{0}}, {over})",
         "multiplications": "ops.sum(ops.square({{0}}), {over})",
         "divisions": "ops.mean({{0}}, {over})",
@@ -31,7 +32,7 @@ def reduce(layer: Reduce, inputs: Shapes, output: Shape, channels_last: bool) ->
     is_scalar = len(over) == len(inputs[0]) and not layer.keep
     keep = ", keepdims=True" if layer.keep else ""
     call = functions[layer.operation].format(over=f"axis={over}{keep}")
-    note = "" if layer.operation == "additions" else ONE_OF.format(layer.operation)
+    note = "" if layer.operation in ("additions", "maximum") else ONE_OF.format(layer.operation)
     return expression(f"ops.expand_dims({call}, 1)" if is_scalar else call, note)
 
 

@@ -23,6 +23,7 @@ def reduce(layer: Reduce, inputs: Shapes, output: Shape) -> Code:
     over = tuple(axis + 1 for axis in layer.reduced_axes(inputs[0]))
     calls = {
         "comparisons": "{{0}}.amax({over}, keepdim={keep})",
+        "maximum": "{{0}}.amax({over}, keepdim={keep})",
         "additions": "{{0}}.sum({over}, keepdim={keep})",
         "multiplications": "{{0}}.square().sum({over}, keepdim={keep})",
         "divisions": "{{0}}.mean({over}, keepdim={keep})",
@@ -31,7 +32,7 @@ def reduce(layer: Reduce, inputs: Shapes, output: Shape) -> Code:
     call = calls[layer.operation].format(over=over, keep=layer.keep).replace(", keepdim=False", "")
     if len(over) == len(inputs[0]) and not layer.keep:
         call += ".unsqueeze(1)"
-    return expression(call, "" if layer.operation == "additions" else ONE_OF.format(layer.operation))
+    return expression(call, "" if layer.operation in ("additions", "maximum") else ONE_OF.format(layer.operation))
 
 
 @torch_code(Gather)

@@ -6,7 +6,7 @@ known as soon as the layer is in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcalc.errors import Place, Problem, TooLarge, UserError
@@ -70,6 +70,12 @@ class Layer:
     @property
     def is_input(self) -> bool:
         return isinstance(self.kind, Input)
+
+    @property
+    def signature(self) -> Hashable:
+        """Equal for layers that are alike: they differ only in their names, and in the layers that they read."""
+        kind = self.kind
+        return type(kind), repr(kind.__dict__), self.shapes, self.outputs, self.shares is None, self.shared, self.via
 
     def __repr__(self) -> str:
         return f"Layer({self.path!r}, {self.kind!r})"

@@ -16,10 +16,11 @@ from convcalc.graph import Graph, Layer, Ref
 EVERYTHING = "all"
 
 
-def receptive_fields(graph: Graph) -> list[tuple[int, ...] | None]:
+def receptive_fields(graph: Graph, layers: int | None = None) -> list[tuple[int, ...] | None]:
     """The size of the field of each layer along each spatial axis; None where it sees everything, or is not known.
 
-    Layers come in the graph's order; the field is as wide as the arithmetic says, also past the border.
+    Layers come in the graph's order, only the first `layers` where a number is given; the field is as wide as the
+    arithmetic says, also past the border.
 
     >>> from convcalc.kinds.conv import Conv
     >>> graph = Graph("two")
@@ -28,11 +29,11 @@ def receptive_fields(graph: Graph) -> list[tuple[int, ...] | None]:
     >>> receptive_fields(graph)
     [(1, 1), (3, 3), (7, 7)]
     """
-    return [sight.size for sight in sights(graph)]
+    return [sight.size for sight in sights(graph, layers)]
 
 
-def sights(graph: Graph) -> list[Sight]:
-    """What each layer sees, in the graph's order; of several outputs, the first.
+def sights(graph: Graph, layers: int | None = None) -> list[Sight]:
+    """What each layer sees, or each of the first `layers`, in the graph's order; of several outputs, the first.
 
     >>> from convcalc.loader import read
     >>> field = sights(read("{input: 3x32x32, layers: [{conv: {filters: 4, kernel: 3, stride: 2}}]}"))[1].fields[0]
@@ -40,11 +41,11 @@ def sights(graph: Graph) -> list[Sight]:
     (3, True, True)
     """
     known: dict[Ref, Sight] = {}
-    for layer in graph.all:
+    for layer in graph.all[:layers]:
         given = [known[ref] for ref in layer.inputs]
         for port in range(len(layer.outputs)):
             known[Ref(layer.index, port)] = sight_of(layer, given, port)
-    return [known[Ref(layer.index)] for layer in graph.all]
+    return [known[Ref(layer.index)] for layer in graph.all[:layers]]
 
 
 class Step(NamedTuple):

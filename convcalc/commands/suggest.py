@@ -31,18 +31,17 @@ def command(spec: str, top: int, chosen: int | None, overrides: Overrides, outpu
     from convcalc.errors import SpecError
     from convcalc.language.sources import Files
     from convcalc.loader import open_document
-    from convcalc.rewrites import left_out, suggest
+    from convcalc.rewrites import candidates, left_out
     from convcalc.tables.suggest import suggest_report
 
     document, overrides = open_document(spec, overrides)
     files = Files(overrides.root)
-    suggestions = suggest(document, overrides.resolved(document), files)
+    found = candidates(document, overrides.resolved(document), files)
     if chosen is not None:
-        if chosen > len(suggestions):
-            raise SpecError(
-                f"--apply {chosen}: there are {len(suggestions)} suggestions", "convcalc suggest lists them"
-            )
-        write_text(suggestions[chosen - 1].text, output.path)
+        if chosen > len(found):
+            raise SpecError(f"--apply {chosen}: there are {len(found)} suggestions", "convcalc suggest lists them")
+        write_text(found[chosen - 1].suggestion().text, output.path)
         return
     has_sources = output.form not in ("table", "markdown", "latex")
-    emit(suggest_report(document, suggestions, top, left_out(document, files), has_sources), output)
+    suggestions = [candidate.suggestion() for candidate in found[:top]]
+    emit(suggest_report(document, suggestions, len(found), left_out(document, files), has_sources), output)

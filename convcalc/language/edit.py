@@ -20,6 +20,7 @@ class Text:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.newline = "\r\n" if "\r\n" in text else "\n"
         self.ends = extents(text)
         self.starts = [0]
         for line in re.finditer(r"\r\n|\r|\n", text):

@@ -15,6 +15,7 @@ from convcalc.language.edit import Text
 from convcalc.syntax.node import Node
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
+_REST_OF_LINE = re.compile(r"[ \t]*#[^\r\n]*")
 _COMMENT = re.compile(r"(?:(?<=\s)|^)#.*")
 
 
@@ -154,8 +155,19 @@ def entry(tag: str, /, **fields: Any) -> str:
     return f"{tag}: {{{inside}}}" if inside else tag
 
 
-def apply(site: Site, proposal: Proposal) -> str | None:
-    """The text of the spec with a proposal applied, everything else as it was; None where a comment would be lost.
+class Change(NamedTuple):
+    """A new text in place of a part of the spec's, from `start` to `end` (not included)."""
+
+    start: int
+    end: int
+    new: str
+
+    def apply(self, text: str) -> str:
+        return text[: self.start] + self.new + text[self.end :]
+
+
+def change_of(site: Site, proposal: Proposal) -> Change | None:
+    """What a proposal changes in the text of the spec, everything else as it was; None where a comment would be lost.
 
     Entries that are taken away take their comments with them.
     """
@@ -173,17 +185,16 @@ def apply(site: Site, proposal: Proposal) -> str | None:
             return None
         is_braced = old.startswith("{")
         entries = [f"{{{one}}}" if is_braced and ":" in one and not one.startswith("{") else one for one in entries]
-        return text.text[:start] + ", ".join(entries) + text.text[end:]
+        return Change(start, end, ", ".join(entries))
     if lost:
         entries[0] += "  " + "  ".join(lost)
-    rest = re.match(r"[ \t]*#[^\r\n]*", text.text[end:])
+    rest = _REST_OF_LINE.match(text.text, end)
     if rest and proposal.own != -1:
         entries[proposal.own] += rest[0]
-        end += rest.end()
+        end = rest.end()
     dash = before.rindex("-")
-    newline = "\r\n" if "\r\n" in text.text else "\n"
-    indent = newline + " " * dash + before[dash:]
-    return text.text[:start] + indent.join(entries) + text.text[end:]
+    indent = text.newline + " " * dash + before[dash:]
+    return Change(start, end, indent.join(entries))
 
 
 def comments(text: str) -> list[str]:

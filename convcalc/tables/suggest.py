@@ -30,14 +30,13 @@ COLUMNS = (
 
 
 def suggest_report(
-    document: Document, suggestions: Sequence[Suggestion], top: int, left_out: str, has_sources: bool
+    document: Document, suggestions: Sequence[Suggestion], number: int, left_out: str, has_sources: bool
 ) -> Report:
-    """The first `top` suggestions, a row each; `left_out` is why included blocks are not rewritten."""
-    rows = [_row(number, suggestion, document) for number, suggestion in enumerate(suggestions[:top], 1)]
+    """The best of `number` suggestions, a row each; `left_out` is why included blocks are not rewritten."""
+    rows = [_row(number, suggestion, document) for number, suggestion in enumerate(suggestions, 1)]
     columns: Sequence[Column] = COLUMNS
     if not has_sources:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-    number = len(suggestions)
     count = f"{len(rows)} of {number} suggestion{'s'[: number != 1]}"
     notes = [f"{count}, the largest saving of weights and MACs first", f"{ACCURACY}."]
     if left_out:

@@ -12,7 +12,7 @@ from convcalc.language.document_loader import parse
 from convcalc.language.overrides import Overrides
 from convcalc.language.sources import File, Files
 from convcalc.loader import read
-from convcalc.rewrites import suggest
+from convcalc.rewrites import _trials, candidates, suggest
 from convcalc.rewrites.base import Rewrite
 
 NAIVE = """\
@@ -211,3 +211,42 @@ def test_nothing_to_suggest(tmp_path, capsys):
     spec.write_text("input: 3x8x8\nlayers: [relu]\n")
     assert run(["suggest", str(spec)]) == 0
     assert "0 of 0" in capsys.readouterr().out
+
+
+def chain(convolutions, rest=""):
+    entries = "  - conv: {filters: 8, kernel: 3, padding: same}\n  - relu\n" * convolutions
+    return f"input: 8x16x16\nlayers:\n{entries}{rest}"
+
+
+def all_candidates(text):
+    return candidates(document(text), Overrides(), Files())
+
+
+def test_sites_that_are_alike_are_built_once(monkeypatch):
+    builds = []
+    monkeypatch.setattr(_trials, "build", lambda *words: builds.append(1) or build(*words))
+    numbers = []
+    for convolutions in (4, 40):
+        builds.clear()
+        numbers.append((len(all_candidates(chain(convolutions))), len(builds)))
+    assert numbers[1][0] == 10 * numbers[0][0]
+    assert numbers[1][1] == numbers[0][1]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        "  - {conv: {name: conv2_reduce, filters: 8, kernel: 1}}\n",  # a name that a rewrite of the second one takes
+        "  - add: {from: [relu1, relu3]}\n",  # a rewrite before it gives relu3 another number
+        "  - conv: {filters: 8, kernel: 3, padding: same, share: conv2}\n",
+        "  - conv: {filters: 7, kernel: 3}\n  - conv: {filters: 9, kernel: 5, padding: 2, stride: 2}\n",
+        '  - repeat: {over: {w: [8, 8, 16]}, layers: [{conv: {filters: "${w}", kernel: 3}}, relu]}\n',
+        "  - concat: [[{max_pool: {kernel: 3, stride: 1, padding: 1}}], []]\n  - conv: {filters: 4, kernel: 3}\n",
+    ],
+)
+def test_a_saving_that_was_counted_once_is_what_each_site_saves(rest):
+    trials = _trials.Trials(document(chain(4, rest)), Overrides(), Files())
+    found = [(one.change, one.weights, one.macs) for one in trials.candidates(None)]
+    trials.is_local = False  # from here on every proposal is built
+    assert found and found == [(one.change, one.weights, one.macs) for one in trials.candidates(None)]

@@ -20,6 +20,7 @@ import click
 from convcalc import __version__
 from convcalc.discovery import modules
 from convcalc.errors import SpecError, nearest, quoted
+from convcalc.formats._colors import choose_for_errors
 from convcalc.storage import forget_what_was_read
 
 FINE, BROKEN, BAD, BUG, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 3, 130, 141
@@ -126,6 +127,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
+    choose_for_errors(sys.argv[1:] if arguments is None else arguments)
     for word in arguments or ():
         if "\0" in word:  # only a program can hand one over, and no file, option or name may hold it
             return _print_error(f"error: {quoted(word)} contains the character U+0000", BAD)
@@ -136,7 +138,7 @@ def _run(arguments: list[str] | None) -> int:
     except SpecError as error:
         return _print_error(f"{error}", BAD)
     except click.ClickException as error:
-        return _print_usage(error)
+        return _print_error(_usage(error), BAD)
     except (click.Abort, KeyboardInterrupt):
         return _print_error("interrupted", INTERRUPTED)
     except BrokenPipeError:
@@ -156,13 +158,18 @@ def _run(arguments: list[str] | None) -> int:
         return _bug(error)
 
 
-def _print_usage(error: click.ClickException) -> int:
-    try:
-        error.show(sys.stderr)
-        sys.stderr.flush()
-    except (OSError, AttributeError):  # it is full, or closed
-        _discard(sys.stderr)
-    return BAD
+def _usage(error: click.ClickException) -> str:
+    """An error of the command line in the words of the others.
+
+    >>> print(_usage(click.UsageError("No such option '--nope'.")))
+    error: no such option '--nope'
+    """
+    message = error.format_message().rstrip(".").replace(". (", " (")
+    text = f"error: {message[:1].lower()}{message[1:]}"
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return text
+    return f"{context.get_usage()}\n{text}\n   hint: {context.command_path} --help"
 
 
 def _discard(stream: Any) -> None:
@@ -187,9 +194,9 @@ def _print_error(message: str, code: int) -> int:
 
 def _in_colors(message: str) -> str:
     """Errors for a terminal: in colours, if it has them."""
-    from convcalc.formats._colors import wants_color
+    from convcalc.formats._colors import wants_color_of_errors
 
-    if not wants_color("auto", sys.stderr):
+    if not wants_color_of_errors():
         return f"{message}\n"
     from convcalc.formats._terminal import draw_error
 

@@ -15,7 +15,7 @@ MOMENT = 0.5  # seconds
 @contextmanager
 def progress(what: str, count: int | None = None) -> Iterator[Callable[[], None]]:
     """Show that `what` goes on, and how much of `count` is done: the function given is called after each."""
-    from convcalc.formats._colors import is_terminal, wants_color
+    from convcalc.formats._colors import is_terminal, wants_color_of_errors
 
     if not is_terminal(sys.stderr) or os.environ.get("CI") or os.environ.get("TERM") == "dumb":
         yield lambda: None
@@ -24,7 +24,7 @@ def progress(what: str, count: int | None = None) -> Iterator[Callable[[], None]
 
     from convcalc.formats._terminal_progress import Bar
 
-    bar = Bar(what, count, wants_color("auto", sys.stderr))
+    bar = Bar(what, count, wants_color_of_errors())
     timer = Timer(MOMENT, bar.start)
     timer.daemon = True
     timer.start()

@@ -4,7 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import TextIO
+
+
+class _Choice:
+    """What --color says for messages, which may come before the options are read."""
+
+    of_errors = "auto"
+
+
+def choose_for_errors(words: Sequence[str]) -> None:
+    """Keep what the words of a command line say of colours, for its messages on stderr."""
+    options = words[: words.index("--")] if "--" in words else words
+    choices = [word.partition("=")[2] for word in options if word.startswith("--color=")]
+    choices += [options[at + 1] for at, word in enumerate(options[:-1]) if word == "--color"]
+    _Choice.of_errors = choices[-1] if choices and choices[-1] in ("always", "never") else "auto"
+
+
+def wants_color_of_errors() -> bool:
+    """Whether to write colours to stderr: only to a terminal, whatever is chosen."""
+    return is_terminal(sys.stderr) and wants_color(_Choice.of_errors, sys.stderr)
 
 
 def wants_color(choice: str, stream: TextIO | None = None) -> bool:

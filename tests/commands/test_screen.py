@@ -5,7 +5,7 @@ import sys
 import pytest
 from helpers.terminal import SGR, on_terminal
 
-from convcalc.cli import BROKEN, FINE
+from convcalc.cli import BAD, BROKEN, FINE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 LONG = ("compare", "googlenet", "nin_imagenet")
@@ -95,3 +95,15 @@ def test_the_exit_code_is_that_of_the_command(pager):
     code, text = on_terminal("diff", "googlenet", "resnet50", "--exit-code", PAGER=pager())
     assert code == BROKEN
     assert text.startswith("PAGED\n")
+
+
+@pytest.mark.parametrize("words", [("params", "no-such-network"), ("params", "--nope"), ("nope",)])
+def test_errors_have_colours_on_a_terminal_unless_none_are_wanted(words):
+    code, text = on_terminal(*words)
+    assert code == BAD
+    assert "\x1b[1;31merror\x1b[0m: " in text
+    assert "\x1b[36m   hint: " in text
+    for never in (("--color", "never"), ("--color=never",)):
+        assert "\x1b" not in on_terminal(*words, *never)[1]
+    assert "\x1b" not in on_terminal(*words, NO_COLOR="1")[1]
+    assert "\x1b" not in on_terminal(*words, TERM="dumb")[1]

@@ -10,9 +10,9 @@ from convcalc.cli import run
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
-        ("para resnet18", "No such command 'para'. Did you mean 'params'?"),
-        ("sho resnet18", "No such command 'sho'. Did you mean 'show'?"),
-        ("zzz", "No such command 'zzz'."),
+        ("para resnet18", "no such command 'para'. Did you mean 'params'?"),
+        ("sho resnet18", "no such command 'sho'. Did you mean 'show'?"),
+        ("zzz", "no such command 'zzz'"),
         ("params resnet18@51", "hint: write 'resnet18' or 'resnet@18', with no other variant"),
         ("params resnet@51", "hint: expected one of: 18, 34, 50, 101, 152"),
         ("kinds depthwise", "hint: write a depthwise convolution as 'conv: {kernel: 3, groups: channels}'"),

@@ -33,6 +33,7 @@ class Table(Record):
     `facts` are what a machine should know about the table: hash, input, batch, totals. The table that `is_answer` is
     drawn where a reader looks first: last, where a report is longer than the screen. `minor` are the indices of rows
     that a reader can do without, and `minor_note` says so: the text table alone leaves them out.
+    `spare` are columns, each with a value a row, that are drawn where a terminal has room, and are in no other format.
     """
 
     title: str
@@ -44,14 +45,17 @@ class Table(Record):
     is_answer: bool = False
     minor: Collection[int] = ()
     minor_note: str = ""
+    spare: Sequence[tuple[Column, Sequence[Any]]] = ()
 
 
 def without_minor_rows(table: Table) -> Table:
     """A table as it is read: without its minor rows, and with the note that says so."""
     if not table.minor:
         return table
-    rows = [row for at, row in enumerate(table.rows) if at not in table.minor]
-    return table._replace(rows=rows, notes=[*table.notes, table.minor_note], minor=())
+    kept = [at for at in range(len(table.rows)) if at not in table.minor]
+    spare = [(column, [values[at] for at in kept]) for column, values in table.spare]
+    notes = [*table.notes, table.minor_note]
+    return table._replace(rows=[table.rows[at] for at in kept], notes=notes, minor=(), spare=spare)
 
 
 class Finding(NamedTuple):

@@ -42,10 +42,22 @@ class Layout(NamedTuple):
 
 def fit(table: Table, room: int, exact: bool | None) -> Layout:
     """The fullest layout that is at most `room` wide; the shortest where none is."""
+    for count in range(len(table.spare), 0, -1):
+        layout = _lay(_with_spare(table, count), exact is not False)
+        if layout.width <= room:
+            return layout
     for layout in _layouts(table, room, exact):
         if layout.width <= room:
             break
     return layout
+
+
+def _with_spare(table: Table, count: int) -> Table:
+    """A table with the first spare columns after its own."""
+    spare = table.spare[:count]
+    rows = [[*row, *(values[at] for _, values in spare)] for at, row in enumerate(table.rows)]
+    total = table.total and [*table.total, *(None for _ in spare)]
+    return table._replace(columns=[*table.columns, *(column for column, _ in spare)], rows=rows, total=total)
 
 
 def _layouts(table: Table, room: int, exact: bool | None) -> Iterator[Layout]:

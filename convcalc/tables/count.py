@@ -12,7 +12,7 @@ from convcalc.graph import Graph, Layer
 from convcalc.kinds import shape_text
 from convcalc.report import Report, Table
 from convcalc.tables.ends import end_facts, end_lines
-from convcalc.tables.measures import ALIVE, MEASURES, Measure, as_tree, choose
+from convcalc.tables.measures import ALIVE, MEASURES, Measure, as_tree, bars, choose
 
 if TYPE_CHECKING:
     from convcalc.language.document import Document
@@ -91,6 +91,7 @@ def _table(
         total,
         (*footer(counted), *lines),
         facts(counted),
+        spare=bars(rows),
     )
 
 

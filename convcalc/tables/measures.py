@@ -99,6 +99,16 @@ def choose(columns: str, default: Sequence[str]) -> list[Measure]:
     return [MEASURES[key] for key in dict.fromkeys(keys)]
 
 
+def bars(rows: Sequence[Row]) -> list[tuple[Column, Sequence[Any]]]:
+    """Bars for MACs and for params, against the largest row: columns for a terminal that has room."""
+    drawn: list[tuple[Column, Sequence[Any]]] = []
+    for figure, heading in (("macs", "MACs"), ("params", "params")):
+        values = [row.figure(figure) for row in rows]
+        if largest := max(values, default=0):
+            drawn.append((Column(f"{figure}_bar", heading, "bar"), [value / largest for value in values]))
+    return drawn
+
+
 def as_tree(measures: Sequence[Measure]) -> list[Measure]:
     """The measures with names that are drawn as a tree."""
     return [

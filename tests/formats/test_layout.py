@@ -9,7 +9,7 @@ from convcalc.analysis.diff import diff
 from convcalc.budgets.check import Base, judge, parse_limits
 from convcalc.catalogue import catalogue_files
 from convcalc.formats._layout import fit
-from convcalc.formats.table import width
+from convcalc.formats.table import plain, width
 from convcalc.language.overrides import Overrides
 from convcalc.language.sources import Files
 from convcalc.loader import SpecName, graph, open_document
@@ -95,3 +95,29 @@ def test_a_name_in_a_tree_is_whole_below_its_branch():
             assert "".join(line.lstrip("│├└ ") for line in lines) == "inception_with_a_long_name"
         assert all(row[1] == "1,000,000,000" for row in layout.rows)
         assert layout.width >= max(map(width, "\n".join(cells).split("\n"))) + 2 + 13
+
+
+def test_spare_columns_are_drawn_where_there_is_room_and_left_out_without_a_note():
+    spare = [(Column("bar", "bar", "bar"), [1.0]), (Column("more", "more", "bar"), [0.5])]
+    columns = [Column("name", "name", "name"), Column("macs", "MACs")]
+    table = Table("", columns, [["a", 10**9]], ["total", 10**9], spare=spare)
+    own = ["name", "macs"]
+    whole = fit(table, 80, None)
+    assert [column.key for column in whole.columns] == [*own, "bar", "more"]
+    one = fit(table, whole.width - 1, None)
+    assert [column.key for column in one.columns] == [*own, "bar"]
+    none = fit(table, one.width - 1, None)
+    assert [column.key for column in none.columns] == own
+    assert not none.notes
+    assert plain(table, True) == plain(table._replace(spare=()), True)
+
+
+def test_at_200_columns_params_has_bars_and_every_number_whole():
+    (table,) = count_tables(count(graph("googlenet")), 1, "layer", "", "")
+    layout = fit(table, 200, None)
+    assert [column.key for column in layout.columns[-2:]] == ["macs_bar", "params_bar"]
+    assert layout.width <= 200
+    assert "1,582,671,872" in layout.total
+    assert [column.key for column in fit(table, 80, None).columns] == [
+        column.key for column in fit(table._replace(spare=()), 80, None).columns
+    ]

@@ -4,6 +4,7 @@ The law is that of the importer, not of the rules: whatever a rule forgets, toda
 """
 
 import random
+from math import prod
 
 import pytest
 from helpers.any_nodes import EXAMPLES, any_context, any_inputs, with_any_attributes
@@ -61,12 +62,8 @@ def test_an_input_that_no_rule_knows_is_counted_or_makes_a_node_unsupported(oper
         more = Value((8,), source_weights=(Part("b", 8),))
         node.inputs = [*node.inputs, *[""] * (at - len(inputs)), "more"]
         inputs = [*inputs, *[None] * (at - len(inputs)), more]
-        try:
-            outputs = ctx._outputs(node, inputs)
-        except (Unsupported, UserError, SpecError):
-            continue
-        used = {part.name for use in ctx.weights.uses for parts in use.weights for part in parts}
-        assert "b" in used | {part.name for value in outputs for part in value.source_weights}
+        is_applied, used = used_by(ctx, node, inputs)
+        assert not is_applied or "b" in used
 
 
 @pytest.mark.parametrize("operator", sorted(RULES))
@@ -82,6 +79,61 @@ def test_a_rule_reads_over_constants_what_it_reads_over_activations(operator):
         ]
         _, reason = applied(ctx, node, constants)
         assert not (is_applied and reason.startswith("input ") and reason.endswith("is not read")), reason
+
+
+_PLACES = "numbers that say which elements: as many in any case"
+_SHAPE = "its shape alone matters"
+# inputs that rules read and that add no params even where they are learned: why
+READ_AS_NUMBERS = {
+    ("ArrayFeatureExtractor", 1): _PLACES,
+    ("Cast", 1): "its rule is that of CastLike, where the dtype alone matters",
+    ("CastLike", 1): "its dtype alone matters",
+    ("Clip", 1): "a bound; one that is learned is named as in no layer",
+    ("Clip", 2): "a bound; one that is learned is named as in no layer",
+    ("CumProd", 1): "the axis",
+    ("CumSum", 1): "the axis",
+    ("EmbedLayerNormalization", 0): _PLACES,
+    ("EyeLike", 0): _SHAPE,
+    ("Gather", 1): _PLACES,
+    ("MelWeightMatrix", 2): "the sample rate and bounds change the numbers, not how many there are",
+    ("MelWeightMatrix", 3): "the sample rate and bounds change the numbers, not how many there are",
+    ("MelWeightMatrix", 4): "the sample rate and bounds change the numbers, not how many there are",
+    ("MultiHeadAttention", 4): "a mask: masked scores are computed all the same",
+    ("MultiHeadAttention", 5): "a mask of one axis: masked scores are computed all the same",
+    ("OneHot", 0): _PLACES,
+    ("Resize", 1): "the region, which changes the numbers",
+    ("Shape", 0): _SHAPE,
+    ("Size", 0): _SHAPE,
+    ("Upsample", 1): "the region, which changes the numbers",
+}
+
+
+@pytest.mark.parametrize("operator", sorted(set(RULES) - {"If", "Loop", "Scan", "SequenceConstruct"}))
+def test_a_learned_tensor_in_any_input_is_counted_or_has_its_reason(operator):
+    """Each input in turn is a learned tensor, of any shape: the layer uses it, or the node is unsupported."""
+    chance = random.Random(operator)
+    inputs_of_standard = max([len(one.inputs) for one in schemas(operator)] + [9])
+    for at in range(inputs_of_standard):
+        if (operator, str(at)) in INPUTS or (operator, at) in READ_AS_NUMBERS:
+            continue
+        for shape in ((8,), (3,), (1, 8), (1, 3), (1, 15)):
+            ctx = any_context(chance)
+            node, inputs = right_node(chance, ctx, operator)
+            missing = at + 1 - len(inputs)
+            node.inputs, inputs = [*node.inputs, *[""] * missing], [*inputs, *[None] * missing]
+            node.inputs[at], inputs[at] = "more", Value(shape, source_weights=(Part("more", prod(shape)),))
+            is_applied, used = used_by(ctx, node, inputs)
+            assert not is_applied or "more" in used, at
+
+
+def used_by(ctx, node, inputs):
+    """Whether a rule applies, and the learned tensors that its layers and results are made from."""
+    try:
+        outputs = ctx._outputs(node, inputs)
+    except (Unsupported, UserError, SpecError):
+        return False, set()
+    used = {part.name for use in ctx.weights.uses for parts in use.weights for part in parts}
+    return True, used | {part.name for value in outputs for part in value.source_weights}
 
 
 def test_the_reason_names_what_was_not_read():
@@ -132,4 +184,4 @@ REFUSED = {
 
 
 def test_the_table_names_operators_that_have_rules():
-    assert {operator for operator, _ in [*ATTRIBUTES, *INPUTS]} <= RULES.keys()
+    assert {operator for operator, _ in [*ATTRIBUTES, *INPUTS, *READ_AS_NUMBERS]} <= RULES.keys()

@@ -97,6 +97,8 @@ def group_query_attention(ctx: Context, node: Node, inputs: Inputs) -> list[Valu
     """The operator of com.microsoft for decoders: keys and values of fewer heads, after those of earlier steps."""
     heads, key_heads = _heads(node, "num_heads"), _heads(node, "kv_num_heads")
     query, key, value = given(inputs, 0), optional(inputs, 1), optional(inputs, 2)
+    if (key is None) != (value is None):
+        raise Unsupported("keys without values, or values without keys")
     if key is None or value is None:
         width = query.sizes_of_rank(3)[2] // (heads + 2 * key_heads)
         query, key, value = _cut(ctx, node, query, [heads * width, key_heads * width, key_heads * width])

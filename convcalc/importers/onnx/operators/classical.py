@@ -50,6 +50,8 @@ def classifier(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value = given(inputs, 0)
     classes = max(len(node.ints("classlabels_ints")), len(node.texts("classlabels_strings")))
     entries = value.sizes_of_rank(2)[1]
+    if value.batch not in (0, None):
+        raise Unsupported("input whose first axis is not the batch")
     rows = len(node.floats("coefficients")) // max(1, entries)
     scores = _linear(ctx, node, value, rows)
     transform = node.text("post_transform", "NONE")

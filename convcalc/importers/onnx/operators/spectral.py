@@ -54,7 +54,7 @@ def short_time_transform(ctx: Context, node: Node, inputs: Inputs) -> list[Value
     ctx.inner_axis(signal, 1)
     bins = points // 2 + 1 if node.int("onesided", 1) else points
     shape = checked((sizes[0], (sizes[1] - points) // step + 1, bins, 2))
-    sources = [signal, *([window] if window is not None and window.ref is not None else [])]
+    sources = [signal, *([window] if window is not None and (window.ref is not None or window.source_weights) else [])]
     is_real = len(sizes) == 2 or _is_real(sizes[2])
     return [_transformed(ctx, node, sources, shape, 2, points, is_real, window is not None)]
 

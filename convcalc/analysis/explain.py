@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from convcalc.analysis.count import FIGURES, Count, Row, fold, layer_products
@@ -208,19 +210,44 @@ def rows_of(part: Part, counted: Count) -> list[Row]:
 
 def _joined(counted: Count, join: Layer) -> list[Row]:
     """A join and what is above it, without what is above all of its branches."""
-    above = [_above(counted.graph, ref.layer) for ref in join.inputs]
-    every: set[int] = set().union(*above)
-    inside = {join.index, *(index for index in every if any(index not in one for one in above))}
-    return [row for row in counted.rows if row.layer is not None and row.layer.index in inside]
+    indexes = [index for index in _between(counted.graph, join) if not counted.graph.all[index].is_input]
+    places = [bisect_left(counted.rows, index, key=_index) for index in indexes]
+    return [counted.rows[place] for place in places]
 
 
-def _above(graph: Graph, index: int) -> set[int]:
-    """A layer and everything that it reads, directly or not."""
-    found: set[int] = set()
-    waiting = [index]
-    while waiting:
-        index = waiting.pop()
-        if index not in found:
-            found.add(index)
-            waiting.extend(ref.layer for ref in graph.all[index].inputs)
-    return found
+def _index(row: Row) -> int:
+    assert row.layer is not None
+    return row.layer.index
+
+
+def _between(graph: Graph, join: Layer) -> list[int]:
+    """The indexes of a join and of the layers that are above some of its branches, but not above all.
+
+    Walks up from the join, the latest layer first, with a bit for every branch that leads to a layer; it ends where
+    the branches share what is left, so that it visits no more than it returns and the layers next to it.
+    """
+    branches: dict[int, list[int]] = {}
+    for number, ref in enumerate(join.inputs):
+        branches.setdefault(ref.layer, []).append(number)
+    every = (1 << len(join.inputs)) - 1
+    masks = dict.fromkeys(branches, 0)  # of the layers in the heap; a branch sets its bit when its end is visited
+    heap = sorted(-index for index in branches)
+    open_ends = len(heap)  # how many of them not all branches lead to, as far as is known
+    found = [join.index]
+    while open_ends:
+        index = -heappop(heap)
+        mask = masks.pop(index)
+        open_ends -= mask != every
+        for number in branches.get(index, ()):
+            mask |= 1 << number
+        if mask != every:
+            found.append(index)
+        for ref in graph.all[index].inputs:
+            if ref.layer not in masks:
+                heappush(heap, -ref.layer)
+                masks[ref.layer] = 0
+                open_ends += 1
+            was_open = masks[ref.layer] != every
+            masks[ref.layer] |= mask
+            open_ends -= was_open and masks[ref.layer] == every
+    return sorted(found)

@@ -1,12 +1,16 @@
 """What `explain` says is what is counted: every formula, worked out again, gives the counted number."""
 
+from random import Random
+
 import pytest
 
 from convcalc.analysis.count import count
-from convcalc.analysis.explain import explain_layer, find, rows_of
+from convcalc.analysis.explain import Part, explain_layer, find, rows_of
 from convcalc.errors import SpecError
 from convcalc.graph import Graph
 from convcalc.kinds import KINDS
+from convcalc.kinds.activation import Relu
+from convcalc.kinds.joins import Add
 from convcalc.language.builder import build
 from convcalc.language.document_loader import parse
 from convcalc.language.input_shapes import parse_shape
@@ -107,3 +111,52 @@ def test_a_letter_for_every_axis_there_may_be(kind, axes):
         line = explain_layer(layer)[0]
         assert line.value == tuple(range(2, 2 + axes))
         assert len(set(line.formula.split(" x "))) == axes
+
+
+def above(graph, index):
+    found, waiting = set(), [index]
+    while waiting:
+        index = waiting.pop()
+        if index not in found:
+            found.add(index)
+            waiting.extend(ref.layer for ref in graph.all[index].inputs)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_join_is_explained_by_what_is_above_some_of_its_branches_only(seed):
+    random = Random(seed)
+    graph = Graph("random")
+    refs = [graph.add_input("x", (4, 8, 8))]
+    for number in range(60):
+        many = random.choice((1, 1, 2, 3, 7))
+        picked = [random.choice(refs[-random.choice((2, 5, 50)) :]) for _ in range(many)]
+        refs.append(graph.add(f"layer{number}", Add() if many > 1 else Relu(), picked))
+    counted = count(graph)
+    for join in (layer for layer in graph.layers if layer.kind.has_branches):
+        branches = [above(graph, ref.layer) for ref in join.inputs]
+        between = set.union(*branches) - set.intersection(*branches) | {join.index}
+        expected = [layer.path for layer in graph.layers if layer.index in between]
+        assert [row.path for row in rows_of(Part(join.path, "add", join), counted)] == expected
+
+
+def test_a_join_is_explained_without_a_walk_to_the_input():
+    visits = []
+
+    class Layers(list):
+        def __getitem__(self, index):
+            visits.append(index)
+            return super().__getitem__(index)
+
+    graph = Graph("residual")
+    ref = graph.add_input("x", (4, 8, 8))
+    for number in range(200):
+        ref = graph.add(f"add{number}", Add(), (graph.add(f"relu{number}", Relu(), (ref,)), ref))
+    counted = count(graph)
+    graph.all = Layers(graph.all)
+    for number in (3, 199):
+        visits.clear()
+        join = next(layer for layer in graph.layers if layer.path == f"add{number}")
+        visits.clear()
+        assert [row.path for row in rows_of(Part(join.path, "add", join), counted)] == [f"relu{number}", f"add{number}"]
+        assert len(visits) <= 6

@@ -9,6 +9,7 @@ from convcalc.analysis.count import Count, Row, fold
 
 # What is compared, in this order: a figure of a count, or one of its own fields.
 COMPARED = ("weights", "biases", "other_params", "params", "macs", "flops", "depth", "nonlinearities")
+MEMORY = ("peak", "arena", "flash")
 
 
 class Total(NamedTuple):
@@ -26,14 +27,22 @@ class Match(NamedTuple):
     rows: list[Row | None]
 
 
-def compare(counts: Sequence[Count]) -> list[Total]:
-    """The figures of several networks, those left out that are 0 in all."""
-    found = []
-    for name in COMPARED:
-        values = [getattr(one, name) if hasattr(one, name) else one.figure(name) for one in counts]
-        if any(values):
-            found.append(Total(name, values, [value / values[0] if values[0] else None for value in values]))
-    return found
+def compare(counts: Sequence[Count], precision: str = "") -> list[Total]:
+    """The figures of several networks, without those that are 0 in all; at a precision also their deployed memory."""
+    figures = {
+        name: [getattr(one, name) if hasattr(one, name) else one.figure(name) for one in counts] for name in COMPARED
+    }
+    if precision:
+        from convcalc.analysis.memory.live import deployed_memory
+        from convcalc.analysis.memory.precision import NAMES
+
+        needed = [deployed_memory(one.graph, NAMES[precision]) for one in counts]
+        figures.update({f"{name}_bytes": [getattr(one, name) for one in needed] for name in MEMORY})
+    return [
+        Total(name, values, [value / values[0] if values[0] else None for value in values])
+        for name, values in figures.items()
+        if any(values)
+    ]
 
 
 def matches(counts: Sequence[Count], depth: int | None = None) -> list[Match]:

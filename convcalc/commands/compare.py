@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from convcalc.commands._options import SPEC, Output, WholeNumber, emit, output_options, spec_options, strict_option
+from convcalc.commands._precision import precision_option
 from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
 
 @click.command("compare", cls=Sectioned)
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC SPEC...")
+@precision_option
 @spec_options
 @strict_option
 @click.option("--depth", type=WholeNumber(1, 100), help="Fold blocks below this many levels into one row each.")
@@ -18,7 +20,13 @@ from convcalc.language.overrides import Overrides
 @click.option("--all", "is_all", is_flag=True, help="Show the rows without weights or MACs too.")
 @output_options
 def command(
-    specs: tuple[str, ...], depth: int | None, totals: bool, is_all: bool, overrides: Overrides, output: Output
+    specs: tuple[str, ...],
+    depth: int | None,
+    totals: bool,
+    is_all: bool,
+    precision: str,
+    overrides: Overrides,
+    output: Output,
 ) -> None:
     """Compare networks side by side, with ratios to the first.
 
@@ -30,6 +38,7 @@ def command(
     \b
     convcalc compare mine.yaml googlenet
     convcalc compare mobilenet_v1 mobilenet_v1@x0.5 --depth 1
+    convcalc compare mobilenet_v1@x0.25 ds_cnn --precision int8 --totals
     """
     from convcalc.analysis.count import count
     from convcalc.errors import SpecError
@@ -39,4 +48,4 @@ def command(
     if len(specs) < 2:
         raise SpecError("compare needs two networks or more", "for example: convcalc compare mine.yaml googlenet")
     counts = [count(graph) for graph in graphs(specs, overrides)]
-    emit(compare_report(counts, depth, totals, is_all), output)
+    emit(compare_report(counts, depth, totals, is_all, precision), output)

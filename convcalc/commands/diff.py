@@ -17,6 +17,7 @@ from convcalc.commands._options import (
     spec_options,
     strict_option,
 )
+from convcalc.commands._precision import precision_option
 from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @report_option
 @click.option("--totals", is_flag=True, help="Only the totals.")
 @click.option("--all", "is_all", is_flag=True, help="Show the layers without params or MACs too.")
+@precision_option
 @spec_options
 @strict_option
 @output_options
@@ -43,6 +45,7 @@ def command(
     reports: tuple[str, ...],
     totals: bool,
     is_all: bool,
+    precision: str,
     overrides: Overrides,
     output: Output,
 ) -> int:
@@ -66,7 +69,7 @@ def command(
     outputs = outputs_of(output, reports)
     old, new = _counts(specs, base, overrides)
     difference = diff(old, new)
-    report = diff_report(old, new, difference, 0 if totals else top, is_all)
+    report = diff_report(old, new, difference, 0 if totals else top, is_all, precision)
     if any(is_of_findings(one.form) for one in outputs):
         report = report._replace(findings=diff_findings(difference, new, SpecName.parse(specs[-1]).path))
     emit_all(report, outputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,7 @@ from convcalc.commands._options import (
     strict_option,
     write_text,
 )
+from convcalc.commands._precision import NameOf
 from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
@@ -23,45 +24,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class _Choice(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases
-    """A name of a list that is read only when it is needed."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def _names(self) -> list[str]:
-        from convcalc.analysis.memory.precision import NAMES
-        from convcalc.analysis.memory.profile import profile_names
-
-        return [*NAMES] if self.name == "precision" else profile_names()
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from convcalc.errors import did_you_mean, quoted
-
-        if value not in self._names():
-            self.fail(f"no {self.name} {quoted(value)}; {did_you_mean(value, self._names())}", param, ctx)
-        return value
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        return "[" + "|".join(self._names()) + "]"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(name) for name in self._names() if name.startswith(incomplete)]
-
-
 @click.command("memory", cls=Sectioned)
 @click.argument("spec", type=SPEC)
 @click.option(
     "--precision",
-    type=_Choice("precision"),
+    type=NameOf("precision"),
     default="int8",
     show_default=True,
     help="The type of the activations and weights.",
 )
 @click.option(
-    "--profile", "runtime", type=_Choice("profile"), default="tflm", show_default=True, help="The rules of a runtime."
+    "--profile", "runtime", type=NameOf("profile"), default="tflm", show_default=True, help="The rules of a runtime."
 )
 @click.option("--best-order", is_flag=True, help="Search for the order of operators with the least peak.")
 @click.option("--plot", is_flag=True, help="Draw the bytes alive over the operators instead of the tables.")

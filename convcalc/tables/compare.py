@@ -10,19 +10,31 @@ from convcalc.analysis.count import Count
 from convcalc.report import Column, Report, Table
 from convcalc.tables.count import conditions, counted_report, lower_bound, title
 
-HEADINGS = {"macs": "MACs", "flops": "FLOPs", "other_params": "other params", "nonlinearities": "non-linearities"}
+HEADINGS = {
+    "macs": "MACs",
+    "flops": "FLOPs",
+    "other_params": "other params",
+    "nonlinearities": "non-linearities",
+    "peak_bytes": "peak bytes",
+    "arena_bytes": "arena bytes",
+    "flash_bytes": "flash bytes",
+}
 ONE_SCREEN = 20  # rows
 
 
 def compare_report(
-    counts: Sequence[Count], depth: int | None = None, only_totals: bool = False, is_all: bool = True
+    counts: Sequence[Count],
+    depth: int | None = None,
+    only_totals: bool = False,
+    is_all: bool = True,
+    precision: str = "",
 ) -> Report:
     """Networks side by side: a row a figure with the ratios to the first, then a row a layer.
 
     Without `is_all` the rows of a long table in which every network has 0 weights and 0 MACs are minor.
     """
     names = labels(counts)
-    tables = [total_table(counts, names)]
+    tables = [total_table(counts, names, precision)]
     if not only_totals:
         layers = layer_table(counts, names, depth)
         tables.append(layers if is_all else with_minor_rows(layers, "weights or MACs"))
@@ -38,13 +50,13 @@ def labels(counts: Sequence[Count]) -> list[str]:
     ]
 
 
-def total_table(counts: Sequence[Count], names: Sequence[str]) -> Table:
+def total_table(counts: Sequence[Count], names: Sequence[str], precision: str = "") -> Table:
     """A row a figure, a column a network, and after each but the first how many times fewer or more it has."""
     columns = [Column("figure", "", "text"), Column(names[0], names[0])]
     for name in names[1:]:
         columns += [Column(name, name), Column(f"{name}: ratio", f"vs. {names[0]}", "times")]
     rows = []
-    for total in compare(counts):
+    for total in compare(counts, precision):
         others = zip(total.values[1:], total.ratios[1:], strict=True)
         rows.append([HEADINGS.get(total.figure, total.figure), total.values[0], *chain.from_iterable(others)])
     lines = [conditions(counted) for counted in counts]
@@ -54,7 +66,23 @@ def total_table(counts: Sequence[Count], names: Sequence[str]) -> Table:
     notes += [
         f"{name}: {lower_bound(counted)}" for name, counted in zip(names, counts, strict=True) if counted.uncounted
     ]
+    notes += memory_notes(counts, names, precision)
     return Table("", columns, rows, None, [*notes, f"relative to {names[0]}"], is_answer=True)
+
+
+def memory_notes(counts: Sequence[Count], names: Sequence[str], precision: str) -> list[str]:
+    """The convention of the figures of memory, and whose are lower bounds; nothing without a precision."""
+    if not precision:
+        return []
+    from convcalc.analysis.memory.live import deployed_memory
+    from convcalc.analysis.memory.precision import NAMES
+    from convcalc.tables.memory import memory_bounds
+
+    needed = [deployed_memory(counted.graph, NAMES[precision]) for counted in counts]
+    notes = [f"peak, arena and flash at {NAMES[precision].name}: {needed[0].program.profile.rules}"]
+    for name, one in zip(names, needed, strict=True):
+        notes += [f"{name}: the memory is a lower bound: {reason}" for reason in memory_bounds(one)]
+    return notes
 
 
 def layer_table(counts: Sequence[Count], names: Sequence[str], depth: int | None) -> Table:

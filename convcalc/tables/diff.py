@@ -8,25 +8,32 @@ from convcalc.analysis.compare import compare
 from convcalc.analysis.count import Count
 from convcalc.analysis.diff import Difference
 from convcalc.report import Column, Finding, Report, Table
-from convcalc.tables.compare import HEADINGS, with_minor_rows
+from convcalc.tables.compare import HEADINGS, memory_notes, with_minor_rows
 from convcalc.tables.count import conditions, counted_report, lower_bound, title
 
 EDITED = ("changed", "renamed", "moved")  # sorts that say something without any figure
 
 
-def diff_report(old: Count, new: Count, difference: Difference, top: int | None = None, is_all: bool = True) -> Report:
+def diff_report(
+    old: Count,
+    new: Count,
+    difference: Difference,
+    top: int | None = None,
+    is_all: bool = True,
+    precision: str = "",
+) -> Report:
     """The totals before and after, then a row a change: all of them, or the `top` ones by MACs (0: no row).
 
     Without `is_all` the layers of a long table that came, went or are affected without params and MACs are minor.
     """
-    tables = [_total_table(old, new, difference)]
+    tables = [_total_table(old, new, difference, precision)]
     if top != 0 and difference.changes:
         changes = _change_table(difference, top)
         tables.append(changes if is_all else with_minor_rows(changes, "params or MACs", EDITED))
     return counted_report("diff", tables, (old, new))
 
 
-def _total_table(old: Count, new: Count, difference: Difference) -> Table:
+def _total_table(old: Count, new: Count, difference: Difference, precision: str) -> Table:
     """A row a figure: before, after, the change; below it the changes that cost or save the most."""
     columns = [
         Column("figure", "", "text"),
@@ -36,7 +43,7 @@ def _total_table(old: Count, new: Count, difference: Difference) -> Table:
         Column("share", "%", "share"),
     ]
     rows = []
-    for total in compare([old, new]):
+    for total in compare([old, new], precision):
         before, after = total.values
         share = (after - before) / before if before else None
         rows.append([HEADINGS.get(total.figure, total.figure), before, after, after - before, share])
@@ -47,6 +54,7 @@ def _total_table(old: Count, new: Count, difference: Difference) -> Table:
     notes += [
         f"{word}: {lower_bound(counted)}" for word, counted in (("before", old), ("after", new)) if counted.uncounted
     ]
+    notes += memory_notes((old, new), ("before", "after"), precision)
     return Table(heading, columns, rows, None, [*notes, *_summary_lines(difference)], is_answer=True)
 
 

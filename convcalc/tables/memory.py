@@ -45,7 +45,7 @@ def memory_report(graph: Graph, needed: Memory, is_searched: bool = False, best:
         "batch": graph.batch,
         "profile": needed.program.profile.name,
         "precision": needed.precision.name,
-        "status": "lower_bound" if _bounds(needed) else "complete",
+        "status": "lower_bound" if memory_bounds(needed) else "complete",
         **{f"{figure}_bytes": size for figure, size, _ in figures},
         "peak_layer": needed.at_peak.operator.path if needed.at_peak else None,
         "order_is_best": needed.floor == needed.peak or None,
@@ -105,7 +105,7 @@ def _alive_rows(needed: Memory) -> list[list[Any]]:
     return sorted(rows, key=lambda row: -(row[2] or 0))
 
 
-def _bounds(needed: Memory) -> list[str]:
+def memory_bounds(needed: Memory) -> list[str]:
     """Why the figures are lower bounds; empty where they are complete."""
     reasons = [f"the runtime {needed.program.profile.name} may need more"] * needed.program.profile.is_lower_bound
     unknown = needed.unknown
@@ -151,5 +151,5 @@ def _conditions(graph: Graph, needed: Memory, order: str) -> list[str]:
         f"input {inputs}, batch {graph.batch}; {bits}, {precision.weight_bits} a weight, {precision.bias_bits} a bias",
         needed.program.profile.rules,
         order,
-        *(f"lower bounds (>=): {reason}" for reason in _bounds(needed)),
+        *(f"lower bounds (>=): {reason}" for reason in memory_bounds(needed)),
     ]

@@ -41,8 +41,8 @@ class SpecName(Record):
     def parse(cls, text: str) -> SpecName:
         """Take a SPEC apart. A file may have an @ in its name.
 
-        >>> SpecName.parse("resnet@18")[:3], SpecName.parse("net.yaml")[:3]
-        (('resnet@18', 'resnet', '18'), ('net.yaml', 'net.yaml', None))
+        >>> [(name.text, name.path, name.variant) for name in map(SpecName.parse, ("resnet@18", "net.yaml"))]
+        [('resnet@18', 'resnet', '18'), ('net.yaml', 'net.yaml', None)]
         >>> SpecName.parse("torchvision.models:resnet50").reader, SpecName.parse("model.onnx").reader
         ('convcalc.importers.torch', 'convcalc.importers.onnx.importer')
         """

@@ -15,10 +15,10 @@ from convcalc.commands._sections import Sectioned
 @click.argument("pattern", default="*", metavar="[PATTERN]")
 @click.option(
     "--folder",
-    type=click.Choice(["networks", "lessons", "all"]),
+    type=click.Choice(["networks", "lessons", "blocks", "all"]),
     default="all",
     show_default=True,
-    help="A part of the catalogue.",
+    help="A part of the catalogue; all are networks and lessons.",
 )
 @click.option(
     "--where", default="", metavar="CONDITION", help="Only networks that meet it: 'params < 5M and macs < 600M'."
@@ -37,10 +37,19 @@ def command(pattern: str, folder: str, where: str, sort: str, svg: Path | None, 
     convcalc list
     convcalc list 'mobilenet*' --sort macs
     convcalc list --where 'params < 5M and macs < 600M' -f csv
+    convcalc list --folder blocks
     convcalc list --folder networks --svg catalogue.svg
     """
     from convcalc.tables.catalogue import catalogue_map, catalogue_report, networks
 
+    if folder == "blocks":
+        from convcalc.errors import SpecError
+        from convcalc.tables.blocks import blocks_report
+
+        if where or sort or svg:
+            raise SpecError("--where, --sort and --svg are for networks", "a block has no figures of its own")
+        emit(blocks_report(pattern), output)
+        return
     with progress("list"):
         rows = networks(pattern, folder, where, sort)
     if svg:

@@ -44,6 +44,8 @@ def networks(pattern: str = "*", folder: str = "all", where: str = "", sort: str
     """The networks of the catalogue whose name fits and whose figures meet `where`, sorted. Raises SpecError."""
     names = catalogue_names(pattern, folder)
     rows = [row for name in names for row in _variants(name) if _fits(row.name, pattern)]
+    if not rows:
+        raise SpecError(f"no network {quoted(pattern)}", did_you_mean(pattern, catalogue_names("*", folder)))
     return _sorted(_where(rows, where), sort)
 
 

@@ -12,6 +12,9 @@ from convcalc.cli import run
     [
         ("para resnet18", "no such command 'para'. Did you mean 'params'?"),
         ("sho resnet18", "no such command 'sho'. Did you mean 'show'?"),
+        ("list resnt", "error: no network 'resnt'\n   hint: did you mean 'resnet'?"),
+        ("list --folder blocks conv_nrm", "error: no block 'conv_nrm'\n   hint: did you mean 'conv_norm'?"),
+        ("list --folder blocks --sort params", "hint: a block has no figures of its own"),
         ("zzz", "no such command 'zzz'"),
         ("params resnet18@51", "hint: write 'resnet18' or 'resnet@18', with no other variant"),
         ("params resnet@51", "hint: expected one of: 18, 34, 50, 101, 152"),

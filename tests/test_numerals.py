@@ -26,7 +26,7 @@ OF_NUMBERS = {
     "budgets/limits.py": ("value",),
     "budgets/measure.py": ("was * percent / 100",),
     "commands/diff.py": ("exit_code and bool(difference.changes)",),
-    "conventions/convention.py": ("rule.evaluate(Quantities(layer, batch if convention.batch else 1, needed))",),
+    "conventions/convention.py": ("rule.evaluate(quantities)",),
     "conventions/quantities.py": (
         "getattr(kind, field, None) == word",
         "value",

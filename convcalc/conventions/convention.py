@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convcalc.analysis.training.gradients import Gradients, gradients
-from convcalc.conventions.quantities import Quantities
+from convcalc.analysis.training.gradients import Gradients
+from convcalc.conventions.quantities import Census, Quantities
 from convcalc.errors import SpecError, did_you_mean, quoted
-from convcalc.graph import Graph, Layer
+from convcalc.graph import Layer
 from convcalc.syntax.expression import Expression
 from convcalc.syntax.expression_parser import parse
 
@@ -121,21 +121,32 @@ def figure(convention: Convention, layer: Layer, batch: int = 1, needed: Gradien
     >>> figure(find("thop"), graph.all[ref.layer]), figure(find("fvcore"), graph.all[ref.layer])
     (3200, 1600)
     """
-    rule = convention.rules.get(layer.kind.name)
-    return 0 if rule is None else int(rule.evaluate(Quantities(layer, batch if convention.batch else 1, needed)))
+    return _evaluate(convention, Quantities(layer, batch if convention.batch else 1, needed))
 
 
-def figures(convention: Convention, graph: Graph) -> list[int]:
-    """What the tool counts for each layer."""
-    needed = gradients(graph)
-    return [figure(convention, layer, graph.batch, needed[layer.index]) for layer in graph.layers]
+def figures(convention: Convention, census: Census, batch: int) -> list[int]:
+    """What the tool counts for one layer of each entry of a census."""
+    return [_evaluate(convention, one) for one in census.quantities(batch if convention.batch else 1)]
 
 
-def our_macs(convention: Convention, graph: Graph) -> int:
+def total_of(convention: Convention, census: Census) -> int:
+    """What the tool prints for the whole network."""
+    return census.total(figures(convention, census, census.graph.batch))
+
+
+def _evaluate(convention: Convention, quantities: Quantities) -> int:
+    rule = convention.rules.get(quantities.layer.kind.name)
+    return 0 if rule is None else int(rule.evaluate(quantities))
+
+
+def our_macs(convention: Convention, census: Census) -> int:
     """Our figure that a tool's is compared with, in its unit."""
-    needed = gradients(graph)
+    return census.total(_our_macs(convention, census))
+
+
+def _our_macs(convention: Convention, census: Census) -> list[int]:
     name, factor = ("step_macs" if convention.backward else "macs"), 2 if convention.counts_flops else 1
-    return factor * sum(Quantities(layer, graph.batch, needed[layer.index])(name) for layer in graph.layers)
+    return [factor * quantities(name) for quantities in census.quantities(census.graph.batch)]
 
 
 class Term(NamedTuple):
@@ -152,27 +163,31 @@ class Term(NamedTuple):
         return self.theirs - self.ours
 
 
-def terms(convention: Convention, graph: Graph) -> list[Term]:
+def terms(convention: Convention, census: Census) -> list[Term]:
     """Why a tool's total is not our MACs: the kinds that differ, the largest difference first.
 
     Where the tool counts two for a multiply-accumulate, ours are doubled before they are compared.
     """
     found: dict[str, Term] = {}
-    every = gradients(graph)
-    for layer in graph.layers:
-        kind, needed = layer.kind.name, every[layer.index]
-        own = Quantities(layer, graph.batch, needed)("step_macs" if convention.backward else "macs")
-        ours = own * (2 if convention.counts_flops else 1)
-        theirs = figure(convention, layer, graph.batch, needed)
+    batch = census.graph.batch
+    values = zip(
+        census.quantities(batch),
+        census.counts,
+        _our_macs(convention, census),
+        figures(convention, census, batch),
+        strict=True,
+    )
+    for quantities, count, ours, theirs in values:
+        kind = quantities.layer.kind.name
         old = found.get(kind, Term(kind, 0, convention.texts.get(kind, "0"), 0, 0))
-        found[kind] = Term(kind, old.layers + 1, old.rule, old.ours + ours, old.theirs + theirs)
+        found[kind] = Term(kind, old.layers + count, old.rule, old.ours + count * ours, old.theirs + count * theirs)
     differing = [term for term in found.values() if term.difference]
     return sorted(differing, key=lambda term: (-abs(term.difference), term.kind))
 
 
-def difference(convention: Convention, graph: Graph, most: int = 6) -> str:
+def difference(convention: Convention, census: Census, most: int = 6) -> str:
     """One line that derives a tool's total from our MACs."""
-    found = terms(convention, graph)
+    found = terms(convention, census)
     base = convention.base
     if not found:
         return f"{convention.label} is {base}"
@@ -182,10 +197,10 @@ def difference(convention: Convention, graph: Graph, most: int = 6) -> str:
     return f"{convention.label} is {base} {' '.join(parts)}{more}"
 
 
-def known_errors(convention: Convention, graph: Graph) -> list[str]:
+def known_errors(convention: Convention, census: Census) -> list[str]:
     """The tool's known errors that this network meets, each with how far its figure is off there."""
-    found = {term.kind: term for term in terms(convention, graph)}
-    present = {layer.kind.name for layer in graph.layers}
+    found = {term.kind: term for term in terms(convention, census)}
+    present = {layer.kind.name for layer in census.graph.layers}
     lines = []
     for kind, error in convention.errors.items():
         term = found.get(kind)

@@ -16,12 +16,12 @@ They are its tallies, its fields, and the sizes below. `inputs` and `outputs` ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from math import prod
 
-from convcalc.analysis.training.gradients import Gradients, backward_macs
+from convcalc.analysis.training.gradients import Gradients, backward_macs, gradients
 from convcalc.errors import UserError
-from convcalc.graph import Layer
+from convcalc.graph import Graph, Layer
 from convcalc.kinds import tallied, total
 from convcalc.kinds.sizes import MACS, STORED, TALLIES, spread
 
@@ -57,6 +57,42 @@ class Quantities:
         if value is None or isinstance(value, str):
             value = otherwise
         return spread(value, len(self.layer.shapes[0]) - 1, field)
+
+
+class Census:
+    """The layers of a graph by what rules can tell of them: those that are alike have one entry, and how many they are.
+
+    >>> from convcalc.loader import read
+    >>> census = Census(read("{input: 4x8x8, layers: [{conv: {filters: 4, kernel: 1}}, relu, relu, relu]}"))
+    >>> census.counts, [quantities("comparisons") for quantities in census.quantities(1)]
+    ([1, 3], [0, 256])
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.entries: dict[int, int] = {}  # by the layer's index in the graph
+        self.counts: list[int] = []
+        self._alike: list[tuple[Layer, Gradients]] = []
+        self._quantities: dict[int, list[Quantities]] = {}
+        known: dict[Hashable, int] = {}
+        needed = gradients(graph)
+        for layer in graph.layers:
+            entry = known.setdefault((layer.signature, needed[layer.index]), len(known))
+            if entry == len(self.counts):
+                self._alike.append((layer, needed[layer.index]))
+                self.counts.append(0)
+            self.counts[entry] += 1
+            self.entries[layer.index] = entry
+
+    def quantities(self, batch: int) -> list[Quantities]:
+        """The quantities of each entry, of its first layer."""
+        if batch not in self._quantities:
+            self._quantities[batch] = [Quantities(layer, batch, needed) for layer, needed in self._alike]
+        return self._quantities[batch]
+
+    def total(self, figures: Sequence[int]) -> int:
+        """The sum over all layers of a figure for each entry."""
+        return sum(figure * count for figure, count in zip(figures, self.counts, strict=True))
 
 
 def _given(found: Quantities) -> int:

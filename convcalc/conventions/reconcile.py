@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from convcalc.amounts import UNITS
 from convcalc.analysis.count import count
-from convcalc.analysis.training.gradients import gradients
-from convcalc.conventions.convention import Convention, difference, find, names
-from convcalc.conventions.quantities import Quantities
+from convcalc.conventions.convention import Convention, difference, figures, find, names
+from convcalc.conventions.quantities import Census, Quantities
 from convcalc.errors import UserError, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds.sizes import STORED
@@ -177,36 +176,25 @@ def _params(found: Sequence[Reading]) -> Iterator[Explanation]:
 def _costs(found: Sequence[Reading], claim: Claim | None) -> Iterator[Explanation]:
     conventions = [find(name) for name in names()]
     for at, reading in enumerate(found):
-        layers = reading.graph.layers
-        needed = gradients(reading.graph)
-        once = [Quantities(layer, 1, needed[layer.index]) for layer in layers]
-        twice = [Quantities(layer, 2, needed[layer.index]) for layer in layers] if at == 0 else []
-        head = {layer.index for layer in _head(reading.graph)}
+        census = Census(reading.graph)
+        head = _head(reading.graph)
         for one in conventions:
-            figures = _totals(one, layers, once)
-            total = sum(figures)
+            each = figures(one, census, 1)
+            total = census.total(each)
             batches = {1: total}
-            if twice and one.batch:
-                step = sum(_totals(one, layers, twice)) - total
+            if at == 0 and one.batch:
+                step = census.total(figures(one, census, 2)) - total
                 batches = {batch: total + (batch - 1) * step for batch in BATCHES}
-            of_head = sum(figure for layer, figure in zip(layers, figures, strict=True) if layer.index in head)
+            of_head = sum(each[census.entries[layer.index]] for layer in head)
             for batch, value in batches.items():
                 many = (f"batch {batch}",) if batch > 1 else ()
-                yield from _factors(one, reading, value, many, claim)
+                yield from _factors(one, reading, census, value, many, claim)
             if of_head:
-                yield from _factors(one, reading, total - of_head, (f"without {_named(_head(reading.graph))}",), claim)
-
-
-def _totals(one: Convention, layers: Sequence[Layer], quantities: Sequence[Quantities]) -> list[int]:
-    rules = one.rules
-    return [
-        int(rules[layer.kind.name].evaluate(known)) if layer.kind.name in rules else 0
-        for layer, known in zip(layers, quantities, strict=True)
-    ]
+                yield from _factors(one, reading, census, total - of_head, (f"without {_named(head)}",), claim)
 
 
 def _factors(
-    one: Convention, reading: Reading, value: int, changes: tuple[str, ...], claim: Claim | None
+    one: Convention, reading: Reading, census: Census, value: int, changes: tuple[str, ...], claim: Claim | None
 ) -> Iterator[Explanation]:
     """Yield the figure, and the figure doubled or halved, as by an author who confuses MACs and FLOPs."""
     for factor, figure in (("", value), ("doubled", 2 * value), ("halved", value // 2)):
@@ -216,7 +204,7 @@ def _factors(
             continue  # nobody takes half of a multiply-accumulate, or two of a FLOP
         made = (*reading.changes, *changes, *filter(None, [factor]))
         steps = reading.steps + 2 * len(changes) + bool(factor)
-        because = difference(one, reading.graph, 4) if claim is not None or not steps else ""
+        because = difference(one, census, 4) if claim is not None or not steps else ""
         yield Explanation(one.label, one.unit, reading.size, made, figure, because, steps)
 
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from convcalc.analysis.count import Count, fold
-from convcalc.conventions.convention import Convention, difference, figures, find, known_errors, names, our_macs
+from convcalc.conventions.convention import (
+    Convention,
+    difference,
+    figures,
+    find,
+    known_errors,
+    names,
+    our_macs,
+    total_of,
+)
+from convcalc.conventions.quantities import Census
 from convcalc.errors import SpecError, quoted
 from convcalc.report import Column, Report, Table
 from convcalc.tables.count import facts, footer, title
@@ -35,7 +45,9 @@ def tables_as(counted: Count, tool: str, depth: int | None = None, backward: boo
 def _one(counted: Count, convention: Convention, depth: int | None) -> Table:
     """A row a layer: our MACs beside the tool's figure, and under it why the two differ."""
     graph = counted.graph
-    found = figures(convention, graph)
+    census = Census(graph)
+    each = figures(convention, census, graph.batch)
+    found = [each[entry] for entry in census.entries.values()]
     rows = [
         row._replace(tallies={**row.tallies, _THEIRS: theirs}) for row, theirs in zip(counted.rows, found, strict=True)
     ]
@@ -56,8 +68,8 @@ def _one(counted: Count, convention: Convention, depth: int | None) -> Table:
     total = ["total", None, None, counted.figure("params"), counted.figure("macs"), sum(found)]
     notes = [
         *footer(counted),
-        difference(convention, graph),
-        *known_errors(convention, graph),
+        difference(convention, census),
+        *known_errors(convention, census),
         f"{convention.label}: {convention.about}",
     ]
     more = {"tool": convention.name, "version": convention.version, "unit": convention.unit, "total": sum(found)}
@@ -76,11 +88,12 @@ def _every(counted: Count) -> Table:
         Column("because", "because of", "name"),
     ]
     ours = counted.figure("macs")
+    census = Census(graph)
     found = []
     for convention in map(find, names()):
-        theirs = sum(figures(convention, graph))
-        base = our_macs(convention, graph)
-        because = difference(convention, graph, 4).partition(f"{convention.base} ")[2] or "the same"
+        theirs = total_of(convention, census)
+        base = our_macs(convention, census)
+        because = difference(convention, census, 4).partition(f"{convention.base} ")[2] or "the same"
         found.append(
             (convention.counts_flops, theirs, [convention.label, convention.unit, theirs, theirs - base, because])
         )

@@ -6,7 +6,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from convcalc.analysis.count import count
 from convcalc.cli import BAD, run
-from convcalc.conventions.convention import figures, find, known_errors, terms
+from convcalc.conventions.convention import find, known_errors, terms, total_of
+from convcalc.conventions.quantities import Census
 from convcalc.exporters.code.own_code import run as run_code
 from convcalc.exporters.torch.vocabulary import VOCABULARY
 from convcalc.exporters.torch.writer import TorchWriter
@@ -34,7 +35,7 @@ LAYERS = [
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_the_convention_is_what_pytorch_prints(name):
-    assert sum(figures(find("torch-backward"), load(name))) == PRINTED[name]
+    assert total_of(find("torch-backward"), Census(load(name))) == PRINTED[name]
 
 
 @pytest.mark.parametrize("layers", LAYERS)
@@ -44,13 +45,13 @@ def test_the_rules_are_those_of_pytorch(layers):
     module = run_code(writer.file(count(graph)), VOCABULARY)[writer.name]().train()
     with FlopCounterMode(display=False) as counter:
         module(torch.zeros(1, 8, 6, 6)).sum().backward()
-    assert sum(figures(find("torch-backward"), graph)) == counter.get_total_flops()
+    assert total_of(find("torch-backward"), Census(graph)) == counter.get_total_flops()
 
 
 def test_only_what_is_wrong_differs_from_ours():
     convention = find("torch-backward")
-    assert terms(convention, load("resnet18")) == known_errors(convention, load("resnet18")) == []
-    (error,) = known_errors(convention, load("resnext50_32x4d"))
+    assert terms(convention, Census(load("resnet18"))) == known_errors(convention, Census(load("resnet18"))) == []
+    (error,) = known_errors(convention, Census(load("resnext50_32x4d")))
     assert error.endswith("once for each group: here 1.57 x our figure")
 
 

@@ -7,7 +7,10 @@ import pytest
 from helpers.paths import DATA
 
 from convcalc.analysis.count import count
-from convcalc.conventions.convention import figures, find, known_errors, names, our_macs, terms
+from convcalc.analysis.training.gradients import gradients
+from convcalc.conventions import convention as convention_module
+from convcalc.conventions.convention import figure, figures, find, known_errors, names, our_macs, terms, total_of
+from convcalc.conventions.quantities import Census
 from convcalc.deploy import deploy
 from convcalc.errors import SpecError
 from convcalc.graph import Graph
@@ -175,7 +178,7 @@ def graph_for(case):
 
 @pytest.mark.parametrize(("case", "name", "value"), CASES, ids=[f"{name}-{case}" for case, name, _ in CASES])
 def test_a_convention_gives_what_the_tool_printed(case, name, value):
-    ours = sum(figures(find(name.partition(" ")[0]), graph_for(case)))
+    ours = total_of(find(name.partition(" ")[0]), Census(graph_for(case)))
     assert (ours == value) is ((case, name) not in DIFFERENT)
 
 
@@ -193,7 +196,7 @@ def test_a_convention_gives_what_the_tool_printed(case, name, value):
     ],
 )
 def test_a_network_that_is_not_in_the_file(name, printed):
-    assert sum(figures(find(name), graph_for("alexnet"))) == printed
+    assert total_of(find(name), Census(graph_for("alexnet"))) == printed
 
 
 def test_every_measured_counter_is_one_of_our_conventions():
@@ -234,7 +237,7 @@ def test_every_rule_can_be_worked_out(name):
         while len(inputs) < kind.inputs[0]:
             inputs.append(inputs[0])
         graph.add("layer", kind(**fields), inputs)
-        assert figures(convention, graph)[0] >= 0
+        assert total_of(convention, Census(graph)) >= 0
 
 
 def parse_shape(text):
@@ -244,26 +247,27 @@ def parse_shape(text):
 @pytest.mark.parametrize("name", names())
 def test_the_batch_multiplies_or_does_not(name):
     graph = read(spec_of("conv2d 8->16 k3 p1 bias"))
-    one = sum(figures(find(name), graph))
+    one = total_of(find(name), Census(graph))
     graph.batch = 4
-    assert sum(figures(find(name), graph)) == (4 * one if find(name).batch else one)
+    assert total_of(find(name), Census(graph)) == (4 * one if find(name).batch else one)
 
 
 def test_the_terms_add_up_to_the_difference():
     graph = graph_for("resnet50")
     for name in names():
         convention = find(name)
-        ours = our_macs(convention, graph)
+        ours = our_macs(convention, Census(graph))
         if not convention.backward:
             assert ours == count(graph).figure("macs") * (2 if convention.counts_flops else 1)
-        assert ours + sum(term.difference for term in terms(convention, graph)) == sum(figures(convention, graph))
+        census = Census(graph)
+        assert ours + sum(term.difference for term in terms(convention, census)) == total_of(convention, census)
 
 
 def test_a_known_error_says_how_far_off_it_is():
     graph = graph_for("convT 8->16 k2 s2 nobias")
-    (line,) = known_errors(find("thop"), graph)
+    (line,) = known_errors(find("thop"), Census(graph))
     assert line == "thop counts a transposed convolution at the output's size: here 4 x our figure"
-    assert known_errors(find("fvcore"), graph) == []
+    assert known_errors(find("fvcore"), Census(graph)) == []
 
 
 def test_a_version_is_checked():
@@ -296,3 +300,28 @@ def test_via_is_module_or_function():
         read("input: 8x8x8\nlayers: [{relu: {via: hook}}]")
     with pytest.raises(SpecError, match="'via' belongs to a layer"):
         read("input: 8x8x8\nlayers: [{repeat: {times: 2, via: function, layers: [relu]}}]")
+
+
+def test_layers_that_are_alike_are_worked_out_once(monkeypatch):
+    evaluated = []
+    whole = convention_module._evaluate
+    monkeypatch.setattr(convention_module, "_evaluate", lambda *words: evaluated.append(1) or whole(*words))
+    totals = []
+    for times in (2, 40):
+        layers = "{conv: {filters: 8, kernel: 3, padding: same}}, batch_norm, relu, " * times
+        census = Census(read(f"{{input: 8x6x6, layers: [{layers}]}}"))
+        evaluated.clear()
+        totals.append((total_of(find("thop"), census), len(evaluated)))
+    assert totals[1][0] == 20 * totals[0][0] > 0
+    assert totals[1][1] == totals[0][1] == 4  # one for each kind, and the first conv, whose input has no gradient
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_census_says_of_each_layer_what_the_rule_says(name):
+    graph = graph_for("resnet50")
+    convention, needed = find(name), gradients(graph)
+    census = Census(graph)
+    each = figures(convention, census, 2)
+    for layer in graph.layers:
+        alone = figure(convention, layer, 2, needed[layer.index])
+        assert each[census.entries[layer.index]] == alone

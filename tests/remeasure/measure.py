@@ -120,10 +120,11 @@ def measured(python: Path, tool: str, network: str) -> str:
 
 def ours(tool: str, network: str) -> int:
     """What the convention says."""
-    from convcalc.conventions.convention import figures, find
+    from convcalc.conventions.convention import find, total_of
+    from convcalc.conventions.quantities import Census
     from convcalc.loader import load
 
-    return sum(figures(find(tool), load(ROOT / "tests" / "data" / "conventions" / f"{network}.yaml")))
+    return total_of(find(tool), Census(load(ROOT / "tests" / "data" / "conventions" / f"{network}.yaml")))
 
 
 if __name__ == "__main__":

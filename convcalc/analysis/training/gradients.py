@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from convcalc.graph import Graph, Layer, learned
@@ -24,9 +25,13 @@ def gradients(graph: Graph) -> list[Gradients]:
     [(False, (False,)), (True, (False,)), (False, (True,))]
     """
     found: list[Gradients] = []
+    known: dict[Hashable, dict[str, int]] = {}  # layers that are alike store the same
     for layer in graph.all:
         inputs = tuple(found[ref.layer].any for ref in layer.inputs)
-        trainable = _trainable(layer)
+        signature = layer.signature
+        trainable = known.get(signature)
+        if trainable is None:
+            trainable = known[signature] = _trainable(layer)
         found.append(Gradients(trainable.get("weights", 0) > 0, inputs, any(inputs) or any(trainable.values())))
     return found
 

@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 from convcalc.catalogue import catalogue_files
+from convcalc.kinds import KINDS
 from convcalc.language.document_loader import load as load_document
+from convcalc.tables.kinds import example_spec
 
 ROOT = Path(__file__).parents[2]
 RENEW = "run 'python tests/docs/test_readme.py' and read the difference that it makes"
@@ -29,7 +31,6 @@ PICTURES = {  # the files of docs/ that a command draws
     "catalogue.svg": ("list", "--folder", "networks", "-o", os.devnull, "--svg"),
     "reduce-5x5.svg": ("compare", *LESSONS, "-f", "svg", "-o"),
 }
-BLOCKS_HEAD = "| file | blocks |\n|---|---|\n"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ (.*)$", re.MULTILINE)
 
@@ -87,7 +88,10 @@ def renewed(page):
             return f"```console\n{outcome(match[2], Path(folder))}```" if match[1] == "console" else match[0]
 
         text = BLOCK.sub(with_output, page.read_text("utf-8"))
-    return text.partition(BLOCKS_HEAD)[0] + BLOCKS_HEAD + blocks_table() if page == CATALOGUE else text
+    if page not in LISTS:
+        return text
+    head, rows = LISTS[page]
+    return text.partition(head)[0] + head + rows()
 
 
 def blocks_table():
@@ -98,6 +102,23 @@ def blocks_table():
         own = [block.name for block in load_document(name).blocks.values() if block.home.file.name == f"{name}.yaml"]
         rows.append(f"| `{name}` | {', '.join(f'`{block}`' for block in own)} |\n")
     return "".join(rows)
+
+
+def modules_table():
+    """The rows of docs/from-pytorch.md: each module of PyTorch that a kind names, with that kind and its example."""
+    kinds = {module: kind for kind in KINDS.values() for module in kind.torch.split()}
+    rows = []
+    for module in sorted(kinds, key=str.lower):
+        kind = kinds[module]
+        entry = example_spec(kind).partition("  - ")[2]
+        rows.append(f"| `{module}` | `{kind.name}` | `{entry}` |\n")
+    return "".join(rows)
+
+
+LISTS = {  # the list that a page ends with: its head, and its rows
+    CATALOGUE: ("| file | blocks |\n|---|---|\n", blocks_table),
+    ROOT / "docs" / "from-pytorch.md": ("| PyTorch | kind | as a layer of a spec |\n|---|---|---|\n", modules_table),
+}
 
 
 def draw(name, path):
@@ -118,8 +139,10 @@ def test_a_block_shows_what_happens(page, block, tmp_path):
     assert outcome(block, tmp_path) == block, f"a block of {page.name} is out of date: {RENEW}"
 
 
-def test_the_catalogue_page_lists_every_block():
-    assert CATALOGUE.read_text("utf-8").partition(BLOCKS_HEAD)[2] == blocks_table(), f"out of date: {RENEW}"
+@pytest.mark.parametrize("page", LISTS, ids=lambda page: page.name)
+def test_a_page_ends_with_the_whole_list(page):
+    head, rows = LISTS[page]
+    assert page.read_text("utf-8").partition(head)[2] == rows(), f"out of date: {RENEW}"
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -123,13 +123,16 @@ class LeftOut(Record):
 class Balance(Record):
     """The account of an imported model: the learned elements that it stores, and those that its layers count.
 
-    `not_stored` of those counted are in no tensor, such as a bias of zeros that an exporter left out.
+    `not_stored` of those counted are in no tensor, such as a bias of zeros that an exporter left out. `unneeded` are
+    the layers with MACs that no output needs, which are not in the graph, and `unneeded_macs` theirs; None: not known.
     """
 
     stored: int
     counted: int
     not_stored: int = 0
     left_out: tuple[LeftOut, ...] = ()
+    unneeded: tuple[str, ...] = ()
+    unneeded_macs: int | None = 0
 
     @property
     def difference(self) -> int:

@@ -163,6 +163,11 @@ def balance_lines(graph: Graph) -> list[str]:
         more = len(balance.left_out) - len(names)
         names += [f"and {more:,} more"] * bool(more)
         lines.append(f"of {balance.stored:,} stored params {total:,} are in no layer: {', '.join(names)}")
+    if balance.unneeded:
+        macs = "an unknown number of" if balance.unneeded_macs is None else f"{balance.unneeded_macs:,}"
+        names = [*balance.unneeded[:_MOST_NAMED]]
+        names += [f"and {len(balance.unneeded) - len(names):,} more"] * (len(balance.unneeded) > len(names))
+        lines.append(f"{macs} MACs that no output needs are not counted: {', '.join(names)}")
     if balance.difference:
         lines.append(
             f"params do not add up: {balance.counted:,} are counted, and with those in no layer that is "
@@ -177,8 +182,9 @@ def _balance_facts(graph: Graph) -> dict[str, Any]:
     if balance is None:
         return {}
     facts = {"stored": balance.stored, "counted": balance.counted, "not_stored": balance.not_stored}
+    unneeded = {"unneeded_macs": balance.unneeded_macs} if balance.unneeded else {}
     left_out = [dict(vars(tensor)) for tensor in balance.left_out]
-    return {"balance": {**facts, "left_out": left_out, "difference": balance.difference}}
+    return {"balance": {**facts, "left_out": left_out, "difference": balance.difference, **unneeded}}
 
 
 def lower_bound(counted: Count) -> str:

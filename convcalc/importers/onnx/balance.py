@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from convcalc.errors import printable
 from convcalc.graph import Balance, Graph, Layer, LeftOut, learned
 from convcalc.importers.onnx.elements import Ledger
-from convcalc.importers.onnx.model import Node
-from convcalc.importers.onnx.order import reads_outside
 
 
-def balance(
-    graph: Graph, ledger: Ledger, sizes: Mapping[str, int], nodes: Iterable[Node], aliases: Mapping[str, str]
-) -> Balance:
+def balance(graph: Graph, ledger: Ledger, sizes: Mapping[str, int], read: Collection[str]) -> Balance:
     """Return the balance of a graph whose model stores learned tensors of these `sizes`.
 
-    `aliases` are other names of these tensors that nodes may read.
+    `read` are those that the model reads, whether an output needs what it makes of them or not.
     """
-    used = {aliases.get(name, name) for node in nodes for name in reads_outside(node)}
     left_out = []
     for name, size in sizes.items():
         left = size - ledger.counted(name)
         if left == size > 0:
-            left_out.append(LeftOut(printable(name), left, "no output needs it" if name in used else "never used"))
+            left_out.append(LeftOut(printable(name), left, "no output needs it" if name in read else "never used"))
         elif left:
             left_out.append(LeftOut(printable(name), left, f"unused part of {size:,}"))
     counted = sum(_counted(layer) for layer in graph.layers)

@@ -32,6 +32,7 @@ from convcalc.importers.onnx.own_rules import OwnRule, own_rules
 from convcalc.importers.onnx.reads import RecordedInputs, require_all_read
 from convcalc.importers.onnx.rule_file import read_rules
 from convcalc.importers.onnx.strict import refuse_difference, refuse_opaque
+from convcalc.importers.onnx.unneeded import tell_unneeded
 from convcalc.importers.onnx.values import Value, constant, sources_of
 from convcalc.importers.onnx.weights import account
 from convcalc.language.input_shapes import Given
@@ -40,6 +41,7 @@ MOST_CONSTANTS = 5_000_000  # numbers that arithmetic on constants may read and 
 # Keras' layers that prepare an input: what they shift and scale by was measured
 _MEASURED = re.compile(r"(^|/)((rescaling|normalization)(_\d+)*/|[^/]*_normalization(_\d+)*/([Ss]ub|truediv))")
 _PRODUCTS = ("MatMul", "Gemm", "Einsum")
+_CONVOLUTIONS = ("Conv", "ConvTranspose", "FusedConv", "DeformConv")
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax")
 _WITH_SUBGRAPHS = ("If", "Loop", "Scan")
 # a window that does not fit its input is a mistake in the input's size, not a gap in our rules
@@ -80,6 +82,10 @@ class Imported(NamedTuple):
         return sum(not layer.kind.is_counted for layer in self.graph.layers)
 
 
+def _opaque(imported: Imported) -> int:
+    return imported.opaque_layers
+
+
 def graph_of(
     model: Model, inputs: Sequence[str | Given], spec: str, strict: bool, rules: Sequence[OwnRule] = ()
 ) -> Graph:
@@ -93,9 +99,10 @@ def import_model(
     """The graph of a model that has been read, and the guess that it depends on; `strict` as for `graph_of`."""
     own = own_rules(model, rules)
     try:
-        imported = min(_attempts(model, inputs, own), key=lambda one: one.opaque_layers)  # the first of several
+        imported = min(_attempts(model, inputs, own), key=_opaque)  # the first of several
     except TooLarge as error:
         raise SpecError(f"{quoted(model.name)}: {error.message}") from None
+    tell_unneeded(imported.graph, model, lambda whole: min(_attempts(whole, inputs, own), key=_opaque).graph)
     if strict:
         refuse_opaque(imported.graph, spec)
         refuse_difference(imported.graph, spec)
@@ -204,6 +211,7 @@ class Importer(Context):
         """Apply the rule of a node and keep its outputs. Raises Unsupported, having taken back what it added."""
         with self.attempt(node):
             self.current = node
+            inputs = self._with_sources_counted(node, inputs)
             outputs = _unchanged(node, inputs) or self._outputs(node, inputs)
         self._charge(inputs, outputs)
         _remember_source(node, inputs, outputs)
@@ -211,6 +219,17 @@ class Importer(Context):
         self.values.update((name, value) for name, value in zip(names, outputs, strict=False) if name)
         if missing := [name for name in names[len(outputs) :] if name in self.readers or name in self.outputs]:
             keep_place(self, node, inputs, Unsupported("an output that is not computed"), missing)
+
+    def _with_sources_counted(self, node: Node, inputs: list[Value | None]) -> list[Value | None]:
+        """Return a node's inputs, with constants that are made from more learned values than they have as the outputs
+        of layers that count these. A kernel counts them itself, by `learned`."""
+        if all(value is None or value.is_constant for value in inputs):
+            return inputs
+        found = [*inputs]
+        for at, value in enumerate(inputs):
+            if value is not None and value.is_constant and value.has_more_sources and at not in _kernels(node):
+                found[at] = Value(value.shape, ref=self.ref(value), dtype=value.dtype)
+        return found
 
     def _outputs(self, node: Node, inputs: list[Value | None]) -> list[Value]:
         """Return what a node's rule gives. Raises SpecError for a window that does not fit."""
@@ -255,7 +274,8 @@ class Importer(Context):
             raise SpecError(f"{quoted(self.model.name)} computes nothing: its outputs are constants or inputs")
         ledger = account(kept, self.weights.uses, new_index)
         aliases = {name: view.name for name, view in self.model.views.items()}
-        kept.balance = balance(kept, ledger, self._stored_sizes(ledger), self.all_nodes, aliases)
+        read = {aliases.get(name, name) for node in self.all_nodes for name in reads_outside(node)}
+        kept.balance = balance(kept, ledger, self._stored_sizes(ledger), read | self.model.read_in_vain)
         return kept
 
     def _stored_sizes(self, ledger: Ledger) -> dict[str, int]:
@@ -267,6 +287,11 @@ class Importer(Context):
             if claims:  # none of an empty tensor
                 sizes[name] = claims[0].part.size  # of packed weights: how many they unpack to
         return sizes
+
+
+def _kernels(node: Node) -> tuple[int, ...]:
+    """Return the inputs of a node that may be the weights of a product."""
+    return (0, 1) if node.operator in _PRODUCTS else (1,) if node.operator in _CONVOLUTIONS else ()
 
 
 def _has_batch_axis(value: Value | None) -> bool:

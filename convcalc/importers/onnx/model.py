@@ -281,6 +281,8 @@ class Model:
         self.buffers: frozenset[str] = frozenset()  # and those that it calls not learned
         self.views: dict[str, View] = {}  # tensor -> the parameter of a module that it is, or is a view of
         self.sizes: dict[str, int] = {}  # of all parameters of a module
+        self.read_in_vain: frozenset[str] = frozenset()  # parameters of a module that work reads which no output needs
+        self.unwritten: tuple[str, ...] = ()  # results that no output needs, which PyTorch cannot write, by name
         # how the code of a module calls each of its operations, by PyTorch's name: module, function or operator
         self.calls: dict[str, str] | None = None
         self.folded_from: dict[str, tuple[str, ...]] = {}  # tensor that the exporter computed -> its sources

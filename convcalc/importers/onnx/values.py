@@ -10,7 +10,7 @@ from math import isfinite, prod
 from typing import Any
 
 from convcalc.graph import Ref
-from convcalc.importers.onnx.elements import Layout, Part, View
+from convcalc.importers.onnx.elements import Layout, Part, View, distinct
 from convcalc.importers.onnx.model import Node, Tensor, Unsupported
 
 Shape = tuple[int, ...]
@@ -77,6 +77,13 @@ class Value:
     def rank(self) -> int:
         """The number of axes. Raises Unsupported if it is not known."""
         return len(self.sizes)
+
+    @property
+    def has_more_sources(self) -> bool:
+        """Whether it is made from more learned values than it has elements, as a row after a softmax is."""
+        if self.shape is None or sum(part.elements for part in self.source_weights) <= prod(self.shape):
+            return False
+        return distinct(self.source_weights) > prod(self.shape)
 
     def sizes_of_rank(self, least: int, most: int = 0) -> Shape:
         """The shape, of `least` axes, or of `least` to `most`. Raises Unsupported.

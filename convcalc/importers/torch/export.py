@@ -12,6 +12,7 @@ from convcalc.importers.onnx.own_rules import OwnRule
 from convcalc.importers.torch.inputs import Call
 from convcalc.importers.torch.own_operators import own_translations
 from convcalc.importers.torch.translations import translations, writable_modules
+from convcalc.importers.torch.unneeded import Unneeded, drop_unneeded, keep_unneeded
 
 MOST_KEPT = 4096  # elements of a constant that keeps its values in the ONNX graph
 _CONTROL = re.compile(r"\x1b\[[0-9;]*m")
@@ -37,6 +38,7 @@ class Exported(NamedTuple):
     data: bytes
     tensors: dict[str, Any]
     calls: dict[str, str]
+    unneeded: Unneeded  # the last outputs, where they are written
 
 
 def export(torch: Any, module: Any, call: Call, spec: str, rules: Sequence[OwnRule]) -> Exported:
@@ -47,14 +49,24 @@ def export(torch: Any, module: Any, call: Call, spec: str, rules: Sequence[OwnRu
     except Exception as error:
         message = _CONTROL.sub("", str(error))
         raise SpecError(f"{quoted(spec)} cannot be exported by torch.export: {_said(error)}", _hint(message)) from None
+    unneeded = keep_unneeded(torch, program)
     _drop_guards(program)
+    table = {**translations(torch), **own_translations(torch, rules)}
     try:
-        exported = _as_onnx(torch, program, {**translations(torch), **own_translations(torch, rules)})
+        try:
+            exported = _as_onnx(torch, program, table)
+        except Exception:
+            if not unneeded.results:
+                raise
+            drop_unneeded(program, len(unneeded.results))
+            exported = _as_onnx(torch, program, table)
+            unneeded = unneeded._replace(is_written=False)
     except Exception as error:
         raise _unwritable(program, error, spec) from None
     _leave_weights_out(exported.model.graph)
     data = bytes(import_module("onnx_ir").to_proto(exported.model).SerializeToString())
-    return Exported(data, {**program.state_dict, **program.constants}, _calls(exported.exported_program, module))
+    tensors = {**program.state_dict, **program.constants}
+    return Exported(data, tensors, _calls(exported.exported_program, module), unneeded)
 
 
 def _calls(program: Any, module: Any) -> dict[str, str]:

@@ -187,6 +187,11 @@ def _imported_call(torch: Any, module: Any, call: Call, spec: str, strict: bool,
     model = read_bytes(exported.data, spec)
     tell_parameters(model, module, exported.tensors)
     model.calls = exported.calls
+    model.read_in_vain = exported.unneeded.parameters
+    if exported.unneeded.is_written:
+        model.outputs = model.outputs[: len(model.outputs) - len(exported.unneeded.results)]
+    else:
+        model.unwritten = exported.unneeded.results
     inputs = [value for value in model.inputs if value.name not in model.tensors]
     if len(inputs) == len(call.batch):
         for value, axis in zip(inputs, call.batch, strict=True):

@@ -10,6 +10,7 @@ from torch.nn import functional
 from convcalc import from_torch
 from convcalc.analysis.count import count
 from convcalc.graph import LeftOut
+from convcalc.tables.count import balance_lines
 
 
 class Shared(nn.Module):
@@ -162,6 +163,45 @@ def test_what_no_layer_counts_is_said_by_name():
     assert (balance.counted, balance.difference) == (8 * 8 + 8, 0)
 
 
+class Vain(nn.Module):
+    """Makes results that no output needs: by layers, by products of activations, by parameters alone."""
+
+    def __init__(self, last=lambda y: y):
+        super().__init__()
+        self.used, self.vain, self.conv = nn.Linear(8, 8), nn.Linear(8, 5), nn.Conv1d(5, 4, 3)
+        self.shift, self.kind, self.last = nn.Parameter(torch.zeros(8)), nn.Parameter(torch.zeros(8)), last
+
+    def forward(self, x):
+        y = self.used(x.to(self.kind.dtype))
+        self.last(self.vain(y))
+        self.conv(x)
+        y + self.shift
+        x @ x.transpose(1, 2)
+        return {"y": y, "none": None}
+
+
+VAIN_MACS = 5 * 8 * 5 + 6 * 4 * 5 * 3 + 5 * 8 * 5
+
+
+def test_work_that_no_output_needs_is_named_with_its_params_and_macs():
+    graph = from_torch(Vain(), ROWS)
+    assert {tensor.name: tensor.why for tensor in graph.balance.left_out} == {
+        **dict.fromkeys(("vain.weight", "vain.bias", "conv.weight", "conv.bias", "shift"), "no output needs it"),
+        "kind": "never used",
+    }
+    assert (graph.balance.unneeded_macs, graph.balance.difference) == (VAIN_MACS, 0)
+    assert graph.balance.unneeded == ("vain", "conv", "matmul1")
+    assert (count(graph).figure("macs"), [layer.path for layer in graph.layers]) == (5 * 8 * 8, ["used"])
+    assert f"{VAIN_MACS} MACs that no output needs are not counted: vain, conv, matmul1" in balance_lines(graph)
+
+
+def test_work_that_no_output_needs_and_pytorch_cannot_write_is_named_without_a_number():
+    graph = from_torch(Vain(lambda y: torch.linalg.svd(y)[1] @ torch.zeros(5)), ROWS)
+    assert "vain.weight" in {tensor.name for tensor in graph.balance.left_out if tensor.why == "no output needs it"}
+    assert graph.balance.unneeded_macs is None
+    assert any(line.startswith("an unknown number of MACs that no output needs") for line in balance_lines(graph))
+
+
 def any_weight(chance, module):
     """A matrix of 8 x 8 made of the parameters of a module: whole, transposed, a slice of a bank, flipped, repeated."""
     return chance.choice(
@@ -209,6 +249,20 @@ ROW_BY_ROW = [
     torch.neg,
     lambda rows: 1 - 2 * rows,
     lambda rows: rows**2,
+    functional.softplus,
+    functional.silu,
+    lambda rows: rows * rows.sigmoid(),
+    lambda rows: rows.clamp(min=0.1),
+    lambda rows: torch.where(rows > 0, rows, rows / 2),
+    lambda rows: rows.masked_fill(rows > 0, 0.0),
+    torch.tril,
+]
+MIXES_ROWS = [
+    lambda rows: functional.softmax(rows, 0),
+    lambda rows: functional.normalize(rows, dim=0),
+    lambda rows: rows - rows.mean(0, keepdim=True),
+    lambda rows: rows.cumsum(0),
+    lambda rows: rows.roll(1, 0),
 ]
 
 
@@ -226,3 +280,53 @@ def test_a_row_of_a_parameter_after_a_function_is_that_row(function):
     balance = from_torch(Rows(), "8x4x4").balance
     assert (balance.counted, balance.difference) == (8 * 8 + 2 * 8, 0)
     assert [tensor.elements for tensor in balance.left_out] == [2 * 8]
+
+
+@pytest.mark.parametrize("function", MIXES_ROWS)
+def test_a_row_of_a_parameter_after_a_function_that_mixes_rows_is_made_of_all(function):
+    module = Shared(lambda x, m: functional.linear(x * function(m.r)[0], m.w) * function(m.r)[1], r=(4, 8), w=(8, 8))
+    balance = from_torch(module, ROWS).balance
+    assert (balance.counted, balance.difference, balance.left_out) == (8 * 8 + 4 * 8, 0, ())
+
+
+def mixed(module, at=0):
+    """A vector of 8 that is made from the 4 x 8 values of a parameter."""
+    return functional.softmax(module.r, 0)[at]
+
+
+ZEROS, ONES = torch.zeros(8), torch.ones(8)
+FEATURES = torch.zeros(1, 8, 6, 6)
+# a layer with weights made from more values than they have -> its other weights, an input
+MIXED = {
+    "the bias of a product": (lambda x, m: functional.linear(x, m.w, mixed(m)), (8, 8), ROWS),
+    "a product, and what is added to it": (lambda x, m: x @ m.w + mixed(m), (8, 8), ROWS),
+    "the bias of a convolution": (lambda x, m: functional.conv2d(x, m.w, mixed(m)), (8, 8, 3, 3), FEATURES),
+    "a convolution, and what is added to it": (
+        lambda x, m: functional.conv2d(x, m.w) + mixed(m).view(8, 1, 1),
+        (8, 8, 3, 3),
+        FEATURES,
+    ),
+    "the bias of a transposed convolution": (
+        lambda x, m: functional.conv_transpose2d(x, m.w, mixed(m)),
+        (8, 8, 3, 3),
+        FEATURES,
+    ),
+    "scale and shift of a layer norm": (lambda x, m: functional.layer_norm(x, (8,), mixed(m), mixed(m, 1)), 0, ROWS),
+    "the scale of a layer norm": (lambda x, m: functional.layer_norm(x, (8,), mixed(m), m.w), 8, ROWS),
+    "the shift of a layer norm": (lambda x, m: functional.layer_norm(x, (8,), m.w, mixed(m)), 8, ROWS),
+    "the scale of a batch norm": (lambda x, m: functional.batch_norm(x, ZEROS, ONES, mixed(m), m.w), 8, FEATURES),
+    "the shift of a batch norm": (lambda x, m: functional.batch_norm(x, ZEROS, ONES, m.w, mixed(m)), 8, FEATURES),
+    "the scale of an instance norm": (lambda x, m: functional.instance_norm(x, None, None, mixed(m), m.w), 8, FEATURES),
+    "slopes": (lambda x, m: functional.prelu(x, mixed(m)), 0, FEATURES),
+    "factors and offsets": (lambda x, m: x * m.w + mixed(m), 8, ROWS),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_weights_made_from_more_values_than_they_have_count_these(name):
+    forward, other, example = MIXED[name]
+    module = Shared(forward, r=(4, 8), w=other)
+    graph = from_torch(module, example)
+    assert count(graph).figure("params") == 4 * 8 + module.w.numel() == graph.balance.stored
+    assert graph.balance.difference == 0
+    assert all(layer.kind.is_counted for layer in graph.layers)

@@ -103,7 +103,7 @@ def bias_after(
     at = value.rank - 1 - spatial_axes
     if not 0 <= at < value.rank or value.shape[at] != features:
         return None, node, False
-    if not value.source_weights and prod(value.shape) == 1:
+    if value.has_more_sources or (not value.source_weights and prod(value.shape) == 1):
         return None, node, False
     ctx.fuse(node, add)
     fused = node.copy()

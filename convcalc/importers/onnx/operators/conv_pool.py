@@ -19,7 +19,7 @@ from convcalc.importers.onnx.operators._windows import (
 )
 from convcalc.importers.onnx.operators.elementwise import binary, fused_activation
 from convcalc.importers.onnx.operators.registry import rule
-from convcalc.importers.onnx.operators.reshape import permuted
+from convcalc.importers.onnx.operators.reshape import permuted, reshaped
 from convcalc.importers.onnx.operators.slicing import cut_axis
 from convcalc.importers.onnx.values import MOST_AXES, Inputs, Shape, Value, bias_of, given, optional, per_axis
 from convcalc.kinds import KINDS
@@ -107,6 +107,8 @@ def _conv(ctx: Context, node: Node, inputs: Inputs) -> Value:
         raise UserError(f"{channels} channels meet weights for {per_group * groups}", "filters")
     if weight.ref is not None:
         return _conv_by(ctx, node, batch_first(ctx, node, value), weight, bias)
+    if bias is not None and bias.ref is not None:
+        return _plus_computed(ctx, node, _conv(ctx, node, [value, weight]), bias)
     if groups == channels and groups > 1:
         fields: Fields = {"groups": "channels", **({"filters": filters} if filters != channels else {})}
     else:
@@ -137,9 +139,17 @@ def _conv_by(ctx: Context, node: Node, value: Value, weight: Value, bias: Value 
     return ctx.layer(node, "add", [ctx.ref(output), ctx.view(node, as_shape(bias, wide), wide)], shape, 0)
 
 
+def _plus_computed(ctx: Context, node: Node, value: Value, bias: Value) -> Value:
+    """Features plus a bias that other layers compute."""
+    return binary(ctx, node, "Add", [value, reshaped(ctx, node, bias, (*bias.sizes, *(1,) * (value.rank - 2)), None)])
+
+
 @rule("ConvTranspose")
 def transposed_conv(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value, weight, bias = given(inputs, 0), given(inputs, 1), bias_of(inputs, 2)
+    if bias is not None and bias.ref is not None:
+        (made,) = transposed_conv(ctx, node, [value, weight])
+        return [_plus_computed(ctx, node, made, bias)]
     groups = node.int("group", 1)
     _, per_group, *kernel = weight.sizes_of_rank(3, MOST_AXES)
     _require_kernel(node, kernel)

@@ -113,7 +113,9 @@ def clip(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     low, high = _bound(node, inputs, 1, "min"), _bound(node, inputs, 2, "max")
     if value.ref is None:
         is_known = value.data is not None and all(bound is None or bound.scalar() is not None for bound in inputs[1:3])
-        return [constant_like(value, value.sizes, _clipped(value.data or [], low, high) if is_known else None)]
+        data = _clipped(value.data or [], low, high) if is_known else None
+        is_view = not any(bound is not None and bound.source_weights for bound in inputs[1:3])
+        return [constant_like(value, value.sizes, data, layout=value.layout if is_view else None)]
     if low == 0 and high is not None and abs(high - 6) < 1e-6:
         return [same_shape(ctx, node, "relu6", value)]
     if low == 0 and (high is None or high > 1e30):
@@ -145,6 +147,8 @@ def elementwise(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     if node.operator in ("CumSum", "CumProd"):
         given(inputs, 1)  # the axis: as many additions along any
         values = [given(inputs, 0)]
+        if values[0].ref is None:  # each element depends on those before it
+            return [constant_like(values[0], values[0].sizes)]
     else:
         values = _explicitly_broadcast(node, _present(inputs))
     if all(value.ref is None for value in values):
@@ -161,12 +165,15 @@ def _present(inputs: Inputs) -> list[Value]:
 
 
 def _computed(name: str, values: list[Value]) -> Value:
-    """The constant that an elementwise operator gives for constants."""
+    """The constant that an elementwise operator gives for constants; a view where all that are learned are the same."""
     shape = checked(broadcast(*(value.sizes for value in values)))
     learned = [value for value in values if value.source_weights]
     dtype = _BOOL if name in _LOGIC else values[-1].dtype
-    layout = learned[0].layout if len(learned) == 1 and learned[0].sizes == shape else None
-    return Value(shape, arithmetic(name, values), source_weights=sources_of(values), dtype=dtype, layout=layout)
+    parts, layout = sources_of(values), None
+    layouts = {value.layout and value.layout.spread(value.sizes, shape) for value in learned}
+    if len(layouts) == 1 and len({part.name for part in parts}) == 1 and (layout := layouts.pop()) is not None:
+        parts = (layout.part(parts[0].name, parts[0].size, shape),)
+    return Value(shape, arithmetic(name, values), source_weights=parts, dtype=dtype, layout=layout)
 
 
 def _together(ctx: Context, node: Node, operation: str, values: Sequence[Value]) -> Value:
@@ -251,6 +258,7 @@ def _scale(ctx: Context, node: Node, value: Value, factor: Value) -> Value | Non
     weights = [factor]
     add, offset = add_after(ctx, node) if node.operator == "Mul" else (None, None)
     is_own = offset is not None and not set(offset.source_weights) & set(factor.source_weights)
+    is_own = is_own and not (offset is not None and offset.has_more_sources)
     if add is not None and offset is not None and _is_learned(offset) and is_own and offset.shape == factor.sizes:
         ctx.fuse(node, add)
         weights.append(offset)

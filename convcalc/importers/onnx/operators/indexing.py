@@ -128,6 +128,8 @@ def gather_nd(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 def _moved(ctx: Context, node: Node, inputs: Inputs, value: Value, shape: Shape) -> Value:
     values = [other for other in inputs[: _INPUTS.get(node.operator, 2)] if other is not None]
     if all(other.ref is None for other in values):
+        if node.operator == "Trilu":  # elements stay where they are
+            return constant_like(value, shape, layout=value.layout)
         return Value(checked(shape), source_weights=sources_of(values), dtype=value.dtype)
     batch = value.batch if value.batch is not None and value.batch < len(shape) else None
     return gathered_at_runtime(ctx, node, values, shape, batch)

@@ -24,6 +24,8 @@ def batch_norm(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     value, scale, shift = (given(inputs, at) for at in range(3))
     is_plain = ctx.model.producer == "pytorch" and not scale.source_weights and not shift.source_weights
     fields = {"affine": False} if is_plain else {}
+    if scale.ref is not None or shift.ref is not None:
+        return [_channels(ctx, node, "batch_norm", value, scale, shift)]
     return [_by_channel(ctx, node, "batch_norm", value, [scale, shift], **fields)]
 
 
@@ -118,7 +120,8 @@ def _layer_norm(ctx: Context, node: Node, value: Value, weights: Sequence[Value 
     """A norm over the last axes, from `axis` on, with the weights that are learned; computed ones are joined to it."""
     axis, is_over_channels = axis_at(node.int("axis", -1), value.rank), bool(node.int("channels"))  # set by a fusion
     present = [weight for weight in weights if weight is not None]
-    learned = [weight for weight in present if weight.ref is None]
+    is_computed = any(weight.ref is not None for weight in present)
+    learned = [] if is_computed else present
     if node.operator in _ROOT_MEAN_SQUARE:
         kind, fields = "rms_norm", {}
         if len(learned) != 1:
@@ -126,10 +129,8 @@ def _layer_norm(ctx: Context, node: Node, value: Value, weights: Sequence[Value 
     else:
         kind, fields = "layer_norm", {} if any(weight.source_weights for weight in learned) else {"affine": False}
         fields.update({"bias": False} if not fields and len(learned) < 2 else {})
-    if len(present) != len(learned) and (learned or not present):
-        raise Unsupported("norm with a scale that is learned and a shift that is computed, or the other way round")
     made = _over(ctx, node, kind, value, learned, axis, fields, is_over_channels)
-    for operation, weight in zip(("Mul", "Add"), present if not learned else (), strict=False):
+    for operation, weight in zip(("Mul", "Add"), present if is_computed else (), strict=False):
         made = binary(ctx, node, operation, [made, weight])
     return made
 

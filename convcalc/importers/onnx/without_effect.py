@@ -69,6 +69,8 @@ ATTRIBUTES = _table(
     ("DeformConv", "offset_group", "the picking is not counted"),
     ("DepthToSpace SpaceToDepth", "mode", _WHICH),
     ("QuantizeLinear DequantizeLinear", "axis block_size output_dtype precision", _QUANTIZED),
+    ("RandomNormal RandomNormalLike", "mean scale", _NUMERIC),
+    ("RandomUniform RandomUniformLike", "low high", _NUMERIC),
     ("GatherElements Scatter ScatterElements", "axis", _WHICH),
     ("ScatterElements ScatterND", "reduction", "the elements are moved; few are combined"),
     ("ReverseSequence", "batch_axis time_axis", _WHICH),

@@ -11,7 +11,7 @@ from convcalc.errors import SpecError, printable, quoted
 from convcalc.importers.onnx.own_rules import OwnRule
 from convcalc.importers.torch.inputs import Call
 from convcalc.importers.torch.own_operators import own_translations
-from convcalc.importers.torch.translations import translations, writable_modules
+from convcalc.importers.torch.translations import drop_generators, translations, writable_modules
 from convcalc.importers.torch.unneeded import Unneeded, drop_unneeded, keep_unneeded
 
 MOST_KEPT = 4096  # elements of a constant that keeps its values in the ONNX graph
@@ -51,6 +51,7 @@ def export(torch: Any, module: Any, call: Call, spec: str, rules: Sequence[OwnRu
         raise SpecError(f"{quoted(spec)} cannot be exported by torch.export: {_said(error)}", _hint(message)) from None
     unneeded = keep_unneeded(torch, program)
     _drop_guards(program)
+    drop_generators(torch, program.graph)
     table = {**translations(torch), **own_translations(torch, rules)}
     try:
         try:
@@ -65,7 +66,8 @@ def export(torch: Any, module: Any, call: Call, spec: str, rules: Sequence[OwnRu
         raise _unwritable(program, error, spec) from None
     _leave_weights_out(exported.model.graph)
     data = bytes(import_module("onnx_ir").to_proto(exported.model).SerializeToString())
-    tensors = {**program.state_dict, **program.constants}
+    values = {**program.state_dict, **program.constants}  # among them generators of random numbers
+    tensors = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
     return Exported(data, tensors, _calls(exported.exported_program, module), unneeded)
 
 

@@ -83,3 +83,13 @@ def writable_modules(torch: Any) -> Iterator[None]:
         yield
     finally:
         kind.forward = forward
+
+
+def drop_generators(torch: Any, graph: Any) -> None:
+    """Let random numbers be drawn without a generator of their own: as many are drawn."""
+    for node in graph.nodes:
+        packet, _, overload = str(node.target).removeprefix("aten.").partition(".")
+        if overload in ("generator", "low_generator") and hasattr(torch.ops.aten, packet):
+            node.target = getattr(getattr(torch.ops.aten, packet), "low" if overload[0] == "l" else "default")
+        if node.op == "call_function" and "generator" in node.kwargs:
+            node.kwargs = {name: value for name, value in node.kwargs.items() if name != "generator"}

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import convcalc
+from convcalc.analysis.count import count
 from convcalc.conventions.convention import figure, find, names
 from convcalc.errors import SpecError
 from convcalc.exporters.yaml.writer import write_spec
@@ -166,3 +167,27 @@ def test_a_written_spec_is_counted_by_each_tool_as_the_module_is(tool):
 
 def figures_by_kind(convention, graph):
     return sorted((layer.kind.name, figure(convention, layer)) for layer in graph.layers)
+
+
+DRAWS = {
+    "as many as": lambda y: y + torch.randn_like(y),
+    "with a generator": lambda y: y + torch.randn(y.shape, generator=torch.Generator()),
+    "between two": lambda y: y + torch.randint(0, 3, (6,), generator=torch.Generator()),
+    "with chances": lambda y: y * torch.bernoulli(y.sigmoid()),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_random_numbers_have_a_shape_and_no_params(name):
+    class Noisy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Conv1d(4, 8, 3), nn.Conv1d(8, 8, 1)
+
+        def forward(self, x):
+            return self.last(DRAWS[name](self.first(x)))
+
+    graph = convcalc.from_torch(Noisy(), torch.zeros(1, 4, 8))
+    assert all(layer.kind.is_counted for layer in graph.layers)
+    assert count(graph).figure("macs") == 6 * 8 * 4 * 3 + 6 * 8 * 8
+    assert (graph.balance.counted, graph.balance.difference) == (8 * 4 * 3 + 8 + 8 * 8 + 8, 0)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from convcalc.kinds.fields import Integer
 from convcalc.kinds.kind import Kind
-from convcalc.kinds.sizes import Shape, Tally, axis_of, broadcast, elements, require
+from convcalc.kinds.sizes import Shape, Tally, axis_of, broadcast, distinct, elements, require
 
 
 class Concat(Kind, name="concat"):
@@ -31,7 +31,7 @@ class Concat(Kind, name="concat"):
     def output(self, *inputs: Shape) -> Shape:
         first = inputs[0]
         axis = axis_of(self.axis, first)
-        for number, shape in enumerate(inputs[1:], 2):
+        for shape, number in distinct(inputs):
             require(
                 len(shape) == len(first),
                 "concat: branch 1 is {first}, branch {number} is {shape}: they differ in the number of axes",

@@ -259,3 +259,18 @@ def broadcast(first: Shape, second: Shape, what: str) -> Shape:
         )
         sizes.append(ours + (theirs - ours) * (ours == 1))
     return tuple(sizes)
+
+
+def distinct(shapes: Sequence[Shape]) -> Iterable[tuple[Shape, int]]:
+    """Each shape once, with the number of the first that has it, from 1; all of them where sizes are arrays.
+
+    >>> list(distinct([(8, 4), (8, 4), (2, 4)]))
+    [((8, 4), 1), ((2, 4), 3)]
+    """
+    try:
+        numbers: dict[Shape, int] = {}
+        for number, shape in enumerate(shapes, 1):
+            numbers.setdefault(shape, number)
+    except (TypeError, ValueError):
+        return zip(shapes, range(1, len(shapes) + 1), strict=True)
+    return numbers.items()

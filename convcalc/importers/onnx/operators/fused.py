@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.model import Node, Unsupported
-from convcalc.importers.onnx.operators._layers import gathered, same_shape
+from convcalc.importers.onnx.operators._layers import same_shape
 from convcalc.importers.onnx.operators.elementwise import binary, elementwise, softmax
 from convcalc.importers.onnx.operators.reduction import reduce_axes
 from convcalc.importers.onnx.operators.registry import rule
@@ -52,10 +52,3 @@ def quantized_choice(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
 @rule("QLinearReduceMean")
 def quantized_mean(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
     return reduce_axes(ctx, as_operator(node, "ReduceMean"), [given(inputs, 0)])
-
-
-@rule("RandomNormalLike", "RandomUniformLike")
-def random_numbers(ctx: Context, node: Node, inputs: Inputs) -> list[Value]:
-    """Random numbers in the shape of a value; what they cost has no figure."""
-    value = given(inputs, 0)
-    return [gathered(ctx, node, [value], value.sizes, value.batch)]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import prod
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ from convcalc.importers.onnx.order import ordered, reads_outside
 from convcalc.importers.onnx.own_rules import OwnRule, own_rules
 from convcalc.importers.onnx.reads import RecordedInputs, require_all_read
 from convcalc.importers.onnx.rule_file import read_rules
+from convcalc.importers.onnx.sources import with_sources_counted
 from convcalc.importers.onnx.strict import refuse_difference, refuse_opaque
 from convcalc.importers.onnx.unneeded import tell_unneeded
 from convcalc.importers.onnx.values import Value, constant, sources_of
@@ -40,8 +42,8 @@ from convcalc.language.input_shapes import Given
 MOST_CONSTANTS = 5_000_000  # numbers that arithmetic on constants may read and make; real models need far fewer
 # Keras' layers that prepare an input: what they shift and scale by was measured
 _MEASURED = re.compile(r"(^|/)((rescaling|normalization)(_\d+)*/|[^/]*_normalization(_\d+)*/([Ss]ub|truediv))")
+_opaque = attrgetter("opaque_layers")  # what to have least of
 _PRODUCTS = ("MatMul", "Gemm", "Einsum")
-_CONVOLUTIONS = ("Conv", "ConvTranspose", "FusedConv", "DeformConv")
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax")
 _WITH_SUBGRAPHS = ("If", "Loop", "Scan")
 # a window that does not fit its input is a mistake in the input's size, not a gap in our rules
@@ -80,10 +82,6 @@ class Imported(NamedTuple):
     def opaque_layers(self) -> int:
         """How many layers cannot be counted."""
         return sum(not layer.kind.is_counted for layer in self.graph.layers)
-
-
-def _opaque(imported: Imported) -> int:
-    return imported.opaque_layers
 
 
 def graph_of(
@@ -211,7 +209,7 @@ class Importer(Context):
         """Apply the rule of a node and keep its outputs. Raises Unsupported, having taken back what it added."""
         with self.attempt(node):
             self.current = node
-            inputs = self._with_sources_counted(node, inputs)
+            inputs = with_sources_counted(self, node, inputs)
             outputs = _unchanged(node, inputs) or self._outputs(node, inputs)
         self._charge(inputs, outputs)
         _remember_source(node, inputs, outputs)
@@ -219,17 +217,6 @@ class Importer(Context):
         self.values.update((name, value) for name, value in zip(names, outputs, strict=False) if name)
         if missing := [name for name in names[len(outputs) :] if name in self.readers or name in self.outputs]:
             keep_place(self, node, inputs, Unsupported("an output that is not computed"), missing)
-
-    def _with_sources_counted(self, node: Node, inputs: list[Value | None]) -> list[Value | None]:
-        """Return a node's inputs, with constants that are made from more learned values than they have as the outputs
-        of layers that count these. A kernel counts them itself, by `learned`."""
-        if all(value is None or value.is_constant for value in inputs):
-            return inputs
-        found = [*inputs]
-        for at, value in enumerate(inputs):
-            if value is not None and value.is_constant and value.has_more_sources and at not in _kernels(node):
-                found[at] = Value(value.shape, ref=self.ref(value), dtype=value.dtype)
-        return found
 
     def _outputs(self, node: Node, inputs: list[Value | None]) -> list[Value]:
         """Return what a node's rule gives. Raises SpecError for a window that does not fit."""
@@ -287,11 +274,6 @@ class Importer(Context):
             if claims:  # none of an empty tensor
                 sizes[name] = claims[0].part.size  # of packed weights: how many they unpack to
         return sizes
-
-
-def _kernels(node: Node) -> tuple[int, ...]:
-    """Return the inputs of a node that may be the weights of a product."""
-    return (0, 1) if node.operator in _PRODUCTS else (1,) if node.operator in _CONVOLUTIONS else ()
 
 
 def _has_batch_axis(value: Value | None) -> bool:

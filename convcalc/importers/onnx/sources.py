@@ -1,0 +1,29 @@
+"""Constants that are made from more learned values than they have elements, such as a row after a softmax."""
+
+from __future__ import annotations
+
+from convcalc.importers.onnx.context import Context
+from convcalc.importers.onnx.model import Node
+from convcalc.importers.onnx.values import Inputs, Value
+
+_PRODUCTS = ("MatMul", "Gemm", "Einsum")
+_CONVOLUTIONS = ("Conv", "ConvTranspose", "FusedConv", "DeformConv")
+
+
+def with_sources_counted(ctx: Context, node: Node, inputs: Inputs) -> Inputs:
+    """Return a node's inputs, those of such constants as outputs of layers that count what they are made from.
+
+    A kernel counts them itself, by `learned`.
+    """
+    if all(value is None or value.is_constant for value in inputs):
+        return inputs
+    found = [*inputs]
+    for at, value in enumerate(inputs):
+        if value is not None and value.is_constant and value.has_more_sources and at not in _kernels(node):
+            found[at] = Value(value.shape, ref=ctx.ref(value), dtype=value.dtype)
+    return found
+
+
+def _kernels(node: Node) -> tuple[int, ...]:
+    """Return the inputs of a node that may be the weights of a product."""
+    return (0, 1) if node.operator in _PRODUCTS else (1,) if node.operator in _CONVOLUTIONS else ()

@@ -25,6 +25,7 @@ OF_NUMBERS = {
     "arrays.py": ("value", "value.max()", "value.min()"),
     "budgets/limits.py": ("value",),
     "budgets/measure.py": ("was * percent / 100",),
+    "budgets/propose.py": ("100 + headroom",),  # a Decimal, into a Fraction
     "commands/diff.py": ("exit_code and bool(difference.changes)",),
     "conventions/convention.py": ("rule.evaluate(quantities)",),
     "conventions/quantities.py": (

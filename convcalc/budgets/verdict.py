@@ -29,6 +29,7 @@ PASSED = (
     Column("value", "value", "exact"),
     Column("limit", "limit", "exact"),
     Column("used", "used", "share"),
+    Column("level", "", "level"),
     Column("source", "from", "text", optional=True),
 )
 
@@ -72,7 +73,7 @@ class Verdict(NamedTuple):
         used = closest["value"] / closest["limit"] if counts else None
         number = len(self.findings) - sum(finding.rule == NEW_RULE for finding in self.findings)
         values = (closest[key] for key in ("rule", "value", "limit"))
-        return [self.table.title, number, *values, used, closest["source"]]
+        return [self.table.title, number, *values, used, "ok", closest["source"]]
 
     def __str__(self) -> str:
         from convcalc.formats.table import plain

@@ -51,7 +51,7 @@ def test_a_folder_is_searched_and_says_what_it_leaves_out():
 def test_a_network_whose_limits_hold_is_one_line_and_programs_have_every_limit():
     _, text, data = check("nets")
     (line,) = (line for line in text.splitlines() if line.startswith("good "))
-    assert line.split() == ["good", "2", "params/at_most", "280", "280", "100.0%", "nets/good.yaml:4"]
+    assert line.split() == ["good", "2", "params/at_most", "280", "280", "100.0%", "ok", "nets/good.yaml:4"]
     assert text.count("params/at_most") == 2, "its closest limit, and that of the network which fails"
     assert [len(table["rows"]) for table in data["tables"]] == [2, 2]
     assert len(Path("csv").read_text().splitlines()) == 1 + 4

@@ -27,7 +27,6 @@ COMMON = {
 # packages without tests of their own
 WITHOUT_TESTS = {
     "exporters/code": "shared by exporters/torch and exporters/keras, and tested through them",
-    "tables": "tested through tests/commands and tests/formats",
 }
 
 

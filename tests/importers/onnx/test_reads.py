@@ -101,9 +101,12 @@ READ_AS_NUMBERS = {
     ("MultiHeadAttention", 4): "a mask: masked scores are computed all the same",
     ("MultiHeadAttention", 5): "a mask of one axis: masked scores are computed all the same",
     ("OneHot", 0): _PLACES,
+    ("RandomNormalLike", 0): _SHAPE,
+    ("RandomUniformLike", 0): _SHAPE,
     ("Resize", 1): "the region, which changes the numbers",
     ("Shape", 0): _SHAPE,
     ("Size", 0): _SHAPE,
+    ("Trilu", 1): "which diagonal, not how many numbers there are",
     ("Upsample", 1): "the region, which changes the numbers",
 }
 

@@ -56,12 +56,16 @@ OF_NUMBERS = {
     "importers/onnx/file.py": ("numbers[0]",),
     "importers/onnx/fusions/engine.py": ("number",),
     "importers/onnx/operators/constants.py": ("column - row == shift",),
+    "importers/onnx/own_rules.py": ("number",),  # a size, or an attribute of a file
     "importers/onnx/operators/resize.py": ("size", "1"),  # sizes of shapes
     "importers/onnx/values.py": ("number",),
+    "importers/torch/own_operators.py": ("value",),  # an argument of PyTorch
     "importers/torch/translations.py": ("'inf'",),
     "kinds/fields.py": ("value",),
+    "kinds/primitives.py": ("'weights' in self.__dict__",),
     "kinds/slicing.py": ("min(self.parts, _MOST_PARTS)",),
     "language/git.py": ("size.output",),  # git's own
+    "language/loops.py": ("times",),  # a number of an expression
     "language/variables.py": ("value",),
     "numerals.py": ("text",),
     "sweep/grid.py": ("start", "stop", "step", "value", "(stop - start) / step"),

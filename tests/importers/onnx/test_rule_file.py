@@ -21,7 +21,7 @@ GOOD = "a.b:Op: {inputs: {x: [N, C]}, output: x, macs: N*C}"
         (GOOD.replace("N*C", "N*D"), "1:50", "'D' is no size, input or attribute", "expected one of"),
         (GOOD.replace("N*C", "N*chan"), "1:50", "'chan' is no size", "expected one of"),
         (GOOD.replace("N*C", "N**C"), "1:50", "a number or a name was expected", "there is no power"),
-        (GOOD.replace("N*C", "x.size"), "1:49", "'.' is not part of an expression", "no attributes"),
+        (GOOD.replace("N*C", "x.size"), "1:48", "'x.size' is no size, input or attribute of the rule", "x, N, C"),
         (GOOD.replace("N*C", "__import__(N)"), "1:48", "no function '__import__'", ""),
         (GOOD.replace("N*C", "[N]"), "1:48", "an expression was expected, found a list", "such as"),
         (GOOD.replace("output: x", "output: y"), "1:39", "a shape is a list of sizes or the name of an input", "x"),

@@ -30,6 +30,7 @@ def command(name: str, output: Path | None, inline: bool) -> None:
     from convcalc.errors import SpecError, UserError, did_you_mean, quoted
     from convcalc.language.document_loader import load, parse
     from convcalc.language.edit import extract_variant, inline_includes
+    from convcalc.language.sources import CatalogueFiles
 
     known = catalogue_paths()
     base, variant = network_and_variant(name)
@@ -37,7 +38,7 @@ def command(name: str, output: Path | None, inline: bool) -> None:
         raise SpecError(
             f"no catalogue network {quoted(name)}", did_you_mean(name, known) or "'convcalc list' shows all"
         )
-    document = load(base)
+    document = load(base, CatalogueFiles())
     try:
         if variant:
             document = parse(document.file._replace(data=extract_variant(document, variant).encode()))

@@ -9,6 +9,7 @@ from convcalc.errors import SpecError, did_you_mean, quoted
 from convcalc.kinds.fields import shown
 from convcalc.language.document import Block
 from convcalc.language.document_loader import load
+from convcalc.language.sources import CatalogueFiles
 from convcalc.report import Column, Report, Table
 
 COLUMNS = (
@@ -23,7 +24,7 @@ def blocks_report(pattern: str = "*") -> Report:
     """A row for each block of the catalogue whose name, or file, fits a pattern. Raises SpecError if none does."""
     rows = []
     for file in catalogue_paths("blocks"):
-        document = load(file)
+        document = load(file, CatalogueFiles())
         for block in document.blocks.values():
             if block.home is document:
                 rows.append([block.name, file, ", ".join(block.inputs) or "any", arguments(block)])

@@ -14,6 +14,7 @@ from convcalc.kinds import shape_text
 from convcalc.language.builder import build
 from convcalc.language.document_loader import load
 from convcalc.language.overrides import Overrides
+from convcalc.language.sources import CatalogueFiles
 from convcalc.report import Column, Report, Table
 from convcalc.syntax.expression_parser import parse
 from convcalc.tables.count import CONVENTIONS, NOTES
@@ -86,7 +87,7 @@ def _fits(name: str, pattern: str) -> bool:
 
 def _variants(name: str) -> list[Network]:
     """A row for a spec and each of its variants; none for the spec itself where a variant changes nothing of it."""
-    document = load(name)
+    document = load(name, CatalogueFiles())
     rows = []
     is_named = any(set(given) <= {"expect"} for given in document.variants.values())
     for variant in (*(() if is_named else ("",)), *document.variants):

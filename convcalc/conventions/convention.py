@@ -115,6 +115,7 @@ def kinds_by_call() -> frozenset[str]:
 def figure(convention: Convention, layer: Layer, batch: int = 1, needed: Gradients | None = None) -> int:
     """What the tool counts for one layer, whose gradients are all needed unless `needed` says which.
 
+    >>> from convcalc.graph import Graph
     >>> from convcalc.kinds.norm import BatchNorm
     >>> graph = Graph("one")
     >>> ref = graph.add("norm", BatchNorm(), (graph.add_input("x", (8, 10, 10)),))

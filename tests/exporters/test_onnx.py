@@ -115,3 +115,10 @@ def test_no_bytes_on_a_terminal(tmp_path, capsys, monkeypatch):
     assert run(["export", str(path), "--to", "onnx"]) == 2
     assert screen.getvalue() == ""
     assert "name a file with -o" in capsys.readouterr().err
+
+
+def test_a_convolution_without_bias_reads_back_as_one_layer():
+    """PyTorch's writer gives it a bias of zeros that it makes of the kernel's shape."""
+    ours = count(read("input: 3x8x8\nlayers: [{conv: {filters: 4, kernel: 3, bias: false}}, batch_norm]"))
+    theirs = graph_of(read_bytes(write(ours, None), "net.onnx"), (), "net.onnx", True)
+    assert [layer.kind.name for layer in theirs.layers] == ["conv", "batch_norm"]

@@ -13,13 +13,18 @@ _CONVOLUTIONS = ("Conv", "ConvTranspose", "FusedConv", "DeformConv")
 def with_sources_counted(ctx: Context, node: Node, inputs: Inputs) -> Inputs:
     """Return a node's inputs, those of such constants as outputs of layers that count what they are made from.
 
-    A kernel counts them itself, by `learned`.
+    A kernel counts them itself, by `learned`. A bias that is made from its kernel alone adds nothing: PyTorch's writer
+    makes one of zeros so, of the kernel's shape.
     """
     if all(value is None or value.is_constant for value in inputs):
         return inputs
     found = [*inputs]
+    kernels = _kernels(node)
+    counted = {part for at in kernels if at < len(inputs) and (kernel := inputs[at]) for part in kernel.source_weights}
     for at, value in enumerate(inputs):
-        if value is not None and value.is_constant and value.has_more_sources and at not in _kernels(node):
+        if value is None or not value.is_constant or at in kernels or counted.issuperset(value.source_weights):
+            continue
+        if value.has_more_sources:
             found[at] = Value(value.shape, ref=ctx.ref(value), dtype=value.dtype)
     return found
 

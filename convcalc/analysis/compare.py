@@ -9,7 +9,6 @@ from convcalc.analysis.count import Count, Row, fold
 
 # What is compared, in this order: a figure of a count, or one of its own fields.
 COMPARED = ("weights", "biases", "other_params", "params", "macs", "flops", "depth", "nonlinearities")
-MEMORY = ("peak", "arena", "flash")
 
 
 class Total(NamedTuple):
@@ -33,11 +32,10 @@ def compare(counts: Sequence[Count], precision: str = "") -> list[Total]:
         name: [getattr(one, name) if hasattr(one, name) else one.figure(name) for one in counts] for name in COMPARED
     }
     if precision:
-        from convcalc.analysis.memory.live import deployed_memory
+        from convcalc.analysis.memory.figures import MEMORY, memory_figure
         from convcalc.analysis.memory.precision import NAMES
 
-        needed = [deployed_memory(one.graph, NAMES[precision]) for one in counts]
-        figures.update({f"{name}_bytes": [getattr(one, name) for one in needed] for name in MEMORY})
+        figures |= {name: [memory_figure(name, one.graph, NAMES[precision]) for one in counts] for name in MEMORY}
     return [
         Total(name, values, [value / values[0] if values[0] else None for value in values])
         for name, values in figures.items()

@@ -7,6 +7,7 @@ Source: Araujo, Norris and Sim, Computing Receptive Fields of Convolutional Neur
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from convcalc.analysis.receptive_rules import sight_of
@@ -48,6 +49,12 @@ def sights(graph: Graph, layers: int | None = None) -> list[Sight]:
     return [known[Ref(layer.index)] for layer in graph.all[:layers]]
 
 
+@lru_cache(maxsize=4)
+def every_sight(graph: Graph) -> list[Sight]:
+    """What each layer of a network sees; kept, because columns and tables ask for one layer after another."""
+    return sights(graph)
+
+
 class Step(NamedTuple):
     """One layer on the way from the input: what it sees, and how that follows from what its input sees."""
 
@@ -64,7 +71,7 @@ def growth(graph: Graph, layer: Layer) -> list[Step]:
     >>> [(step.layer.path, step.sight.size) for step in growth(network, network.layers[-1])]
     [('conv1', (3, 3)), ('max_pool1', (5, 5))]
     """
-    seen = sights(graph)
+    seen = every_sight(graph)
     steps: list[Step] = []
     while not layer.is_input and layer.inputs:
         sources = [graph.all[ref.layer] for ref in layer.inputs]

@@ -145,7 +145,6 @@ def _texts(limits: Sequence[Limit]) -> dict[str, str]:
     """What each limit allows, by what it is on; several on one figure are joined."""
     texts: dict[str, list[str]] = {}
     for limit in limits:
-        scope = f"/{limit.scope.replace(' ', '/')}" if limit.scope else ""
         parts = [limit.value] if limit.value else []
         parts += [f"at most {limit.at_most:,}"] if limit.at_most is not None else []
         if limit.increase is not None:
@@ -154,5 +153,5 @@ def _texts(limits: Sequence[Limit]) -> dict[str, str]:
             parts.append(f"increase {' and '.join([*bounds, *([f'{amount:,}'] if amount is not None else [])])}")
         parts += ["no increase"] if limit.ratchet else []
         parts += [limit.level] if limit.level != "error" else []
-        texts.setdefault(f"{limit.figure}{scope}", []).append(", ".join(parts))
+        texts.setdefault(limit.name, []).append(", ".join(parts))
     return {name: "; ".join(sorted(parts)) for name, parts in texts.items()}

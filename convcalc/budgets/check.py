@@ -225,8 +225,7 @@ def _without_effect(limits: Sequence[Limit]) -> list[str]:
         stricter = [other for other in limits[:number] if _is_looser(limit, other)]
         if stricter:
             other = min(stricter, key=lambda limit: limit.at_most or 0)
-            subject = " of ".join(filter(None, (limit.figure, limit.scope.partition(" ")[2])))
-            text = f"{subject}: {limit.at_most:,} ({limit.origin}) has no effect"
+            text = f"{limit.subject}: {limit.at_most:,} ({limit.origin}) has no effect"
             lines.append(f"{text}: {other.at_most:,} ({other.origin}) is stricter")
     return lines
 

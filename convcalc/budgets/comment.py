@@ -10,7 +10,7 @@ from convcalc.errors import printable
 from convcalc.formats import write
 from convcalc.formats.markdown import escape
 from convcalc.report import Column, Report, Table
-from convcalc.tables.compare import HEADINGS
+from convcalc.tables.compare import heading
 
 MOST = 60_000  # GitHub takes 65,536 characters
 MOST_UNCHANGED = 10  # networks without a change that are named without being asked for
@@ -41,10 +41,10 @@ def comment(report: Mapping[str, Any], page: str, marker: str, about: str, comma
     """
     networks = report.get("networks", [])
     verdict = report.get("verdict", {}).get("text", "a spec cannot be checked")
-    heading = f"### Architecture budgets: {escape(verdict)}{', see the log' if 'error' in report else ''}"
-    parts = [marker, heading, *_sections(report, networks)]
+    first = f"### Architecture budgets: {escape(verdict)}{', see the log' if 'error' in report else ''}"
+    parts = [marker, first, *_sections(report, networks)]
     note = f"<sub>{about}{'. ' if about else ''}The same here: {_code(command)}.</sub>"
-    room = MOST - len(note) - len(marker) - len(heading)
+    room = MOST - len(note) - len(marker) - len(first)
     text = "\n\n".join(parts[2:])
     if len(text) > room // 2:
         parts[2:] = [_cut(text, room // 2)]
@@ -109,7 +109,7 @@ def _moved(network: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 def _figure_rows(network: Mapping[str, Any]) -> Iterator[list[Any]]:
     for name, (before, after) in _moved(network).items():
         share = (after - before) / before if before else None
-        yield [network["name"], HEADINGS.get(name, name), before, after, after - before, share]
+        yield [network["name"], heading(name), before, after, after - before, share]
 
 
 def _is_same(network: Mapping[str, Any]) -> bool:
@@ -130,10 +130,10 @@ def _lines(network: Mapping[str, Any]) -> Iterator[str]:
         yield f"- {name} cannot be checked: {escape('; '.join(network['errors'][:3]))}"
         return
     if network["is_new"]:
-        figures = [f"{network['figures'][key]['after']:,} {HEADINGS.get(key, key)}" for key in ("params", "macs")]
+        figures = [f"{network['figures'][key]['after']:,} {heading(key)}" for key in ("params", "macs")]
         yield f"- {name} is new: {', '.join(figures)}; {_limits(network)}"
     for layer in network.get("layers", [])[:1]:
-        costs = [f"{layer[key]:+,} {HEADINGS.get(key, key)}" for key in ("params", "macs", "flops") if layer[key]]
+        costs = [f"{layer[key]:+,} {heading(key)}" for key in ("params", "macs", "flops") if layer[key]]
         yield f"- {name}: most in {escape(layer['path'])} ({escape(layer['what'])}): {', '.join(costs[:2])}"
     for limit in network.get("limits_changed", []):
         before, after = (escape(limit[key]) or "none" for key in ("before", "after"))

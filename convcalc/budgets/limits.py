@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from convcalc.amounts import NUMBER, UNITS, amount, pattern
+from convcalc.analysis.memory.figures import MEMORY
 from convcalc.analysis.memory.precision import NAMES, Precision
 from convcalc.errors import Place, Problem, SpecError, UserError, did_you_mean, printable, quoted, suggested
 from convcalc.kinds import shape_text
@@ -39,12 +40,7 @@ FIGURES = {
     "activation_bytes": "bytes of the largest output of a layer at the precision",
     "depth": "weighted layers on the longest path",
 }
-# figures of the deployed network as a whole, on which no layer or kind has a limit
-NETWORK_FIGURES = {
-    "peak_bytes": "the most bytes of activations alive at once at the precision, as deployed",
-    "arena_bytes": "bytes of TensorFlow Lite Micro's arena for the activations at the precision, as deployed",
-    "flash_bytes": "bytes of weights and biases at the precision, as deployed",
-}
+NETWORK_FIGURES = MEMORY  # on which no layer or kind has a limit
 SHAPES = ("output",)
 # every key of a budget, and what it limits
 KEYS = {
@@ -75,6 +71,24 @@ class Limit(NamedTuple):
     place: Place | None = None
     precision: Precision = NAMES["fp32"]
     option: str = ""
+
+    @property
+    def name(self) -> str:
+        """The figure and what it is on, as rules are named.
+
+        >>> Limit("macs", "layers head/*").name, Limit("params").name
+        ('macs/layers/head/*', 'params')
+        """
+        return f"{self.figure}/{self.scope.replace(' ', '/')}" if self.scope else self.figure
+
+    @property
+    def subject(self) -> str:
+        """The figure and what it is on, as sentences name them.
+
+        >>> Limit("macs", "layers head/*").subject, Limit("params").subject
+        ('macs of head/*', 'params')
+        """
+        return f"{self.figure} of {self.scope.partition(' ')[2]}" if self.scope else self.figure
 
     @property
     def origin(self) -> str:

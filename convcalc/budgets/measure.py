@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from convcalc.analysis.align import align
 from convcalc.analysis.count import Count, Row, figure
+from convcalc.analysis.memory.figures import memory_figure
 from convcalc.analysis.memory.precision import NAMES, Precision
 from convcalc.budgets.limits import NETWORK_FIGURES, SHAPES, Limit
 from convcalc.errors import Problem, SpecError, did_you_mean, quoted
@@ -112,10 +113,7 @@ def rows_in(counted: Count, scope: str) -> list[Row]:
 def measure(counted: Count, name: str, rows: Sequence[Row], precision: Precision = NAMES["fp32"]) -> int:
     """Measure a figure over rows of a count; the depth of a whole network is that of its longest path."""
     if name in NETWORK_FIGURES:
-        from convcalc.analysis.memory.live import deployed_memory
-
-        value: int = getattr(deployed_memory(counted.graph, precision), name.removesuffix("_bytes"))
-        return value
+        return memory_figure(name, counted.graph, precision)
     if name == "depth" and len(rows) == len(counted.rows):
         return counted.depth
     value_of, combine = _MEASURES[name]
@@ -134,7 +132,6 @@ def _check_limit(
         old = rows_in(base, limit.scope)
         was = measure(base, limit.figure, old, limit.precision) if old else 0
         before = _parts(base, limit, rows_before)
-    subject = f"{limit.figure} of {limit.scope.partition(' ')[2]}" if limit.scope else limit.figure
     checked = []
     for rule, bound, is_growth in _bounds(limit, was):
         values = [(path, part - (before.get(path, 0) if is_growth else 0)) for path, part in parts.items()]
@@ -142,7 +139,7 @@ def _check_limit(
         if limit.figure.endswith("_bytes"):
             heaviest = [(path, -(-bits // 8)) for path, bits in heaviest]
         ok = value <= bound
-        text = f"{subject}: {value:,} is {value - bound:,} over the limit of {bound:,}"
+        text = f"{limit.subject}: {value:,} is {value - bound:,} over the limit of {bound:,}"
         if is_growth:
             text += f" (it was {was:,})"
         if limit.message:
@@ -166,14 +163,12 @@ def _parts(counted: Count, limit: Limit, rows: Mapping[str, Row]) -> Mapping[str
 
 def _bounds(limit: Limit, was: int | None) -> list[tuple[str, int, bool]]:
     """The rules of a limit: name, largest allowed value, and whether it is on an increase."""
-    scope = f"/{limit.scope.replace(' ', '/')}" if limit.scope else ""
-    name = f"{limit.figure}{scope}"
-    bounds = [] if limit.at_most is None else [(f"{name}/at_most", limit.at_most, False)]
+    bounds = [] if limit.at_most is None else [(f"{limit.name}/at_most", limit.at_most, False)]
     if was is not None and limit.increase is not None:
         percent, absolute = limit.increase
         allowed = [] if percent is None else [int(was * percent / 100)]
         allowed += [] if absolute is None else [absolute]
-        bounds.append((f"{name}/max_increase", was + max(allowed), True))
+        bounds.append((f"{limit.name}/max_increase", was + max(allowed), True))
     if was is not None and limit.ratchet:
-        bounds.append((f"{name}/ratchet", was, True))
+        bounds.append((f"{limit.name}/ratchet", was, True))
     return bounds

@@ -85,13 +85,21 @@ def reach(
         for window, spacing in zip(spread(kernel, axes, "kernel"), spread(dilation, axes, "dilation"), strict=True)
     ]
     if isinstance(padding, str) and padding == "same":
-        totals = [
-            ((size - 1) // step) * step + span - size for size, step, span in zip(spatial, steps, sizes, strict=True)
-        ]
-        before = [total // 2 * (total > 0) for total in totals]
+        before = [same_sides(size, span, step)[0] for size, span, step in zip(spatial, sizes, steps, strict=True)]
     else:
         before = [side[0] for side in pairs(padding, axes)]
     return tuple(zip(sizes, steps, before, strict=True))
+
+
+def same_sides(size: Size, span: Size, stride: Size) -> tuple[Size, Size]:
+    """Return the padding of "same" before and after along one axis: what the windows need, the odd one after.
+
+    >>> same_sides(224, 7, 2), same_sides(7, 3, 2), same_sides(8, 1, 2)
+    ((2, 3), (1, 1), (0, 0))
+    """
+    total = ((size - 1) // stride) * stride + span - size
+    needed = total * (total > 0)
+    return needed // 2, needed - needed // 2
 
 
 def pairs(padding: Any, axes: int, field: str = "padding") -> tuple[tuple[Size, Size], ...]:

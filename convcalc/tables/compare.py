@@ -10,15 +10,7 @@ from convcalc.analysis.count import Count
 from convcalc.report import Column, Report, Table
 from convcalc.tables.count import conditions, counted_report, lower_bound, title
 
-HEADINGS = {
-    "macs": "MACs",
-    "flops": "FLOPs",
-    "other_params": "other params",
-    "nonlinearities": "non-linearities",
-    "peak_bytes": "peak bytes",
-    "arena_bytes": "arena bytes",
-    "flash_bytes": "flash bytes",
-}
+HEADINGS = {"macs": "MACs", "flops": "FLOPs", "nonlinearities": "non-linearities"}
 ONE_SCREEN = 20  # rows
 
 
@@ -41,6 +33,15 @@ def compare_report(
     return counted_report("compare", tables, counts)
 
 
+def heading(figure: str) -> str:
+    """The words for a figure.
+
+    >>> heading("macs"), heading("peak_bytes"), heading("params")
+    ('MACs', 'peak bytes', 'params')
+    """
+    return HEADINGS.get(figure, figure.replace("_", " "))
+
+
 def labels(counts: Sequence[Count]) -> list[str]:
     """A heading for each network: its name, numbered where two have the same."""
     names = [title(counted.graph) for counted in counts]
@@ -58,7 +59,7 @@ def total_table(counts: Sequence[Count], names: Sequence[str], precision: str = 
     rows = []
     for total in compare(counts, precision):
         others = zip(total.values[1:], total.ratios[1:], strict=True)
-        rows.append([HEADINGS.get(total.figure, total.figure), total.values[0], *chain.from_iterable(others)])
+        rows.append([heading(total.figure), total.values[0], *chain.from_iterable(others)])
     lines = [conditions(counted) for counted in counts]
     notes = lines[:1] if len(set(lines)) == 1 else [f"{name}: {line}" for name, line in zip(names, lines, strict=True)]
     about = [counted.graph.provenance.note for counted in counts]
@@ -90,8 +91,10 @@ def layer_table(counts: Sequence[Count], names: Sequence[str], depth: int | None
     pairs = matches(counts, depth)
     largest = max((row.figure("macs") for match in pairs for row in match.rows if row), default=0) or 1
     columns = [Column("name", "name", "name")]
-    for figure, heading in (("weights", "weights"), ("macs", "MACs")):
-        columns += [Column(f"{name}: {figure}", f"{heading} ({number})") for number, name in enumerate(names, 1)]
+    for figure in ("weights", "macs"):
+        columns += [
+            Column(f"{name}: {figure}", f"{heading(figure)} ({number})") for number, name in enumerate(names, 1)
+        ]
     columns += [Column(f"{name}: share", f"({number})", "bar", optional=True) for number, name in enumerate(names, 1)]
     rows = []
     for path, layers in pairs:

@@ -8,7 +8,7 @@ from convcalc.analysis.compare import compare
 from convcalc.analysis.count import Count
 from convcalc.analysis.diff import Difference
 from convcalc.report import Column, Finding, Report, Table
-from convcalc.tables.compare import HEADINGS, memory_notes, with_minor_rows
+from convcalc.tables.compare import heading, memory_notes, with_minor_rows
 from convcalc.tables.count import conditions, counted_report, lower_bound, title
 
 EDITED = ("changed", "renamed", "moved")  # sorts that say something without any figure
@@ -46,16 +46,16 @@ def _total_table(old: Count, new: Count, difference: Difference, precision: str)
     for total in compare([old, new], precision):
         before, after = total.values
         share = (after - before) / before if before else None
-        rows.append([HEADINGS.get(total.figure, total.figure), before, after, after - before, share])
+        rows.append([heading(total.figure), before, after, after - before, share])
     names = [title(counted.graph) for counted in (old, new)]
-    heading = names[0] if names[0] == names[1] else f"{names[0]} -> {names[1]}"
+    what = names[0] if names[0] == names[1] else f"{names[0]} -> {names[1]}"
     lines = [conditions(counted) for counted in (old, new)]
     notes = lines[:1] if lines[0] == lines[1] else [f"before: {lines[0]}", f"after: {lines[1]}"]
     notes += [
         f"{word}: {lower_bound(counted)}" for word, counted in (("before", old), ("after", new)) if counted.uncounted
     ]
     notes += memory_notes((old, new), ("before", "after"), precision)
-    return Table(heading, columns, rows, None, [*notes, *_summary_lines(difference)], is_answer=True)
+    return Table(what, columns, rows, None, [*notes, *_summary_lines(difference)], is_answer=True)
 
 
 def _summary_lines(difference: Difference) -> list[str]:

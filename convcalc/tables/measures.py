@@ -41,9 +41,7 @@ def _alive(row: Row, counted: Count) -> int | None:
 
     if row.layer is None and row.path and not row.output:  # a kind
         return None
-    sizes = alive_elements(counted.graph)
-    inside = [size for path, size in sizes.items() if f"{path}/".startswith(f"{row.path}/" if row.path else "")]
-    return max(inside, default=None)
+    return alive_elements(counted.graph).get(row.path)
 
 
 def _receptive(key: str, heading: str, name: str) -> Measure:

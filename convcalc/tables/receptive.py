@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from convcalc.analysis.count import Count, Row
 from convcalc.analysis.explain import Part
-from convcalc.analysis.receptive_field import EVERYTHING, Step, growth, shown, sights
+from convcalc.analysis.receptive_field import EVERYTHING, Step, every_sight, growth, shown
 from convcalc.analysis.sight import Sight
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import shape_text
@@ -32,8 +32,9 @@ GROWTH = (
 
 
 @lru_cache(maxsize=4)
-def _sights(graph: Graph) -> list[Sight]:
-    return sights(graph)
+def _last_layers(graph: Graph) -> dict[str, Layer]:
+    """The last layer of each group, by the group's path."""
+    return {group.path: graph.all[group.stop - 1] for group in graph.groups}
 
 
 def _layer(row: Row, counted: Count) -> Layer | None:
@@ -41,37 +42,36 @@ def _layer(row: Row, counted: Count) -> Layer | None:
     if row.layer is not None:
         return row.layer
     is_group = row.path and row.output  # a kind has no output
-    group = next((group for group in counted.graph.groups if is_group and group.path == row.path), None)
-    return counted.graph.all[group.stop - 1] if group else None
+    return _last_layers(counted.graph).get(row.path) if is_group else None
 
 
 def sees(row: Row, counted: Count) -> Cell:
     """The size of a row's field: a number, `3x7` where the axes differ, "all", or None where it is not known."""
     layer = _layer(row, counted)
-    return _size(_sights(counted.graph)[layer.index]) if layer else None
+    return _size(every_sight(counted.graph)[layer.index]) if layer else None
 
 
 def stride(row: Row, counted: Count) -> Cell:
     """How far apart the fields of neighbours are, in elements of the input."""
     layer = _layer(row, counted)
-    return _cell([axis.step for axis in _sights(counted.graph)[layer.index].fields]) if layer else None
+    return _cell([axis.step for axis in every_sight(counted.graph)[layer.index].fields]) if layer else None
 
 
 def padding(row: Row, counted: Count) -> Cell:
     """How far the first element's field begins before the input."""
     layer = _layer(row, counted)
-    return _cell([-axis.low for axis in _sights(counted.graph)[layer.index].fields]) if layer else None
+    return _cell([-axis.low for axis in every_sight(counted.graph)[layer.index].fields]) if layer else None
 
 
 def gate(row: Row, counted: Count) -> Cell:
     """Mark where gates were left out."""
     layer = _layer(row, counted)
-    return "+gate" if layer and _sights(counted.graph)[layer.index].has_gate else None
+    return "+gate" if layer and every_sight(counted.graph)[layer.index].has_gate else None
 
 
 def has_gates(graph: Graph) -> bool:
     """Whether a network has gates that were left out."""
-    return any(sight.has_gate for sight in _sights(graph))
+    return any(sight.has_gate for sight in every_sight(graph))
 
 
 def _size(sight: Sight) -> Cell:
@@ -89,7 +89,7 @@ def _cell(values: Sequence[int | Fraction]) -> Cell:
 
 def lines(graph: Graph) -> list[str]:
     """The lines of the footer: the effective stride, and which layers see past the input."""
-    known = _sights(graph)
+    known = every_sight(graph)
     last = _deepest(graph, known)
     if last is None:
         return ["no layer has a receptive field that is known"]
@@ -122,9 +122,7 @@ def growth_tables(graph: Graph, parts: Sequence[Part]) -> list[Table]:
 
 def _last(graph: Graph, path: str) -> Layer | None:
     """The last layer of a group; of a network the last one whose field is known."""
-    group = next((group for group in graph.groups if path and group.path == path), None)
-    known = _sights(graph)
-    return graph.all[group.stop - 1] if group else _deepest(graph, known)
+    return _last_layers(graph).get(path) or _deepest(graph, every_sight(graph))
 
 
 def _deepest(graph: Graph, known: Sequence[Sight]) -> Layer | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from convcalc.analysis.compare import MEMORY, compare
+from convcalc.analysis.compare import compare
 from convcalc.analysis.count import count
+from convcalc.analysis.memory.figures import MEMORY
 from convcalc.analysis.memory.live import memory
 from convcalc.analysis.memory.precision import PRECISIONS
 from convcalc.analysis.memory.profile import DEFAULT, profile
@@ -21,7 +22,7 @@ def test_memory_is_compared_at_a_precision_only(precision: str) -> None:
     whole = compare(counts, precision)
     assert whole[: len(plain)] == plain
     needed = [memory(graph, profile(DEFAULT), PRECISIONS[precision]) for graph in graphs]
-    expected = [(f"{name}_bytes", [getattr(one, name) for one in needed]) for name in MEMORY]
+    expected = [(name, [getattr(one, name.removesuffix("_bytes")) for one in needed]) for name in MEMORY]
     assert [(total.figure, total.values) for total in whole[len(plain) :]] == expected
 
 

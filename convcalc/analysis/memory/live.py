@@ -7,7 +7,7 @@ Source: Liberis and Lane, Neural networks on microcontrollers, arXiv:1910.05110.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -127,11 +127,23 @@ def deployed_memory(graph: Graph, precision: Precision) -> Memory:
     return memory(graph, profile(DEFAULT), precision)
 
 
-def alive_elements(graph: Graph) -> dict[str, int]:
-    """The most elements alive while a layer runs, by its path; without those that are part of another layer."""
+@lru_cache(maxsize=4)
+def alive_elements(graph: Graph) -> Mapping[str, int]:
+    """The most elements alive while a layer runs, by its path, and while those of a group do; "" is the network.
+
+    A layer that is part of another in the deployed network has none.
+
+    >>> from convcalc.loader import read
+    >>> stem = "{repeat: {times: 1, name: stem, layers: [{conv: {filters: 4, kernel: 3}}]}}"
+    >>> alive_elements(read(f"{{input: 3x8x8, layers: [{stem}]}}"))  # 3*8*8 read, 4*6*6 written
+    {'': 336, 'stem': 336, 'stem/1': 336, 'stem/1/conv1': 336}
+    """
     found: dict[str, int] = {}
     for moment in deployed_memory(graph, PRECISIONS["int8"]).moments:  # a byte an element
-        found[moment.operator.path] = max(moment.bytes, found.get(moment.operator.path, 0))
+        parts = moment.operator.path.split("/")
+        for length in range(len(parts) + 1):
+            path = "/".join(parts[:length])
+            found[path] = max(moment.bytes, found.get(path, 0))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from convcalc.analysis.training.gradients import Gradients
 from convcalc.graph import Layer
 from convcalc.kinds import KINDS, Shape
-from convcalc.kinds.window import pairs
+from convcalc.kinds.window import pairs, same_sides
 
 INDEX_BITS = 64
 STATISTIC_BITS = 32  # at least: GPUs keep those of narrower types so
@@ -89,10 +89,8 @@ def _padded(case: Case) -> int:
     """The elements of a padded copy; 0 where PyTorch pads inside the layer."""
     (channels, *spatial), kind = case.layer.shapes[0], case.kind
     if isinstance(kind.padding, str) and kind.padding == "same":
-        sides = []
-        for size, (span, stride, _) in zip(spatial, kind.window(case.layer.shapes[0]), strict=True):
-            needed = max(0, (-(-size // stride) - 1) * stride + span - size)
-            sides.append((needed // 2, needed - needed // 2))
+        windows = kind.window(case.layer.shapes[0])
+        sides = [same_sides(size, span, stride) for size, (span, stride, _) in zip(spatial, windows, strict=True)]
     else:
         sides = list(pairs(kind.padding, len(spatial)))
     if all(before == after for before, after in sides):

@@ -32,7 +32,7 @@ from convcalc.importers.onnx.order import ordered, reads_outside
 from convcalc.importers.onnx.own_rules import OwnRule, own_rules
 from convcalc.importers.onnx.reads import RecordedInputs, require_all_read
 from convcalc.importers.onnx.rule_file import read_rules
-from convcalc.importers.onnx.sources import with_sources_counted
+from convcalc.importers.onnx.sources import PRODUCTS, with_sources_counted
 from convcalc.importers.onnx.strict import refuse_difference, refuse_opaque
 from convcalc.importers.onnx.unneeded import tell_unneeded
 from convcalc.importers.onnx.values import Value, constant, sources_of
@@ -43,7 +43,6 @@ MOST_CONSTANTS = 5_000_000  # numbers that arithmetic on constants may read and 
 # Keras' layers that prepare an input: what they shift and scale by was measured
 _MEASURED = re.compile(r"(^|/)((rescaling|normalization)(_\d+)*/|[^/]*_normalization(_\d+)*/([Ss]ub|truediv))")
 _opaque = attrgetter("opaque_layers")  # what to have least of
-_PRODUCTS = ("MatMul", "Gemm", "Einsum")
 _KEEP_SHAPE = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "Softmax")
 _WITH_SUBGRAPHS = ("If", "Loop", "Scan")
 # a window that does not fit its input is a mistake in the input's size, not a gap in our rules
@@ -293,7 +292,7 @@ def _remember_source(node: Node, inputs: list[Value | None], outputs: list[Value
     given = [value for value in inputs if value is not None]
     if all(value.is_constant for value in given) and (
         any(value.made for value in given)
-        or (node.operator in _PRODUCTS and any(value.source_weights for value in given))
+        or (node.operator in PRODUCTS and any(value.source_weights for value in given))
     ):
         for index, value in enumerate(outputs):
             if all(value is not source for source in given):

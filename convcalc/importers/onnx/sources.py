@@ -6,7 +6,7 @@ from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.model import Node
 from convcalc.importers.onnx.values import Inputs, Value
 
-_PRODUCTS = ("MatMul", "Gemm", "Einsum")
+PRODUCTS = ("MatMul", "Gemm", "Einsum")
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "FusedConv", "DeformConv")
 
 
@@ -31,4 +31,4 @@ def with_sources_counted(ctx: Context, node: Node, inputs: Inputs) -> Inputs:
 
 def _kernels(node: Node) -> tuple[int, ...]:
     """Return the inputs of a node that may be the weights of a product."""
-    return (0, 1) if node.operator in _PRODUCTS else (1,) if node.operator in _CONVOLUTIONS else ()
+    return (0, 1) if node.operator in PRODUCTS else (1,) if node.operator in _CONVOLUTIONS else ()

@@ -7,7 +7,7 @@ from typing import Any
 
 from convcalc.analysis.memory.profiles import tflm
 from convcalc.graph import Layer
-from convcalc.kinds.window import pairs, split
+from convcalc.kinds.window import pairs, same_sides, split
 
 
 def padded(layer: Layer) -> int:
@@ -24,16 +24,10 @@ def padded(layer: Layer) -> int:
     channels, spatial = split(layer.shapes[0])
     sides = pairs(kind.padding, len(spatial))
     windows = kind.window(layer.shapes[0])
-    same = tuple(_same(size, span, stride) for size, (span, stride, _) in zip(spatial, windows, strict=True))
+    same = tuple(same_sides(size, span, stride) for size, (span, stride, _) in zip(spatial, windows, strict=True))
     if sides == same or not any(before or after for before, after in sides):
         return 0
     return channels * prod(size + before + after for size, (before, after) in zip(spatial, sides, strict=True))
-
-
-def _same(size: int, span: int, stride: int) -> tuple[int, int]:
-    """The padding of "same" before and after: what the windows need, the odd one after."""
-    needed = max(0, (-(-size // stride) - 1) * stride + span - size)
-    return needed // 2, needed - needed // 2
 
 
 PROFILE = tflm.PROFILE._replace(

@@ -9,6 +9,7 @@ from helpers.paths import ROOT
 from convcalc import formats
 from convcalc.cli import cli
 
+PAGES = {path.name for path in (ROOT / "docs").glob("*.md")}
 README = (ROOT / "README.md").read_text("utf-8")
 CONTEXT = click.Context(cli)
 
@@ -38,3 +39,9 @@ def test_a_list_in_readme_is_the_list_of_the_code(head, listed, existing):
     names = set(existing(CONTEXT))
     assert not names - listed, f"add to the table of README.md with the head {head}: {sorted(names - listed)}"
     assert not listed - names, f"remove from the table of README.md with the head {head}: {sorted(listed - names)}"
+
+
+@pytest.mark.parametrize("home", ["docs/index.md", "mkdocs.yml"])
+def test_the_list_of_pages_is_whole(home):
+    listed = set(re.findall(r"[\w-]+\.md", (ROOT / home).read_text("utf-8"))) | {"index.md"}
+    assert listed == PAGES, f"{home} lists {sorted(listed ^ PAGES)} or should"

@@ -1,8 +1,8 @@
 """What README and the pages of docs/ show is what happens: every `console` block is run, and its output compared.
 
-A `yaml` block whose first line is `# NAME.yaml` is the file that the blocks of its page use. The table of blocks in
-docs/catalogue.md and the pictures are generated too. After a change of output, or of a file in layers/, one command
-renews everything that is generated:
+A `yaml` or `python` block whose first line is `# NAME.yaml` or `# NAME.py` is a file that the blocks of its page use.
+The table of blocks in docs/catalogue.md and the pictures are generated too. After a change of output, or of a file in
+layers/, one command renews everything that is generated:
 
     python tests/docs/test_readme.py
 """
@@ -41,8 +41,8 @@ def blocks(page, language):
 
 def prepare(page, folder):
     """Write into a folder what a page's blocks need: its files, the catalogue, and convcalc on the path."""
-    for text in blocks(page, "yaml"):
-        name = re.match(r"# (\S+\.yaml)\n", text)
+    for text in (*blocks(page, "yaml"), *blocks(page, "python")):
+        name = re.match(r"# (\S+\.(?:yaml|py))\n", text)
         if name:
             (folder / name[1]).parent.mkdir(parents=True, exist_ok=True)
             (folder / name[1]).write_text(text, "utf-8")

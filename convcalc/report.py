@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from convcalc.record import Record
@@ -33,7 +33,7 @@ class Table(Record):
     `facts` are what a machine should know about the table: hash, input, batch, totals. The table that `is_answer` is
     drawn where a reader looks first: last, where a report is longer than the screen. `minor` are the indices of rows
     that a reader can do without, and `minor_note` says so: the text table alone leaves them out.
-    `spare` are columns, each with a value a row, that are drawn where a terminal has room, and are in no other format.
+    `spare` makes columns, each with a value a row, that are drawn where a terminal has room, and in no other format.
     """
 
     title: str
@@ -45,7 +45,7 @@ class Table(Record):
     is_answer: bool = False
     minor: Collection[int] = ()
     minor_note: str = ""
-    spare: Sequence[tuple[Column, Sequence[Any]]] = ()
+    spare: Callable[[], Sequence[tuple[Column, Sequence[Any]]]] = tuple
 
 
 def without_minor_rows(table: Table) -> Table:
@@ -53,9 +53,9 @@ def without_minor_rows(table: Table) -> Table:
     if not table.minor:
         return table
     kept = [at for at in range(len(table.rows)) if at not in table.minor]
-    spare = [(column, [values[at] for at in kept]) for column, values in table.spare]
+    spare = [(column, [values[at] for at in kept]) for column, values in table.spare()]
     notes = [*table.notes, table.minor_note]
-    return table._replace(rows=[table.rows[at] for at in kept], notes=notes, minor=(), spare=spare)
+    return table._replace(rows=[table.rows[at] for at in kept], notes=notes, minor=(), spare=lambda: spare)
 
 
 class Finding(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from convcalc.errors import printable
 from convcalc.formats.table import cells, width
@@ -42,8 +42,9 @@ class Layout(NamedTuple):
 
 def fit(table: Table, room: int, exact: bool | None) -> Layout:
     """The fullest layout that is at most `room` wide; the shortest where none is."""
-    for count in range(len(table.spare), 0, -1):
-        layout = _lay(_with_spare(table, count), exact is not False)
+    spare = table.spare()
+    for count in range(len(spare), 0, -1):
+        layout = _lay(_with_spare(table, spare[:count]), exact is not False)
         if layout.width <= room:
             return layout
     for layout in _layouts(table, room, exact):
@@ -52,9 +53,8 @@ def fit(table: Table, room: int, exact: bool | None) -> Layout:
     return layout
 
 
-def _with_spare(table: Table, count: int) -> Table:
-    """A table with the first spare columns after its own."""
-    spare = table.spare[:count]
+def _with_spare(table: Table, spare: Sequence[tuple[Column, Sequence[Any]]]) -> Table:
+    """A table with spare columns after its own."""
     rows = [[*row, *(values[at] for _, values in spare)] for at, row in enumerate(table.rows)]
     total = table.total and [*table.total, *(None for _ in spare)]
     return table._replace(columns=[*table.columns, *(column for column, _ in spare)], rows=rows, total=total)

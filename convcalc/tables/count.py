@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.by_rule import counted_by_rules, rule_of
@@ -12,7 +13,7 @@ from convcalc.graph import Graph, Layer
 from convcalc.kinds import shape_text
 from convcalc.report import Report, Table
 from convcalc.tables.ends import end_facts, end_lines
-from convcalc.tables.measures import ALIVE, MEASURES, Measure, as_tree, bars, choose
+from convcalc.tables.measures import ALIVE, MEASURES, Measure, as_tree, choose, spare_columns
 
 if TYPE_CHECKING:
     from convcalc.language.document import Document
@@ -91,7 +92,7 @@ def _table(
         total,
         (*footer(counted), *lines),
         facts(counted),
-        spare=bars(rows),
+        spare=partial(spare_columns, rows, columns),
     )
 
 

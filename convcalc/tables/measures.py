@@ -44,6 +44,16 @@ def _alive(row: Row, counted: Count) -> int | None:
     return alive_elements(counted.graph).get(row.path)
 
 
+SIZES = Column("sizes", "sizes", "text", optional=True)
+
+
+def _own_sizes(row: Row) -> str | None:
+    """The sizes that a row's layer sets itself, such as `3x3 s2 g32`."""
+    from convcalc.tables.own_sizes import own_sizes
+
+    return own_sizes(row.layer) if row.layer is not None else None
+
+
 def _receptive(key: str, heading: str, name: str) -> Measure:
     """A column of the receptive field: what a function of `convcalc.tables.receptive` says of a row."""
 
@@ -60,6 +70,7 @@ MEASURES: dict[str, Measure] = {
     for measure in (
         Measure(Column("name", "name", "name"), lambda row, counted: row.path),
         Measure(Column("kind", "kind", "text", optional=True), lambda row, counted: row.kind),
+        Measure(SIZES, lambda row, counted: _own_sizes(row)),
         Measure(Column("output", "output", "shape"), lambda row, counted: row.output or None),
         _figure("weights", "weights"),
         _figure("biases", "biases", optional=True),
@@ -97,9 +108,12 @@ def choose(columns: str, default: Sequence[str]) -> list[Measure]:
     return [MEASURES[key] for key in dict.fromkeys(keys)]
 
 
-def bars(rows: Sequence[Row]) -> list[tuple[Column, Sequence[Any]]]:
-    """Bars for MACs and for params, against the largest row: columns for a terminal that has room."""
+def spare_columns(rows: Sequence[Row], columns: Sequence[Column]) -> list[tuple[Column, Sequence[Any]]]:
+    """Columns for a terminal that has room: the layers' own sizes, bars for MACs and params against the largest row."""
     drawn: list[tuple[Column, Sequence[Any]]] = []
+    sizes = [_own_sizes(row) for row in rows]
+    if any(sizes) and SIZES not in columns:
+        drawn.append((SIZES, sizes))
     for figure, heading in (("macs", "MACs"), ("params", "params")):
         values = [row.figure(figure) for row in rows]
         if largest := max(values, default=0):

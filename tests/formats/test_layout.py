@@ -100,7 +100,7 @@ def test_a_name_in_a_tree_is_whole_below_its_branch():
 def test_spare_columns_are_drawn_where_there_is_room_and_left_out_without_a_note():
     spare = [(Column("bar", "bar", "bar"), [1.0]), (Column("more", "more", "bar"), [0.5])]
     columns = [Column("name", "name", "name"), Column("macs", "MACs")]
-    table = Table("", columns, [["a", 10**9]], ["total", 10**9], spare=spare)
+    table = Table("", columns, [["a", 10**9]], ["total", 10**9], spare=lambda: spare)
     own = ["name", "macs"]
     whole = fit(table, 80, None)
     assert [column.key for column in whole.columns] == [*own, "bar", "more"]
@@ -109,15 +109,17 @@ def test_spare_columns_are_drawn_where_there_is_room_and_left_out_without_a_note
     none = fit(table, one.width - 1, None)
     assert [column.key for column in none.columns] == own
     assert not none.notes
-    assert plain(table, True) == plain(table._replace(spare=()), True)
+    assert plain(table, True) == plain(table._replace(spare=tuple), True)
 
 
-def test_at_200_columns_params_has_bars_and_every_number_whole():
+def test_at_200_columns_params_has_sizes_bars_and_every_number_whole():
     (table,) = count_tables(count(graph("googlenet")), 1, "layer", "", "")
     layout = fit(table, 200, None)
-    assert [column.key for column in layout.columns[-2:]] == ["macs_bar", "params_bar"]
+    assert [column.key for column in layout.columns[-3:]] == ["sizes", "macs_bar", "params_bar"]
+    sizes = dict(zip((row[0] for row in layout.rows), (row[-3] for row in layout.rows), strict=True))
+    assert (sizes["conv1"], sizes["pool1"], sizes["inception_3a"], sizes["lrn1"]) == ("7x7 s2", "3x3 s2", "", "n5")
     assert layout.width <= 200
     assert "1,582,671,872" in layout.total
     assert [column.key for column in fit(table, 80, None).columns] == [
-        column.key for column in fit(table._replace(spare=()), 80, None).columns
+        column.key for column in fit(table._replace(spare=tuple), 80, None).columns
     ]

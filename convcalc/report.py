@@ -58,7 +58,7 @@ def without_minor_rows(table: Table) -> Table:
     return table._replace(rows=[table.rows[at] for at in kept], notes=notes, minor=(), spare=lambda: spare)
 
 
-class Finding(NamedTuple):
+class Finding(Record):
     """One thing that a check found: a level (error, warn, info, ok), a stable rule, a message, and where.
 
     `file` and `line` are of the spec; `scope` names the network, so that the same rule in two specs stays apart.
@@ -75,7 +75,7 @@ class Finding(NamedTuple):
     spec: str = ""
 
 
-class Rule(NamedTuple):
+class Rule(Record):
     """What a rule of findings means, and what to do about one."""
 
     description: str

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from convcalc.errors import LocatedError, quoted, suggested
 from convcalc.graph import Ref
@@ -24,16 +24,12 @@ _HINT = "write - [layers...] for each branch, [] for the skip"
 _LEFT_OUT = "write '- when: CONDITION' with 'layers: [...]' to leave the branch out, and 'else: []' to make it a skip"
 
 
-class Ends(NamedTuple):
-    """The outputs of all branches in order; None where one is unknown. `varies`: whether conditions or loops decide
-    how many branches there are."""
+def build_branches(node: Node, what: str, use: Use, names: Names, build: Build) -> tuple[Refs, bool]:
+    """Build the branches of a join. Raises LocatedError.
 
-    refs: Refs
-    varies: bool
-
-
-def build_branches(node: Node, what: str, use: Use, names: Names, build: Build) -> Ends:
-    """Build the branches of a join. Raises LocatedError."""
+    Returns the outputs of all branches in order, None where one is unknown, and whether conditions or loops decide how
+    many branches there are.
+    """
     items = node.value if isinstance(node.value, list) else []
     wrong = next((item for item in items if not isinstance(item.value, list | dict)), None)
     if not isinstance(node.value, list) or wrong is not None:
@@ -51,7 +47,7 @@ def build_branches(node: Node, what: str, use: Use, names: Names, build: Build) 
             refs.extend(end or ())
     if not refs and is_known and varies:
         raise LocatedError(f"no branch of {what} is left", node.place, "keep one branch, or omit it by 'when' as well")
-    return Ends(tuple(refs) if is_known else None, varies)
+    return tuple(refs) if is_known else None, varies
 
 
 def _branches_of(item: Node, use: Use, names: Names, build: Build) -> Iterator[Refs]:

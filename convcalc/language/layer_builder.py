@@ -75,7 +75,7 @@ class LayerBuilder:
             raise UserError("parallel needs branches", hint="parallel: [[layers...], [layers...]]")
         path = self.names.new_path(use)
         self.names.paths[path] = None
-        self.names.paths[path] = build_branches(branches, "parallel", use, self.names, self.build).refs
+        self.names.paths[path], _ = build_branches(branches, "parallel", use, self.names, self.build)
         return self.names.paths[path]
 
     def _share_some(self, layer: Layer, use: Use) -> None:

@@ -9,7 +9,7 @@ from convcalc.errors import Place, Problem, Source, SpecError, quoted
 MOST_BYTES = 32 * 2**20
 _CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 _FORBIDDEN = f"[{_CONTROLS}\x80-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]"
-_TAB = re.compile(r"(?:^|\r)(?:[^#\r\n]|(?<=\S)#)*\t", re.MULTILINE)  # a comment begins after a blank
+_TAB = r"(?m)(?:^|\r)(?:[^#\r\n]|(?<=\S)#)*\t"  # a comment begins after a blank
 
 
 def decode(data: bytes, name: str) -> str:
@@ -43,7 +43,7 @@ def refuse_characters(source: Source) -> None:
     if character:
         message = f"the character U+{ord(character[0]):04X} is not allowed in a spec"
         raise SpecError(Problem(message, _place_after(source, source.text[: character.start()]), hint="remove it"))
-    tab = _TAB.search(source.text) if "\t" in source.text else None
+    tab = re.search(_TAB, source.text) if "\t" in source.text else None
     if tab:
         place = _place_after(source, source.text[: tab.end() - 1])
         indents = not tab[0].strip()

@@ -24,15 +24,16 @@ MOST_NODES = 1_000_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*\Z")
-_DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
+# as text: few files need them, and each takes long to compile
+_DECIMAL = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z"
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
-_DIRECTIVE = re.compile(r"%(?:YAML +[0-9]+\.[0-9]+|TAG +\S+ +\S+) *(?: #.*)?\r?")
-_TEXT_BEGIN = re.compile(r"(?:[&!]\S*\s+(?:#.*\s+)*)*[|>][-+0-9]*(?:\s|\Z)")
+_NOT_FINITE = r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z"
+_DIRECTIVE = r"%(?:YAML +[0-9]+\.[0-9]+|TAG +\S+ +\S+) *(?: #.*)?\r?"
+_TEXT_BEGIN = r"(?:[&!]\S*\s+(?:#.*\s+)*)*[|>][-+0-9]*(?:\s|\Z)"
 _IN_TEXT = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 
 
@@ -157,7 +158,7 @@ class _Reader:
         """Refuse directives that only one of the two parsers reads."""
         for number in range(event.start_mark.line + 1, event.end_mark.line + 1):
             line = self.source.line(number)
-            if line.startswith("%") and not _DIRECTIVE.fullmatch(line):
+            if line.startswith("%") and not re.fullmatch(_DIRECTIVE, line):
                 place = Place(self.source, number, 1, len(line) + 1)
                 raise SpecError([*self.problems, Problem(f"{quoted(line)} is no directive", place, hint="remove it")])
 
@@ -262,7 +263,7 @@ class _Reader:
         frame = self.stack[-1] if self.stack else None
         if not event.value and not event.style and frame and isinstance(frame.node.value, dict) and frame.key is None:
             self._stop(node, "a key is missing", "quote a '?' or ':' that is part of a text")
-        if event.style in ("|", ">") and not _TEXT_BEGIN.match(self.source.text, event.start_mark.index):
+        if event.style in ("|", ">") and not re.compile(_TEXT_BEGIN).match(self.source.text, event.start_mark.index):
             self._stop(node, "a text begins with | or >, and nothing right after", "put a space before the '#'")
 
     def _number(self, node: Node, text: str) -> None:
@@ -270,9 +271,9 @@ class _Reader:
         try:
             if _INTEGER.match(text):
                 node.value = whole_number(without_separators(text))
-            elif _NOT_FINITE.match(text):
+            elif re.match(_NOT_FINITE, text):
                 self.problems.append(node.problem(f"{quoted(text)} is not a finite number"))
-            elif _DECIMAL.match(text):
+            elif re.match(_DECIMAL, text):
                 value = exact_number(text)
                 node.value = int(value) if "e" in text.lower() and value == int(value) else value
         except UserError as error:

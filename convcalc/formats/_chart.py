@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import ceil, floor, log10
 from typing import NamedTuple
 
 from convcalc.amounts import human
@@ -17,6 +19,7 @@ class Chart(NamedTuple):
     """Points, and what stands along the two axes.
 
     `levels` are horizontal lines with a name each. With `is_steps` each point is a step as wide as the way to the next.
+    `line` is a line from point to point. With `is_log` every number is a power of ten by its exponent.
     """
 
     title: str
@@ -25,14 +28,25 @@ class Chart(NamedTuple):
     points: Sequence[tuple[float, float]]
     levels: Sequence[tuple[str, float]] = ()
     is_steps: bool = False
+    line: Sequence[tuple[float, float]] = ()
+    is_log: bool = False
 
     def range(self, axis: int) -> tuple[float, float]:
         """Least and greatest along an axis; a little around a single value."""
-        values = [point[axis] for point in self.points]
+        values = [point[axis] for point in (*self.points, *self.line)]
         if axis and (self.levels or self.is_steps):
             values += [0.0, *(value for _, value in self.levels)]
         least, most = min(values), max(values)
         return (least, most) if most > least else (least - 0.5, most + 0.5)
+
+    def label(self, value: float) -> str:
+        """Return the number at a position of an axis."""
+        return label(10**value if self.is_log else value)
+
+    def ticks(self, least: float, most: float) -> Iterator[float]:
+        """Round numbers along an axis: whole powers of ten where there are several."""
+        powers = range(ceil(least), floor(most) + 1)
+        return iter(powers) if self.is_log and len(powers) > 1 else ticks(least, most)
 
 
 def label(value: float) -> str:
@@ -58,7 +72,7 @@ def draw(chart: Chart, width: int = 80, height: int = 20) -> str:
                             width
     """
     (left, right), (low, high) = chart.range(0), chart.range(1)
-    margin = max(len(label(low)), len(label(high))) + 2
+    margin = max(len(chart.label(low)), len(chart.label(high))) + 2
     columns, rows = max(10, width - margin - 1), height
     cells = [[0] * columns for _ in range(rows)]
 
@@ -73,17 +87,21 @@ def draw(chart: Chart, width: int = 80, height: int = 20) -> str:
         for dot in range(columns * 2):
             x = left + (right - left) * dot / (columns * 2 - 1)
             mark(x, chart.points[_step_at(chart, x)][1])
+    for (x, y), (far, up) in pairwise(chart.line):
+        for dot in range(columns * 2):
+            part = dot / (columns * 2 - 1)
+            mark(x + (far - x) * part, y + (up - y) * part)
     for _, level in chart.levels:
         for dot in range(0, columns * 2, 4):
             mark(left + (right - left) * dot / (columns * 2 - 1), level)
     lines = [printable(chart.title)] if chart.title else []
-    lines.append(", ".join([printable(chart.up), *(f"{name} {label(level)}" for name, level in chart.levels)]))
+    lines.append(", ".join([printable(chart.up), *(f"{name} {chart.label(level)}" for name, level in chart.levels)]))
     for number, row in enumerate(cells):
-        tick = label(high) if number == 0 else label(low) if number == rows - 1 else ""
+        tick = chart.label(high) if number == 0 else chart.label(low) if number == rows - 1 else ""
         dots = "".join(chr(0x2800 + cell) if cell else " " for cell in row)
         lines.append(f"{tick:>{margin - 2}} {'┤' if tick else '│'}{dots}".rstrip())
     lines.append(f"{'':>{margin - 2}} └{'─' * columns}")
-    ends = f"{label(left)}{label(right):>{columns - len(label(left))}}"
+    ends = f"{chart.label(left)}{chart.label(right):>{columns - len(chart.label(left))}}"
     return "\n".join([*lines, f"{'':>{margin}}{ends}", f"{printable(chart.across):>{margin + columns}}"])
 
 
@@ -115,14 +133,14 @@ def svg(chart: Chart, width: int = 720, height: int = 480) -> str:
         f'<text x="16" y="{height / 2}" text-anchor="middle" transform="rotate(-90 16 {height / 2})">'
         f"{xml(chart.up)}</text>",
     ]
-    for value in ticks(left, right):
+    for value in chart.ticks(left, right):
         x = x_of(value)
         lines.append(f'<line x1="{x:.1f}" y1="{area[1]}" x2="{x:.1f}" y2="{area[3]}" stroke="#ddd"/>')
-        lines.append(f'<text x="{x:.1f}" y="{area[3] + 18}" text-anchor="middle">{label(value)}</text>')
-    for value in ticks(low, high):
+        lines.append(f'<text x="{x:.1f}" y="{area[3] + 18}" text-anchor="middle">{chart.label(value)}</text>')
+    for value in chart.ticks(low, high):
         y = y_of(value)
         lines.append(f'<line x1="{area[0]}" y1="{y:.1f}" x2="{area[2]}" y2="{y:.1f}" stroke="#ddd"/>')
-        lines.append(f'<text x="{area[0] - 6}" y="{y + 4:.1f}" text-anchor="end">{label(value)}</text>')
+        lines.append(f'<text x="{area[0] - 6}" y="{y + 4:.1f}" text-anchor="end">{chart.label(value)}</text>')
     for name, level in chart.levels:
         y = y_of(level)
         dashes = f'x1="{area[0]}" y1="{y:.1f}" x2="{area[2]}" y2="{y:.1f}" stroke="#b33" stroke-dasharray="4 3"'
@@ -131,6 +149,9 @@ def svg(chart: Chart, width: int = 720, height: int = 480) -> str:
         path = f"M{x_of(chart.points[0][0]):.1f} {y_of(chart.points[0][1]):.1f}"
         path += "".join(f"H{x_of(x):.1f}V{y_of(y):.1f}" for x, y in chart.points[1:])
         lines.append(f'<path d="{path}" fill="none" stroke="#1f6fb4" stroke-width="1.5"/>')
+    if chart.line:
+        path = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in chart.line)
+        lines.append(f'<polyline points="{path}" fill="none" stroke="#b33" stroke-width="1.5"/>')
     spots = sorted({(round(x_of(x), 1), round(y_of(y), 1)) for x, y in chart.points})
     radius = 3 if len(spots) < 1000 else 1.2
     lines += [f'<circle cx="{x}" cy="{y}" r="{radius}" fill="#1f6fb4"/>' for x, y in spots]
@@ -143,8 +164,6 @@ def ticks(least: float, most: float) -> Iterator[float]:
     >>> list(ticks(0.0, 10.0))
     [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
     """
-    from math import ceil, floor, log10
-
     rough = (most - least) / 5
     scale = 10.0 ** floor(log10(rough))
     step = next(scale * factor for factor in (1, 2, 5, 10) if scale * factor >= rough * 0.999)

@@ -9,6 +9,8 @@ from convcalc.amounts import human
 from convcalc.errors import printable
 from convcalc.kinds.sizes import shape_text
 
+# what a column of whole numbers holds -> the power of ten and the name of its unit
+_UNITS = {"picoseconds": (-12, "ps"), "femtojoules": (-15, "fJ")}
 BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
@@ -50,6 +52,21 @@ def equation(line: Mapping[str, Any]) -> str:
     return " = ".join(dict.fromkeys(part for part in (line["formula"], line["numbers"], result) if part))
 
 
+def quantity(value: int, exponent: int, unit: str) -> str:
+    """A whole number of small units with three digits and the unit that suits it.
+
+    >>> quantity(1_234_567, -12, "ps"), quantity(999, -15, "fJ"), quantity(25_400_000_000, -12, "ps")
+    ('1.23 \N{MICRO SIGN}s', '999 fJ', '25.4 ms')
+    """
+    steps = min((len(str(abs(value))) - 1) // 3, -exponent // 3)
+    if not steps:
+        return f"{value:,} {unit}"
+    size = value / 1000**steps
+    letter = "fpn\N{MICRO SIGN}m"[(exponent + 15) // 3 + steps :][:1]
+    digits = max(0, 3 - len(str(int(abs(size)))))
+    return f"{size:,.{digits}f} {letter}{unit[1:]}"
+
+
 def text(value: Any, holds: str, exact: bool = True) -> str:
     """One cell as text on one line; "" for None.
 
@@ -68,6 +85,10 @@ def _text(value: Any, holds: str, exact: bool) -> str:
         return f"{value:+,}" if value else "0"
     if holds == "share":
         return f"{100 * value:.1f}%"
+    if holds in _UNITS:
+        return quantity(value, *_UNITS[holds])  # the exact number is in the other formats
+    if holds == "decimal":
+        return f"{value:,.1f}" if value >= 10 else f"{value:.3g}"
     if holds == "ratio":
         return f"{value:,.1f}x" if value >= 10 else f"{value:.2f}x"
     if holds == "times":

@@ -63,6 +63,17 @@ def program_of(graph: Graph, profile: Profile) -> Program:
     return write_in_place(builder.build())
 
 
+def stored_layers(graph: Graph) -> set[int]:
+    """The indices of the layers whose outputs follow from weights alone: a runtime has them before it begins."""
+    found: set[int] = set()
+    for layer in graph.all:
+        if layer.is_input:
+            continue
+        if all(ref.layer in found for ref in layer.inputs) and (layer.inputs or layer.kind.name in _STORED):
+            found.add(layer.index)
+    return found
+
+
 class _Builder:
     """Visits the layers in order; `where` is the tensor of each output, None for a constant."""
 
@@ -72,6 +83,7 @@ class _Builder:
         self.operators: list[Operator] = []
         self.inputs: list[int] = []
         self.where: dict[Ref, int | None] = {}
+        self.stored = stored_layers(graph)
         self.readers: dict[Ref, int] = {}
         for layer in graph.all:
             for ref in layer.inputs:
@@ -94,8 +106,7 @@ class _Builder:
             return
         reads = [self.where[ref] for ref in layer.inputs]
         ports = [Ref(layer.index, port) for port in range(len(layer.outputs))]
-        is_stored = all(tensor is None for tensor in reads) and (bool(reads) or layer.kind.name in _STORED)
-        if is_stored:
+        if layer.index in self.stored:
             self.where.update(dict.fromkeys(ports))
         elif layer.kind.name in self.profile.views or self._is_fused(layer):
             self.where.update(dict.fromkeys(ports, reads[0]))

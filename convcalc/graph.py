@@ -107,6 +107,7 @@ class Provenance(Record):
     used: frozenset[str] = frozenset()  # the variables that layers use
     expect: Node | None = None  # published figures; None under overrides
     budget: Node | None = None
+    bits: Node | None = None
     unused: Sequence[Problem] = ()  # what the spec defines and nothing uses
     producer: str = ""  # of a model: the program that wrote it
     opset: int | None = None  # of an ONNX model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convcalc.analysis import expect
+from convcalc.analysis import bits, expect
 from convcalc.analysis.memory.precision import NAMES as PRECISIONS
 from convcalc.budgets import limits as budget
 from convcalc.kinds import KINDS, Kind
@@ -127,6 +127,7 @@ def _top() -> dict[str, Schema]:
         "layers": LAYERS,
         "expect": _expect(),
         "budget": _budget(),
+        "bits": _bits(),
         "input": {"anyOf": [*SHAPE["anyOf"], _mapping(SHAPE)]},
     }
     by_type = {"text": TEXT, "names": NAMES, "mapping": {"type": "object"}}
@@ -152,6 +153,14 @@ def _budget() -> Schema:
     }
     described = {key: _described({**figures, **others}[key], about) for key, about in budget.KEYS.items()}
     return {"type": "object", "properties": described, "additionalProperties": False}
+
+
+def _bits() -> Schema:
+    """Bits of the network, of layers and of kinds, as `analysis.bits` reads them."""
+    number: Schema = {"type": "integer", "minimum": 1, "maximum": bits.MOST_BITS}
+    own: dict[str, Schema] = {"weights": number, "activations": number}
+    scoped = _mapping({"anyOf": [_text("[0-9]{1,2}x[0-9]{1,2}"), _object(own, bits.KEYS)]})
+    return _object({**own, "kinds": scoped, "layers": scoped}, bits.KEYS)
 
 
 def _limit(figure: str) -> Schema:

@@ -31,6 +31,12 @@ def compare(counts: Sequence[Count], precision: str = "") -> list[Total]:
     figures = {
         name: [getattr(one, name) if hasattr(one, name) else one.figure(name) for one in counts] for name in COMPARED
     }
+    if any(one.graph.provenance.bits for one in counts):
+        from convcalc.analysis.bits import quantized, total_weight_bytes
+
+        rows = [quantized(one) for one in counts]
+        figures["bops"] = [sum(row.bops for row in one) for one in rows]
+        figures["weight_bytes"] = [total_weight_bytes(one) for one in rows]
     if precision:
         from convcalc.analysis.memory.figures import MEMORY, memory_figure
         from convcalc.analysis.memory.precision import NAMES

@@ -8,9 +8,10 @@ from typing import Any
 from convcalc.analysis.compare import compare
 from convcalc.analysis.count import Count
 from convcalc.analysis.diff import FIGURES, Change, diff
+from convcalc.analysis.scope import rows_in
 from convcalc.budgets.config import ProjectConfig, read_config
 from convcalc.budgets.limits import Limit
-from convcalc.budgets.measure import BaseNetwork, CheckedLimit, rows_in
+from convcalc.budgets.measure import BaseNetwork, CheckedLimit
 from convcalc.errors import Place, Source, SpecError, UserError
 from convcalc.graph import Layer
 from convcalc.language.revision import Revision
@@ -63,7 +64,7 @@ class Changes:
         """The finding of an exceeded limit at the line whose change raised the figure most, where there is one."""
         limit = checked.limit
         figure = _FIGURE_OF.get(limit.figure, limit.figure if limit.figure in FIGURES else "macs")
-        paths = {row.path for row in rows_in(self.new, limit.scope)}
+        paths = {row.path for row in rows_in(self.new.rows, limit.scope)}
         risen = [change for change in self.changes if change.path in paths and change.change(figure) > 0]
         if checked.ok or not risen:
             return finding

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from math import prod
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from convcalc.analysis.align import align
 from convcalc.analysis.count import Count, Row, figure
 from convcalc.analysis.memory.figures import memory_figure
 from convcalc.analysis.memory.precision import NAMES, Precision
+from convcalc.analysis.scope import names_in, rows_in
 from convcalc.budgets.limits import NETWORK_FIGURES, SHAPES, Limit
 from convcalc.errors import Problem, SpecError, did_you_mean, quoted
 from convcalc.kinds import shape_text
@@ -80,11 +80,10 @@ def check_limits(counted: Count, limits: Sequence[Limit], base: Count | None = N
         if limit.figure in SHAPES:
             checked.append(_check_shape(counted, limit))
             continue
-        rows = rows_in(counted, limit.scope)
+        rows = rows_in(counted.rows, limit.scope)
         if not rows:
-            kind, _, name = limit.scope.partition(" ")
-            known = {row.path for row in counted.rows} if kind == "layers" else {row.kind for row in counted.rows}
-            hint = did_you_mean(name, sorted(known))
+            name = limit.scope.partition(" ")[2]
+            hint = did_you_mean(name, names_in(counted.rows, limit.scope))
             problems.append(Problem(f"budget: {quoted(name)} matches no layer", limit.place, (), hint))
             continue
         checked += _check_limit(counted, limit, rows, base, before)
@@ -100,24 +99,26 @@ def _check_shape(counted: Count, limit: Limit) -> CheckedLimit:
     return CheckedLimit(limit, "output", value, limit.value, None, None, (), ok, message)
 
 
-def rows_in(counted: Count, scope: str) -> list[Row]:
-    """Return the rows of the layers that a limit is on."""
-    group, _, name = scope.partition(" ")
-    if not scope:
-        return counted.rows
-    if group == "kinds":
-        return [row for row in counted.rows if row.kind == name]
-    return [row for row in counted.rows if fnmatchcase(row.path, name) or row.path.startswith(f"{name}/")]
-
-
 def measure(counted: Count, name: str, rows: Sequence[Row], precision: Precision = NAMES["fp32"]) -> int:
     """Measure a figure over rows of a count; the depth of a whole network is that of its longest path."""
     if name in NETWORK_FIGURES:
         return memory_figure(name, counted.graph, precision)
     if name == "depth" and len(rows) == len(counted.rows):
         return counted.depth
-    value_of, combine = _MEASURES[name]
+    value_of, combine = _measure(counted, name)
     return combine([value_of(row, precision.bits) for row in rows])
+
+
+def _measure(counted: Count, name: str) -> tuple[Callable[[Row, int], int], Callable[[Sequence[int]], int]]:
+    """How a figure is measured in a row and over rows; with a spec's bits where it depends on them."""
+    if name != "bops" and not (name == "weight_bytes" and counted.graph.provenance.bits):
+        return _MEASURES[name]
+    from convcalc.analysis.bits import params_bits, quantized
+
+    rows = {row.row.path: row for row in quantized(counted)}
+    if name == "bops":
+        return (lambda row, bits: rows[row.path].bops), sum
+    return (lambda row, bits: params_bits(row.tallies, rows[row.path].bits, bits)), _MEASURES[name][1]
 
 
 def _check_limit(
@@ -129,7 +130,7 @@ def _check_limit(
     was = None
     parts = _parts(counted, limit, {row.path: row for row in rows})
     if base is not None:
-        old = rows_in(base, limit.scope)
+        old = rows_in(base.rows, limit.scope)
         was = measure(base, limit.figure, old, limit.precision) if old else 0
         before = _parts(base, limit, rows_before)
     checked = []
@@ -151,7 +152,7 @@ def _check_limit(
 def _parts(counted: Count, limit: Limit, rows: Mapping[str, Row]) -> Mapping[str, int]:
     """What a figure is the sum or the maximum of, by path: of a peak what is alive there. Of bytes it is the bits."""
     if limit.figure not in NETWORK_FIGURES:
-        value_of = _MEASURES[limit.figure][0]
+        value_of = _measure(counted, limit.figure)[0]
         return {path: value_of(row, limit.precision.bits) for path, row in rows.items()}
     from convcalc.analysis.memory.live import deployed_memory, stored_bits
 

@@ -158,6 +158,7 @@ class Builder:
             used=used,
             expect=expect if is_stock else None,
             budget=document.get("budget"),
+            bits=document.get("bits"),
             unused=idle_parts(document, self.graph, {*used}, self.expander.used),
         )
 

@@ -27,6 +27,7 @@ KEYS: dict[str, tuple[str, str]] = {
     "outputs": ("names", "the layers whose outputs are the network's; by default the last"),
     "expect": ("mapping", "published totals, exact (6998552) or rounded (4.2M)"),
     "budget": ("mapping", "limits that 'convcalc check' checks"),
+    "bits": ("mapping", "bits of weights and activations, for 'convcalc bits' and the limits bops and weight_bytes"),
     "$schema": ("text", "for editors; ignored"),
 }
 # Every key of a block, of a repeat, and every field that all kinds have: what it is for.

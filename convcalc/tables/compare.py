@@ -10,7 +10,7 @@ from convcalc.analysis.count import Count
 from convcalc.report import Column, Report, Table
 from convcalc.tables.count import conditions, counted_report, lower_bound, title
 
-HEADINGS = {"macs": "MACs", "flops": "FLOPs", "nonlinearities": "non-linearities"}
+HEADINGS = {"macs": "MACs", "flops": "FLOPs", "bops": "BOPs", "nonlinearities": "non-linearities"}
 ONE_SCREEN = 20  # rows
 
 

@@ -17,6 +17,8 @@ OF_NUMBERS = {
     "analysis/count.py": (),
     "analysis/expect.py": ("value", "1", "stated.as_tuple().exponent"),
     "analysis/explain.py": ("size",),
+    "analysis/roofline/bound.py": ("self.peak", "work.flops"),
+    "tables/roofline.py": ("one.peak", "per_byte", "one.ridge"),
     "analysis/receptive_rules.py": ("1", "reach", "reach - before", "old", "*size", "span - 1", "span - 1 - before"),
     "analysis/sight.py": ("self.high - self.low",),
     "tables/receptive.py": ("wider",),

@@ -241,7 +241,7 @@ class Importer(Context):
 
     def _needed_layers(self) -> Graph:
         """Return the layers that the outputs need. Raises SpecError where there are none."""
-        pending = [value.ref.layer for name in self.model.outputs if (value := self.values.get(name)) and value.ref]
+        pending = [ref.layer for name in self.model.outputs if (ref := self._output_ref(name))]
         needed = {layer.index for layer in self.graph.all if layer.is_input}
         while pending:
             index = pending.pop()
@@ -263,6 +263,15 @@ class Importer(Context):
         read = {aliases.get(name, name) for node in self.all_nodes for name in reads_outside(node)}
         kept.balance = balance(kept, ledger, self._stored_sizes(ledger), read | self.model.read_in_vain)
         return kept
+
+    def _output_ref(self, name: str) -> Ref | None:
+        """Return where an output of the model is; None for a constant that no learned value is in."""
+        value = self.values.get(name)
+        if value is None or (value.ref is None and not value.source_weights):
+            return None
+        with suppress(Unsupported):
+            return self.ref(value)
+        return None
 
     def _stored_sizes(self, ledger: Ledger) -> dict[str, int]:
         """Return the learned tensors that the model has, by name, and how many elements each has."""

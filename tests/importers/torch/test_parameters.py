@@ -195,6 +195,33 @@ def test_work_that_no_output_needs_is_named_with_its_params_and_macs():
     assert f"{VAIN_MACS} MACs that no output needs are not counted: vain, conv, matmul1" in balance_lines(graph)
 
 
+class Queries(nn.Module):
+    """Learned queries, normed and put through a head whether or not the input has a part in it."""
+
+    def __init__(self, is_output):
+        super().__init__()
+        self.is_output = is_output
+        self.queries, self.norm, self.head = nn.Embedding(5, 8), nn.LayerNorm(8), nn.Linear(8, 3)
+        self.mixed, self.scale = nn.Linear(8, 8), nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        queries = self.norm(self.queries.weight.unsqueeze(0).repeat(x.shape[0], 1, 1))
+        first = self.head(queries)
+        last = self.head(self.mixed(x) + queries)
+        return (last, first, self.scale) if self.is_output else (last, self.scale)
+
+
+@pytest.mark.parametrize("is_output", [True, False])
+def test_work_that_follows_from_weights_alone_is_counted_as_an_output_and_else_named(is_output):
+    graph = from_torch(Queries(is_output).eval(), ROWS)
+    counted = count(graph)
+    own, first = 5 * 8 * 8 + 5 * 8 * 3, 5 * 8 * 3
+    assert counted.figure("macs") == own + first * is_output
+    assert graph.balance.unneeded_macs == first * (not is_output)
+    assert counted.figure("params") == sum(part.numel() for part in Queries(is_output).parameters())
+    assert (graph.balance.difference, graph.balance.left_out) == (0, ())
+
+
 def test_work_that_no_output_needs_and_pytorch_cannot_write_is_named_without_a_number():
     graph = from_torch(Vain(lambda y: torch.linalg.svd(y)[1] @ torch.zeros(5)), ROWS)
     assert "vain.weight" in {tensor.name for tensor in graph.balance.left_out if tensor.why == "no output needs it"}

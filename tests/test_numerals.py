@@ -19,6 +19,7 @@ OF_NUMBERS = {
     "analysis/explain.py": ("size",),
     "analysis/roofline/bound.py": ("self.peak", "work.flops"),
     "tables/roofline.py": ("one.peak", "per_byte", "one.ridge"),
+    "formats/_numbers.py": ("abs(size)",),
     "analysis/receptive_rules.py": ("1", "reach", "reach - before", "old", "*size", "span - 1", "span - 1 - before"),
     "analysis/sight.py": ("self.high - self.low",),
     "tables/receptive.py": ("wider",),

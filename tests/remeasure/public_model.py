@@ -277,6 +277,7 @@ def through_file(is_newer: bool) -> Callable[[Mapping[str, Any], Path | None], d
             if not path.is_file():
                 module = make(entry, "cpu")
                 norms = norm_params(module)
+                draw(module)
                 export(module, example(entry, "cpu"), path, is_newer)
                 del module
                 gc.collect()
@@ -299,6 +300,17 @@ def export(module: Any, inputs: tuple[tuple[Any, ...], dict[str, Any]], path: Pa
     positional, named = inputs
     with torch.no_grad():
         torch.onnx.export(module, positional, str(path), kwargs=named, dynamo=is_newer, verbose=False)
+
+
+def draw(module: Any) -> None:
+    """Move every parameter a little, as training does: of tensors that are alike, such as zeros, a file has one."""
+    import torch
+
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.is_floating_point():
+                parameter.add_(torch.randn_like(parameter), alpha=0.01)
 
 
 def norm_params(module: Any) -> int:

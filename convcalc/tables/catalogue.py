@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 from convcalc.amounts import without_units
-from convcalc.analysis.count import count
+from convcalc.analysis.catalogue import Network, networks_of
 from convcalc.catalogue import catalogue_files
 from convcalc.errors import SpecError, UserError, did_you_mean, quoted
-from convcalc.kinds import shape_text
-from convcalc.language.builder import build
-from convcalc.language.document_loader import load
-from convcalc.language.overrides import Overrides
-from convcalc.language.sources import CatalogueFiles
 from convcalc.report import Column, Report, Table
 from convcalc.syntax.expression_parser import parse
 from convcalc.tables.count import CONVENTIONS, NOTES
@@ -30,21 +25,10 @@ COLUMNS = (
 )
 
 
-class Network(NamedTuple):
-    """A row of the table: a network or a variant of one. The fields are named as the columns are."""
-
-    name: str
-    params: int
-    macs: int
-    depth: int
-    input: str
-    source: str
-
-
 def networks(pattern: str = "*", folder: str = "all", where: str = "", sort: str = "") -> list[Network]:
     """The networks of the catalogue whose name fits and whose figures meet `where`, sorted. Raises SpecError."""
     names = catalogue_names(pattern, folder)
-    rows = [row for name in names for row in _variants(name) if _fits(row.name, pattern)]
+    rows = [row for row in networks_of(names) if _fits(row.name, pattern)]
     if not rows:
         raise SpecError(f"no network {quoted(pattern)}", did_you_mean(pattern, catalogue_names("*", folder)))
     return _sorted(_where(rows, where), sort)
@@ -83,21 +67,6 @@ def catalogue_map(rows: Sequence[Network]) -> str:
 def _fits(name: str, pattern: str) -> bool:
     """Whether a name, or the network whose variant it is, fits a pattern."""
     return fnmatchcase(name, pattern) or fnmatchcase(name.partition("@")[0], pattern)
-
-
-def _variants(name: str) -> list[Network]:
-    """A row for a spec and each of its variants; none for the spec itself where a variant changes nothing of it."""
-    document = load(name, CatalogueFiles())
-    rows = []
-    is_named = any(set(given) <= {"expect"} for given in document.variants.values())
-    for variant in (*(() if is_named else ("",)), *document.variants):
-        graph = build(document, Overrides(variant=variant))
-        counted = count(graph)
-        inputs = " and ".join(map(shape_text, graph.inputs.values()))
-        full = f"{name}@{variant}" if variant else name
-        source = " ".join(graph.provenance.source.split())
-        rows.append(Network(full, counted.figure("params"), counted.figure("macs"), counted.depth, inputs, source))
-    return rows
 
 
 def _where(rows: list[Network], where: str) -> list[Network]:

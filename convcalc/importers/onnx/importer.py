@@ -32,7 +32,7 @@ from convcalc.importers.onnx.order import ordered, reads_outside
 from convcalc.importers.onnx.own_rules import OwnRule, own_rules
 from convcalc.importers.onnx.reads import RecordedInputs, require_all_read
 from convcalc.importers.onnx.rule_file import read_rules
-from convcalc.importers.onnx.sources import PRODUCTS, with_sources_counted
+from convcalc.importers.onnx.sources import remember_source, with_sources_counted
 from convcalc.importers.onnx.strict import refuse_difference, refuse_opaque
 from convcalc.importers.onnx.unneeded import tell_unneeded
 from convcalc.importers.onnx.values import Value, constant, sources_of
@@ -211,7 +211,7 @@ class Importer(Context):
             inputs = with_sources_counted(self, node, inputs)
             outputs = _unchanged(node, inputs) or self._outputs(node, inputs)
         self._charge(inputs, outputs)
-        _remember_source(node, inputs, outputs)
+        remember_source(node, inputs, outputs)
         names = [self.fusions[id(node)].output] if id(node) in self.fusions else node.outputs
         self.values.update((name, value) for name, value in zip(names, outputs, strict=False) if name)
         if missing := [name for name in names[len(outputs) :] if name in self.readers or name in self.outputs]:
@@ -294,15 +294,3 @@ def _unchanged(node: Node, inputs: list[Value | None]) -> list[Value]:
         return []
     first = inputs[0]
     return [] if first is None else [Value(first.sizes, source_weights=sources_of(inputs), dtype=first.dtype)]
-
-
-def _remember_source(node: Node, inputs: list[Value | None], outputs: list[Value]) -> None:
-    """Note which node constants come from if it has products with learned values: work each time the network runs."""
-    given = [value for value in inputs if value is not None]
-    if all(value.is_constant for value in given) and (
-        any(value.made for value in given)
-        or (node.operator in PRODUCTS and any(value.source_weights for value in given))
-    ):
-        for index, value in enumerate(outputs):
-            if all(value is not source for source in given):
-                value.made = (node, inputs, index)

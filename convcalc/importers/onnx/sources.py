@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from convcalc.importers.onnx.context import Context
 from convcalc.importers.onnx.model import Node
 from convcalc.importers.onnx.values import Inputs, Value
@@ -27,6 +29,18 @@ def with_sources_counted(ctx: Context, node: Node, inputs: Inputs) -> Inputs:
         if value.has_more_sources:
             found[at] = Value(value.shape, ref=ctx.ref(value), dtype=value.dtype)
     return found
+
+
+def remember_source(node: Node, inputs: list[Value | None], outputs: Sequence[Value]) -> None:
+    """Note which node constants come from if it has products with learned values: work each time the network runs."""
+    given = [value for value in inputs if value is not None]
+    if all(value.is_constant for value in given) and (
+        any(value.made for value in given)
+        or (node.operator in PRODUCTS and any(value.source_weights for value in given))
+    ):
+        for index, value in enumerate(outputs):
+            if all(value is not source for source in given):
+                value.made = (node, inputs, index)
 
 
 def _kernels(node: Node) -> tuple[int, ...]:

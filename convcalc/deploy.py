@@ -27,7 +27,7 @@ def deploy(graph: Graph) -> Graph:
     folded = _foldable(graph)
     into = {graph.all[index].inputs[0].layer for index in folded}
     found = Graph(graph.name)
-    found.batch = graph.batch
+    found.batch, found.has_bits = graph.batch, graph.has_bits
     where: dict[Ref, Ref] = {}
     starts = []
     dropped = 0
@@ -44,7 +44,7 @@ def deploy(graph: Graph) -> Graph:
             kind.__dict__["bias"] = True
         shares = None if layer.shares is None else starts[layer.shares]
         new = Layer(len(found.all), layer.path, kind, inputs, layer.shapes, layer.outputs, shares, layer.place)
-        new.via = layer.via
+        new.via, new.bits = layer.via, layer.bits
         new.shared = tuple(
             item._replace(layer=None if item.layer is None else starts[item.layer]) for item in layer.shared
         )

@@ -16,6 +16,7 @@ from convcalc.kinds.sizes import STORED, is_known
 from convcalc.record import Record
 
 if TYPE_CHECKING:
+    from convcalc.bits import Bits
     from convcalc.syntax.node import Node
 
 MOST_LAYERS = 250_000
@@ -43,9 +44,10 @@ class Layer:
     `shares` is the index of the earlier layer whose weights it uses, all of them; `shared` lists elements that it has
     from other layers besides its own. `place` where a spec asks for it, `via` how code
     calls it: as a module or a function, where the spec says so.
+    `bits` are those of its weights and activations: of every layer of a network that has bits, of none of another.
     """
 
-    __slots__ = ("index", "inputs", "kind", "outputs", "path", "place", "shapes", "shared", "shares", "via")
+    __slots__ = ("bits", "index", "inputs", "kind", "outputs", "path", "place", "shapes", "shared", "shares", "via")
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Layer:
         self.index, self.path, self.kind, self.inputs = index, path, kind, inputs
         self.shapes, self.outputs, self.shares, self.place = shapes, outputs, shares, place
         self.via = ""
+        self.bits: Bits | None = None
         self.shared: tuple[Shared, ...] = ()
 
     @property
@@ -75,7 +78,8 @@ class Layer:
     def signature(self) -> Hashable:
         """Equal for layers that are alike: they differ only in their names, and in the layers that they read."""
         kind = self.kind
-        return type(kind), repr(kind.__dict__), self.shapes, self.outputs, self.shares is None, self.shared, self.via
+        own = (repr(kind.__dict__), self.shapes, self.outputs, self.shares is None, self.shared, self.via, self.bits)
+        return type(kind), *own
 
     def __repr__(self) -> str:
         return f"Layer({self.path!r}, {self.kind!r})"
@@ -107,7 +111,6 @@ class Provenance(Record):
     used: frozenset[str] = frozenset()  # the variables that layers use
     expect: Node | None = None  # published figures; None under overrides
     budget: Node | None = None
-    bits: Node | None = None
     unused: Sequence[Problem] = ()  # what the spec defines and nothing uses
     producer: str = ""  # of a model: the program that wrote it
     opset: int | None = None  # of an ONNX model
@@ -159,6 +162,7 @@ class Graph:
         self.stated_outputs: tuple[int, ...] | None = None  # their indexes, where a spec says which
         self.provenance = Provenance()
         self.balance: Balance | None = None  # of an imported model
+        self.has_bits = False  # whether every layer has its bits
 
     @property
     def layers(self) -> list[Layer]:

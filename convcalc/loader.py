@@ -107,6 +107,10 @@ def graph(spec: str | SpecName, overrides: Overrides = Overrides()) -> Graph:  #
     name = _named(spec)
     if name.reader:
         model = _model(name, overrides)
+        if overrides.bits:
+            from convcalc.language.bits import set_bits
+
+            set_bits(model, (), overrides.bits)
         if overrides.deploy:
             from convcalc.deploy import deploy
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from convcalc.analysis import bits, expect
+from convcalc import bits
+from convcalc.analysis import expect
 from convcalc.analysis.memory.precision import NAMES as PRECISIONS
 from convcalc.budgets import limits as budget
 from convcalc.kinds import KINDS, Kind
 from convcalc.kinds.fields import LARGEST
+from convcalc.language.bits import PARTS, SCOPES
 from convcalc.language.choices import CHOICE_KEYS
 from convcalc.language.document import BLOCK_KEYS, BRANCH_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
 from convcalc.language.input_shapes import MOST_AXES
@@ -36,11 +38,15 @@ VALUE: Schema = {"type": ["number", "string", "boolean", "array"]}
 NAMES: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 LAYERS: Schema = {"type": "array", "items": {"$ref": "#/definitions/layer"}}
 SHARED: Schema = {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": SIZE, "minProperties": 1}]}
+_PART: Schema = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": bits.LARGEST}, FORMULA]}
+_PARTS: Schema = {"type": "object", "properties": dict.fromkeys(PARTS, _PART), "additionalProperties": False}
+BITS: Schema = {"anyOf": [*_PART["anyOf"], {"type": "string", "pattern": f"^(?:{bits.PATTERN})$"}, _PARTS]}
 COMMON: dict[str, Schema] = {
     "name": {"type": ["string", "integer"]},
     "from": {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]},
     "share": {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": SHARED, "minProperties": 1}]},
     "via": {"enum": ["module", "function"]},
+    "bits": BITS,
     "when": {"anyOf": [{"type": ["boolean", "integer"]}, FORMULA]},
 }
 
@@ -156,11 +162,11 @@ def _budget() -> Schema:
 
 
 def _bits() -> Schema:
-    """Bits of the network, of layers and of kinds, as `analysis.bits` reads them."""
-    number: Schema = {"type": "integer", "minimum": 1, "maximum": bits.MOST_BITS}
-    own: dict[str, Schema] = {"weights": number, "activations": number}
-    scoped = _mapping({"anyOf": [_text("[0-9]{1,2}x[0-9]{1,2}"), _object(own, bits.KEYS)]})
-    return _object({**own, "kinds": scoped, "layers": scoped}, bits.KEYS)
+    """Bits of the network, of kinds and of layers."""
+    parts = dict.fromkeys(PARTS, _PART)
+    return {
+        "anyOf": [*BITS["anyOf"][:-1], _object({**parts, **dict.fromkeys(SCOPES, _mapping(BITS))}, {**PARTS, **SCOPES})]
+    }
 
 
 def _limit(figure: str) -> Schema:

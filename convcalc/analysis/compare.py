@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from convcalc.analysis.count import Count, Row, fold
+from convcalc.analysis.count import BITS, Count, Row, fold
 
 # What is compared, in this order: a figure of a count, or one of its own fields.
 COMPARED = ("weights", "biases", "other_params", "params", "macs", "flops", "depth", "nonlinearities")
@@ -31,12 +31,8 @@ def compare(counts: Sequence[Count], precision: str = "") -> list[Total]:
     figures = {
         name: [getattr(one, name) if hasattr(one, name) else one.figure(name) for one in counts] for name in COMPARED
     }
-    if any(one.graph.provenance.bits for one in counts):
-        from convcalc.analysis.bits import quantized, total_weight_bytes
-
-        rows = [quantized(one) for one in counts]
-        figures["bops"] = [sum(row.bops for row in one) for one in rows]
-        figures["weight_bytes"] = [total_weight_bytes(one) for one in rows]
+    if any(one.graph.has_bits for one in counts):
+        figures |= {name: [one.figure(name) for one in counts] for name in BITS}
     if precision:
         from convcalc.analysis.memory.figures import MEMORY, memory_figure
         from convcalc.analysis.memory.precision import NAMES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import groupby
 from math import prod
 from typing import NamedTuple
@@ -24,7 +24,15 @@ FIGURES: dict[str, dict[str, int]] = {
     "macs": dict.fromkeys(MACS, 1),
     "flops": {**dict.fromkeys(MACS, 2), **dict.fromkeys(OPERATIONS, 1)},
     "output_elements": {"output_elements": 1},
+    "bops": {"bops": 1},
+    "weight_bytes": {"weight_bits": 1},
 }
+# the same of a network that says nothing of bits: every number has 32
+_AT_32_BITS: dict[str, dict[str, int]] = {
+    "bops": dict.fromkeys(MACS, 32 * 32),
+    "weight_bytes": {"weights": 32},
+}
+BITS = tuple(_AT_32_BITS)  # the figures that depend on bits
 
 MAC = "1 MAC = 1 multiply-accumulate of a convolution, linear layer or matrix product, bias not counted"
 FLOP = (
@@ -39,7 +47,19 @@ def figure(name: str, tallies: Tallies) -> int:
     >>> figure("flops", {"conv_macs": 10, "bias_adds": 3})
     23
     """
-    return sum(factor * tallies.get(tally, 0) for tally, factor in FIGURES[name].items())
+    summed = factors(name, tallies) if name in _AT_32_BITS else FIGURES[name]
+    value = sum(factor * tallies.get(tally, 0) for tally, factor in summed.items())
+    return -(-value // 8) if name.endswith("_bytes") else value
+
+
+def factors(name: str, tallies: Container[str]) -> Mapping[str, int]:
+    """The tallies that a figure sums, each with its factor; of bits those of a network that has these tallies.
+
+    >>> factors("bops", ["bops"]), factors("bops", ["conv_macs"])["conv_macs"]
+    ({'bops': 1}, 1024)
+    """
+    found = FIGURES[name]
+    return _AT_32_BITS[name] if name in _AT_32_BITS and all(tally not in tallies for tally in found) else found
 
 
 class Row(NamedTuple):
@@ -93,12 +113,16 @@ def layer_products(layer: Layer, batch: int = 1) -> dict[str, list[Product]]:
         found[tally] = [*found[tally], {"uncounted" if owner is None else "shared": -elements}]
     if layer.shares is not None:
         found = {name: products for name, products in found.items() if name not in STORED}
-    if batch == 1:
-        return found
-    return {
-        name: products if name in STORED else [{"N": batch, **product} for product in products]
-        for name, products in found.items()
-    }
+    if batch != 1:
+        found = {
+            name: products if name in STORED else [{"N": batch, **product} for product in products]
+            for name, products in found.items()
+        }
+    if layer.bits is not None:
+        from convcalc.analysis.bit_products import bit_products
+
+        found |= bit_products(found, layer.bits)
+    return found
 
 
 def count(graph: Graph) -> Count:

@@ -22,6 +22,7 @@ from convcalc.kinds.sizes import MACS
 LETTERS = (("C", "input channels"), ("DHW", "input size"), ("ZPQ", "output size"), ("N", "batch"))
 TOKENS = (("L", "tokens"), ("D", "features"))
 SUMMED = ("weights", "biases", "other_params", "params", "macs", "flops")
+_HEADINGS = {"bops": "BOPs", "weight_bits": "weight bits"}  # of tallies that only a network with bits has
 
 
 class Line(NamedTuple):
@@ -48,7 +49,7 @@ def explain_layer(layer: Layer, batch: int = 1) -> list[Line]:
     """
     products = layer_products(layer, batch)
     lone = [name for name in products if name in MACS]
-    names = {name: "MACs" if [name] == lone else name for name in products}
+    names = {name: "MACs" if [name] == lone else _HEADINGS.get(name, name) for name in products}
     lines = [
         Line(names[name], formula(terms), formula(terms, numbers=True), total(terms))
         for name, terms in products.items()
@@ -58,6 +59,8 @@ def explain_layer(layer: Layer, batch: int = 1) -> list[Line]:
         terms = [(factor, name) for name, factor in FIGURES[figure].items() if values.get(name)]
         if len(terms) > 1 or any(factor > 1 for factor, _ in terms):
             lines.append(_sum(heading, [(factor, names[name], values[name]) for factor, name in terms]))
+    if bits := values.get("weight_bits"):
+        lines.append(Line("weight bytes", "ceil(weight bits/8)", f"ceil({bits:,}/8)", -(-bits // 8)))
     return [*explain_output(layer.kind, layer.shapes), *lines]
 
 
@@ -86,6 +89,9 @@ def explain_sum(rows: Iterable[Row], prefix: str = "") -> list[Line]:
         terms = [(1, row.path.removeprefix(prefix), row.figure(name)) for row in rows if row.figure(name)]
         if terms:
             lines.append(_sum({"macs": "MACs", "flops": "FLOPs"}.get(name, name), terms))
+    for name, title in _HEADINGS.items():
+        if terms := [(1, row.path.removeprefix(prefix), bits) for row in rows if (bits := row.tallies.get(name))]:
+            lines.append(_sum(title, terms))
     return lines
 
 

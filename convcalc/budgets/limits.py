@@ -36,7 +36,7 @@ FIGURES = {
     "macs": "multiply-accumulates",
     "flops": "2 per MAC, and element-wise work",
     "weight_bytes": "bytes of the params at the precision, of the weights at their bits where the spec has bits:",
-    "bops": "bit operations: bits of weights x bits of activations x MACs, at the spec's bits:, else 32x32",
+    "bops": "bit operations: bits of weights x bits of activations x MACs, at the spec's bits:, else at the precision",
     "activation": "elements of the largest output of a layer",
     "activation_bytes": "bytes of the largest output of a layer at the precision",
     "depth": "weighted layers on the longest path",

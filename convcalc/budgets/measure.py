@@ -7,10 +7,12 @@ from math import prod
 from typing import NamedTuple
 
 from convcalc.analysis.align import align
+from convcalc.analysis.bit_products import bops_at
 from convcalc.analysis.count import Count, Row, figure
 from convcalc.analysis.memory.figures import memory_figure
 from convcalc.analysis.memory.precision import NAMES, Precision
 from convcalc.analysis.scope import names_in, rows_in
+from convcalc.bits import Bits
 from convcalc.budgets.limits import NETWORK_FIGURES, SHAPES, Limit
 from convcalc.errors import Problem, SpecError, did_you_mean, quoted
 from convcalc.kinds import shape_text
@@ -23,20 +25,37 @@ def _largest(row: Row) -> int:
     return max((prod(shape) for shape in shapes if is_known(shape)), default=0)
 
 
-def _sum(name: str) -> Callable[[Row, int], int]:
-    return lambda row, bits: figure(name, row.tallies)
+def _sum(name: str) -> Callable[[Row, Precision], int]:
+    return lambda row, precision: figure(name, row.tallies)
 
 
-# by figure: its value in one row at a precision in bits, and how a scope combines its rows
-_MEASURES: dict[str, tuple[Callable[[Row, int], int], Callable[[Sequence[int]], int]]] = {
+def _bits(row: Row, precision: Precision) -> Bits:
+    """The bits of a layer: its own, or those of the precision."""
+    own = row.layer.bits if row.layer is not None else None
+    return own or Bits(precision.weight_bits, precision.bits)
+
+
+def _params_bits(row: Row, precision: Precision) -> int:
+    """The bits of a layer's params: weights at their bits, the others at the precision."""
+    weights = figure("weights", row.tallies)
+    bits: int = weights * _bits(row, precision).weights
+    return bits + (figure("params", row.tallies) - weights) * precision.bits
+
+
+# by figure: its value in one row at a precision (of bytes the bits), and how a scope combines its rows
+_MEASURES: dict[str, tuple[Callable[[Row, Precision], int], Callable[[Sequence[int]], int]]] = {
     "params": (_sum("params"), sum),
     "weights": (_sum("weights"), sum),
     "macs": (_sum("macs"), sum),
     "flops": (_sum("flops"), sum),
-    "weight_bytes": (lambda row, bits: figure("params", row.tallies) * bits, lambda values: -(-sum(values) // 8)),
-    "activation": (lambda row, bits: _largest(row), lambda values: max(values, default=0)),
-    "activation_bytes": (lambda row, bits: _largest(row) * bits, lambda values: -(-max(values, default=0) // 8)),
-    "depth": (lambda row, bits: row.depth, sum),
+    "bops": (lambda row, precision: bops_at(row.tallies, _bits(row, precision)), sum),
+    "weight_bytes": (_params_bits, lambda values: -(-sum(values) // 8)),
+    "activation": (lambda row, precision: _largest(row), lambda values: max(values, default=0)),
+    "activation_bytes": (
+        lambda row, precision: _largest(row) * precision.bits,
+        lambda values: -(-max(values, default=0) // 8),
+    ),
+    "depth": (lambda row, precision: row.depth, sum),
 }
 
 
@@ -105,20 +124,8 @@ def measure(counted: Count, name: str, rows: Sequence[Row], precision: Precision
         return memory_figure(name, counted.graph, precision)
     if name == "depth" and len(rows) == len(counted.rows):
         return counted.depth
-    value_of, combine = _measure(counted, name)
-    return combine([value_of(row, precision.bits) for row in rows])
-
-
-def _measure(counted: Count, name: str) -> tuple[Callable[[Row, int], int], Callable[[Sequence[int]], int]]:
-    """How a figure is measured in a row and over rows; with a spec's bits where it depends on them."""
-    if name != "bops" and not (name == "weight_bytes" and counted.graph.provenance.bits):
-        return _MEASURES[name]
-    from convcalc.analysis.bits import params_bits, quantized
-
-    rows = {row.row.path: row for row in quantized(counted)}
-    if name == "bops":
-        return (lambda row, bits: rows[row.path].bops), sum
-    return (lambda row, bits: params_bits(row.tallies, rows[row.path].bits, bits)), _MEASURES[name][1]
+    value_of, combine = _MEASURES[name]
+    return combine([value_of(row, precision) for row in rows])
 
 
 def _check_limit(
@@ -152,8 +159,8 @@ def _check_limit(
 def _parts(counted: Count, limit: Limit, rows: Mapping[str, Row]) -> Mapping[str, int]:
     """What a figure is the sum or the maximum of, by path: of a peak what is alive there. Of bytes it is the bits."""
     if limit.figure not in NETWORK_FIGURES:
-        value_of = _measure(counted, limit.figure)[0]
-        return {path: value_of(row, limit.precision.bits) for path, row in rows.items()}
+        value_of = _MEASURES[limit.figure][0]
+        return {path: value_of(row, limit.precision) for path, row in rows.items()}
     from convcalc.analysis.memory.live import deployed_memory, stored_bits
 
     needed = deployed_memory(counted.graph, limit.precision)

@@ -133,6 +133,12 @@ spec_options = grouped(
             metavar="N",
             help="The batch size; multiplies work, not params.",
         ),
+        "bits": click.option(
+            "--bits",
+            multiple=True,
+            metavar="[NAME=]WxA",
+            help="Bits of weights x activations: 8x8, or NAME=8x8 for layers, kind:NAME=8x8; later ones win.",
+        ),
         "deploy": click.option("--deploy", is_flag=True, help="Fold batch norms into convolutions, remove dropout."),
         "root": click.option(
             "--root",

@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from convcalc.commands._options import SPEC, Output, emit, output_options, spec_options, strict_option
 from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
 
-if TYPE_CHECKING:
-    from convcalc.analysis.bits import Rule
-
-
-class BitsOf(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases
-    """Bits, for the network or for some of its layers."""
-
-    name = "bits"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from convcalc.analysis.bits import parse_option
-        from convcalc.errors import UserError
-
-        try:
-            return parse_option(str(value))
-        except UserError as error:
-            self.fail(f"{error.message}; {error.given_hint}" if error.given_hint else error.message, param, ctx)
-
 
 @click.command("bits", cls=Sectioned)
 @click.argument("spec", type=SPEC)
-@click.option(
-    "--bits",
-    "stated",
-    type=BitsOf(),
-    multiple=True,
-    metavar="[PATTERN=]WxA",
-    help="Bits of weights x activations: 4x4, of layers 'stem*=8x8', of a kind kind:linear=8x8; later ones win.",
-)
 @spec_options
 @strict_option
 @output_options
-def command(spec: str, stated: tuple[Rule, ...], overrides: Overrides, output: Output) -> None:
+def command(spec: str, overrides: Overrides, output: Output) -> None:
     """Show bit operations and bytes at few bits.
 
-    The bits are those of the spec's `bits:`, then of --bits.
+    The bits are those of the spec's `bits:`, then of --bits: 4x4, of layers 'stem*=8x8', of a kind kind:linear=8x8.
 
     \b
     convcalc bits resnet18 --bits 8x8
@@ -55,4 +27,4 @@ def command(spec: str, stated: tuple[Rule, ...], overrides: Overrides, output: O
     from convcalc.loader import graph
     from convcalc.tables.bits import bits_report
 
-    emit(bits_report(count(graph(spec, overrides)), stated), output)
+    emit(bits_report(count(graph(spec, overrides))), output)

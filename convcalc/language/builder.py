@@ -29,6 +29,7 @@ from convcalc.language.variables import AlreadyReported, Variables
 from convcalc.syntax.node import Node
 
 MOST_NESTED = 64
+_OF_LAYERS = {"via": 0, "bits": 0}.keys()  # fields that blocks, repeats and choices lack
 MOST_PROBLEMS = 1_000  # after so many errors no more are looked for
 
 
@@ -81,6 +82,7 @@ class Builder:
             self.problems.append(Problem("the spec has no 'layers:'", document.node.place, (), hint))
         top = Scope("", variables, explicit_names(items))
         self._state_outputs(self.build_layers(items, top, refs), top)
+        self.layer_builder.set_bits(document, self.overrides.bits, top)
         used = frozenset(variables.used)
         about = variables.all()
         for name, block in document.blocks.items():
@@ -158,7 +160,6 @@ class Builder:
             used=used,
             expect=expect if is_stock else None,
             budget=document.get("budget"),
-            bits=document.get("bits"),
             unused=idle_parts(document, self.graph, {*used}, self.expander.used),
         )
 
@@ -235,9 +236,11 @@ class Builder:
         if "${" in entry.tag:
             entry = entry._replace(tag=str(self.names.value(entry.node, use)))
             use = Use(entry, scope, inputs)
-        if "via" in entry.fields and find(entry.tag) is None:
-            message = f"'via' belongs to a layer, and '{entry.tag}' is not one"
-            raise LocatedError(message, entry.fields["via"].key_place, "give it to the layers inside")
+        if entry.fields and not _OF_LAYERS.isdisjoint(entry.fields) and find(entry.tag) is None:
+            key = next(key for key in _OF_LAYERS if key in entry.fields)
+            message = f"'{key}' belongs to a layer, and '{entry.tag}' is not one"
+            hint = "give it to the layers inside"
+            raise LocatedError(message, entry.fields[key].key_place, hint)
         if entry.tag == "repeat":
             return self.expander.expand_repeat(use)
         if entry.tag == "parallel":

@@ -26,8 +26,11 @@ KEYS: dict[str, tuple[str, str]] = {
     "layers": ("list", "the layers, in order"),
     "outputs": ("names", "the layers whose outputs are the network's; by default the last"),
     "expect": ("mapping", "published totals, exact (6998552) or rounded (4.2M)"),
+    "bits": (
+        "bits",
+        "bits of weights and activations: 8x8, or weights:, activations:, and kinds: and layers: with their own",
+    ),
     "budget": ("mapping", "limits that 'convcalc check' checks"),
-    "bits": ("mapping", "bits of weights and activations, for 'convcalc bits' and the limits bops and weight_bytes"),
     "$schema": ("text", "for editors; ignored"),
 }
 # Every key of a block, of a repeat, and every field that all kinds have: what it is for.
@@ -57,6 +60,7 @@ COMMON_FIELDS: dict[str, str] = {
     "from": "the layer, or list of layers, that it reads; by default the one above",
     "share": "the layer, or block, whose weights it uses",
     "via": "module or function: how code calls it, for tools that count only one of them (--as); by default module",
+    "bits": "bits of weights and activations: 8x8, or {weights: 8, activations: 8}",
     "when": "a condition, such as ${stride > 1}; if it is 0 the layer is omitted",
 }
 WORDS = ("repeat", "choice", "parallel", "input")

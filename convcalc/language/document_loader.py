@@ -81,12 +81,14 @@ class _Loader:
         fits = {
             "text": not isinstance(value, dict) and (not isinstance(value, list) or texts),
             "shape": value is not None,
+            "bits": value is not None,
             "mapping": isinstance(value, dict),
             "list": isinstance(value, list),
             "names": isinstance(value, str) or texts,
         }[wanted]
         if not fits:
             expected = {"text": "text", "shape": "a shape", "mapping": "a mapping", "list": "a list of layers"}
+            expected["bits"] = "bits such as 8x8"
             hint = ""
             if key == "layers":
                 hint = "write [] for a network without layers" if value is None else "each layer begins with '- '"

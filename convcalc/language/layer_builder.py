@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from convcalc.errors import LocatedError, UserError, quoted, suggested
+from convcalc.errors import LocatedError, SpecError, UserError, quoted, suggested
 from convcalc.graph import Layer, Ref, cannot_share, same_weights
 from convcalc.kinds import Kind, shape_text
 from convcalc.kinds.fields import shown
 from convcalc.kinds.sizes import is_known
 from convcalc.language.branches import build_branches
 from convcalc.language.document import COMMON_FIELDS
+from convcalc.language.layer_entry import Entry
 from convcalc.language.scope import Names, Refs, Use
 from convcalc.language.shared_elements import shared_elements
 from convcalc.language.variables import AlreadyReported
 from convcalc.syntax.node import Node, describe
 
 if TYPE_CHECKING:
-    from convcalc.language.scope import Build, Report
+    from collections.abc import Sequence
+
+    from convcalc.language.document import Document
+    from convcalc.language.scope import Build, Report, Scope
 
 PARALLEL_KEYS = ("branches", "name", "from", "when")
 
@@ -28,6 +32,7 @@ class LayerBuilder:
     def __init__(self, names: Names, build: Build, report: Report) -> None:
         self.names, self.build, self.report = names, build, report
         self.graph = names.graph
+        self.has_bits = False  # whether a layer has `bits:` of its own
 
     def build_layer(self, kind: type[Kind], use: Use) -> Refs:
         """Add a layer to the graph and return its outputs; None where it is invalid and an error was recorded."""
@@ -59,9 +64,30 @@ class LayerBuilder:
         self._share_some(added, use)
         if "via" in entry.fields:
             added.via = self._via(use)
+        if "bits" in entry.fields:
+            self._set_own_bits(added, use)
         refs = tuple(Ref(ref.layer, port) for port in range(len(added.outputs)))
         self.names.paths[path] = refs
         return refs
+
+    def set_bits(self, document: Document, texts: Sequence[str], top: Scope) -> None:
+        """Give every layer its bits, where the spec, a layer of it or the texts of `--bits` say any."""
+        node = document.get("bits")
+        if node is None and not texts and not self.has_bits:
+            return
+        from convcalc.language.bits import read_rules, set_bits
+
+        use = Use(Entry("bits", node or document.node, {}), top, ())
+        try:
+            rules = read_rules(node, lambda part: self.names.value(part, use)) if node is not None else []
+            if not self.names.problems and not document.problems:
+                set_bits(self.graph, rules, texts)
+        except AlreadyReported:
+            return
+        except SpecError as error:
+            self.names.problems.extend(error.problems)
+        except UserError as error:
+            self.report(error, use)
 
     def build_parallel(self, use: Use) -> Refs:
         """Build branches side by side and return the outputs of all of them."""
@@ -85,6 +111,18 @@ class LayerBuilder:
         except AlreadyReported:
             return
         except (LocatedError, UserError) as error:
+            self.report(error, use)
+
+    def _set_own_bits(self, layer: Layer, use: Use) -> None:
+        """Give a layer the bits of its own field."""
+        from convcalc.language.bits import read_bits
+
+        self.has_bits = True
+        try:
+            layer.bits = read_bits(use.entry.fields["bits"], lambda node: self.names.value(node, use))
+        except AlreadyReported:
+            return
+        except UserError as error:
             self.report(error, use)
 
     def _path(self, use: Use) -> tuple[str, int | None]:

@@ -25,6 +25,7 @@ class Overrides(Record):
     strict: bool = False  # a model with operators unknown here is an error
     root: str | None = None  # the folder that includes may not leave, by default the spec's
     sets: Sequence[str] = ()
+    bits: Sequence[str] = ()  # texts as of --bits: 8x8, or stem*=8x8
     # the files with rules for a model's operators, or what finds them once a model is read
     rules: Sequence[str] | Callable[[], Sequence[str]] = ()
 

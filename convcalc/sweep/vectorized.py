@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from convcalc.analysis.count import FIGURES, layer_products
+from convcalc.analysis.count import factors, layer_products
 from convcalc.arrays import LARGEST, at, collectors, escape_braces, largest
 from convcalc.errors import ChangesGraph, SpecError
 from convcalc.graph import Graph
@@ -105,9 +105,9 @@ class Model:
         """A figure at every point of a part of the box: an int64 array, or Python ints where it may not fit."""
         if name not in self.figures:
             terms = [
-                (factor * times, factors)
-                for tally, factor in FIGURES[name].items()
-                for times, factors in self.terms.get(tally, ())
+                (factor * times, sizes)
+                for tally, factor in factors(name, self.terms).items()
+                for times, sizes in self.terms.get(tally, ())
             ]
             self.figures[name] = _grouped(terms)
         lengths = tuple(len(range(*part.indices(size))) for part, size in zip(box, self.shape, strict=True))
@@ -117,7 +117,7 @@ class Model:
         found: Any = 0
         for product in sorted(products, key=lambda product: sum(np.size(factor) for factor in product)):
             found = found + prod(product)
-        return np.broadcast_to(found, lengths)
+        return np.broadcast_to(-(-found // 8) if name.endswith("_bytes") else found, lengths)
 
     def failing(self, box: Slices) -> Any:
         """The number of the first failure at every point of a part of the box, NEVER for none; None without any."""
@@ -175,16 +175,16 @@ def _grouped(terms: Sequence[tuple[int, dict[tuple[int, ...], Any]]]) -> list[li
         text = array.tobytes() if array.dtype != object else repr(array.tolist()).encode()
         return names.setdefault(text, len(names))
 
-    keyed = [(times, {shape: (same(array), array) for shape, array in factors.items()}) for times, factors in terms]
-    spans = {shape for _, factors in keyed for shape in factors} or {()}
+    keyed = [(times, {shape: (same(array), array) for shape, array in sizes.items()}) for times, sizes in terms]
+    spans = {shape for _, sizes in keyed for shape in sizes} or {()}
     best: list[list[Any]] | None = None
     for pivot in sorted(spans):
         groups: dict[Any, list[Any]] = {}
-        for times, factors in keyed:
-            rest = {shape: factor for shape, factor in factors.items() if shape != pivot}
+        for times, sizes in keyed:
+            rest = {shape: factor for shape, factor in sizes.items() if shape != pivot}
             key = tuple((shape, number) for shape, (number, _) in sorted(rest.items(), key=lambda item: item[0]))
             group = groups.setdefault(key, [0, *(array for _, array in rest.values())])
-            group[0] = group[0] + times * (factors[pivot][1] if pivot in factors else 1)
+            group[0] = group[0] + times * (sizes[pivot][1] if pivot in sizes else 1)
         if best is None or len(groups) < len(best):
             best = list(groups.values())
     return best or []

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from convcalc.analysis.bits import FLOAT, QuantizedRow, Rule, operations, quantized, weighted
-from convcalc.analysis.count import MAC, Count
+from convcalc.analysis.bits import BOPS, BYTES, activation_bits, bits_of, operations
+from convcalc.analysis.count import MAC, Count, Row
+from convcalc.bits import FLOAT
 from convcalc.report import Column, Report, Table
 from convcalc.tables.count import conditions, facts, lower_bound, title
 
@@ -28,32 +29,24 @@ FIGURES = (
     Column("float_value", f"at {FLOAT}x{FLOAT}"),
     Column("ratio", "", "times"),
 )
-BOPS = (
-    "BOPs = bits of the weights x bits of the activations x MACs; of products of two activations, bits of the "
-    "activations squared (HAWQ-V3, arXiv:2011.10680)"
-)
-BYTES = (
-    f"weight bytes: weights packed, each layer's filled up to a byte; other bytes: biases and other params at {FLOAT} "
-    "bits; activation bytes: what a layer reads"
-)
 OPS = "OPs: MACs, of one bit by one bit 1/64 of them (XNOR-Net, arXiv:1603.05279)"
 
 
-def bits_report(counted: Count, options: Sequence[Rule] = ()) -> Report:
+def bits_report(counted: Count) -> Report:
     """A network's layers with params or MACs at their bits, and its totals beside those of floats."""
-    rows = quantized(counted, options)
+    rows = [row for row in counted.rows if row.figure("params") or row.figure("macs")]
     name = title(counted.graph)
-    left_out = len(rows) - sum(1 for _ in weighted(rows))
+    left_out = len(counted.rows) - len(rows)
     lines = [conditions(counted)]
     if left_out:
         lines.append(f"{left_out:,} layer{'s'[: left_out != 1]} without params and MACs left out")
-    if all(str(row.bits) == f"{FLOAT}x{FLOAT}" for row in rows):
+    if not counted.graph.has_bits:
         lines.append(f"nothing states bits, so all are {FLOAT}x{FLOAT}: --bits 8x8, or bits: in the spec")
     if counted.uncounted:
         lines.append(lower_bound(counted))
-    figures = _figures(counted, rows)
-    totals = {"bits": sorted({str(row.bits) for row in weighted(rows)}), **{str(row[0]): row[1] for row in figures}}
-    notes = [BOPS, BYTES, *([OPS] if any(row.binary_macs for row in rows) else []), MAC]
+    figures = _figures(counted)
+    totals = {"bits": sorted({str(bits_of(row)) for row in rows}), **{str(row[0]): row[1] for row in figures}}
+    notes = [BOPS, BYTES, "activation bytes: what a layer reads", *([OPS] if _binary(counted) else []), MAC]
     tables = [
         _layers(name, counted, rows),
         Table(f"{name}: totals", FIGURES, figures, None, lines, {**facts(counted), **totals}, is_answer=True),
@@ -61,30 +54,41 @@ def bits_report(counted: Count, options: Sequence[Rule] = ()) -> Report:
     return Report("bits", tables, [f"{line}." for line in notes], {"conventions": {"bops": BOPS, "bytes": BYTES}})
 
 
-def _layers(name: str, counted: Count, rows: Sequence[QuantizedRow]) -> Table:
-    whole = sum(row.bops for row in rows)
+def _binary(counted: Count) -> bool:
+    return any(bits_of(row) == (1, 1) and row.figure("macs") for row in counted.rows)
+
+
+def _other_bytes(row: Row | Count) -> int:
+    return (row.figure("params") - row.figure("weights")) * FLOAT // 8
+
+
+def _layers(name: str, counted: Count, rows: Sequence[Row]) -> Table:
+    whole = counted.figure("bops")
+    activations = [activation_bits(row, counted.graph.batch) for row in rows]
     cells: list[list[Any]] = []
-    for row in weighted(rows):
-        figures = (row.row.figure("weights"), row.weight_bytes, -(-row.other_bits // 8))
-        activations = row.activation_bytes(counted.graph.batch)
-        share = row.bops / whole if whole else 0.0
-        costs = (row.row.figure("macs"), row.bops, share)
-        cells.append([row.row.path, row.row.kind, str(row.bits), *figures, activations, *costs])
-    sums = [sum(cell[at] or 0 for cell in cells) for at in (3, 4, 5, 6, 7, 8)]
-    unknown = any(cell[6] is None for cell in cells)
-    total = ["total", None, None, *sums[:3], None if unknown else sums[3], *sums[4:], 1.0 if whole else 0.0]
+    for row, bits in zip(rows, activations, strict=True):
+        figures = (row.figure("weights"), row.figure("weight_bytes"), _other_bytes(row), _in_bytes(bits))
+        bops = row.figure("bops")
+        share = bops / whole if whole else 0.0
+        cells.append([row.path, row.kind, str(bits_of(row)), *figures, row.figure("macs"), bops, share])
+    read = None if None in activations else _in_bytes(sum(bits or 0 for bits in activations))
+    stored = (counted.figure("weights"), counted.figure("weight_bytes"), _other_bytes(counted))
+    total = ["total", None, None, *stored, read, counted.figure("macs"), whole, 1.0 if whole else 0.0]
     return Table(name, LAYERS, cells, total if cells else None)
 
 
-def _figures(counted: Count, rows: Sequence[QuantizedRow]) -> list[list[object]]:
-    """The totals at the stated bits and at floats. Other params are in all rows, also in those that are left out."""
+def _in_bytes(bits: int | None) -> int | None:
+    return None if bits is None else -(-bits // 8)
+
+
+def _figures(counted: Count) -> list[list[object]]:
+    """The totals at the stated bits and at floats."""
     weights, macs = counted.figure("weights"), counted.figure("macs")
-    others = -(-sum(row.other_bits for row in rows) // 8)
     pairs = [
-        ("BOPs", sum(row.bops for row in rows), macs * FLOAT * FLOAT),
-        ("weight bytes", sum(row.weight_bytes for row in rows), weights * FLOAT // 8),
-        ("other bytes", others, others),
+        ("BOPs", counted.figure("bops"), macs * FLOAT * FLOAT),
+        ("weight bytes", counted.figure("weight_bytes"), weights * FLOAT // 8),
+        ("other bytes", _other_bytes(counted), _other_bytes(counted)),
     ]
-    if any(row.binary_macs for row in rows):
-        pairs.append(("OPs", operations(rows), macs))
+    if _binary(counted):
+        pairs.append(("OPs", operations(counted.rows), macs))
     return [[name, value, plain, value / plain if plain else None] for name, value, plain in pairs if plain]

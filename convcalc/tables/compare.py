@@ -8,7 +8,7 @@ from itertools import chain
 from convcalc.analysis.compare import compare, matches
 from convcalc.analysis.count import Count
 from convcalc.report import Column, Report, Table
-from convcalc.tables.count import conditions, counted_report, lower_bound, title
+from convcalc.tables.count import bit_conventions, conditions, counted_report, lower_bound, title
 
 HEADINGS = {"macs": "MACs", "flops": "FLOPs", "bops": "BOPs", "nonlinearities": "non-linearities"}
 ONE_SCREEN = 20  # rows
@@ -67,8 +67,13 @@ def total_table(counts: Sequence[Count], names: Sequence[str], precision: str = 
     notes += [
         f"{name}: {lower_bound(counted)}" for name, counted in zip(names, counts, strict=True) if counted.uncounted
     ]
-    notes += memory_notes(counts, names, precision)
+    notes += [*bit_notes(counts), *memory_notes(counts, names, precision)]
     return Table("", columns, rows, None, [*notes, f"relative to {names[0]}"], is_answer=True)
+
+
+def bit_notes(counts: Sequence[Count]) -> list[str]:
+    """The conventions of the figures of bits; nothing where no network has bits."""
+    return [*bit_conventions().values()] if any(counted.graph.has_bits for counted in counts) else []
 
 
 def memory_notes(counts: Sequence[Count], names: Sequence[str], precision: str) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from convcalc.analysis.by_rule import counted_by_rules, rule_of
-from convcalc.analysis.count import FLOP, MAC, Count, Row, by_kind, by_mixing, fold, unfold
+from convcalc.analysis.count import BITS, FLOP, MAC, Count, Row, by_kind, by_mixing, fold, unfold
 from convcalc.errors import SpecError, did_you_mean, printable, quoted
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import shape_text
@@ -43,6 +43,7 @@ def count_tables(
         second = _table(f"{name}: cross-channel and spatial", counted, by_mixing(counted), mixing, sort)
         return [first._replace(notes=()), second]
     default = [key for key in DEFAULT if key != "other_params" or counted.figure(key)]
+    default += ["bits", *BITS] * counted.graph.has_bits
     measures, lines = _with_fields(choose(columns, default), counted.graph)
     if is_tree:
         return [_table(name, counted, unfold(counted, depth), as_tree(measures), "", lines)]
@@ -67,12 +68,22 @@ def notes(tables: Sequence[Table]) -> tuple[str, ...]:
     """What the figures of the tables mean."""
     has_flops = any(column.key == "flops" for table in tables for column in table.columns)
     has_alive = any(column.key == "alive" for table in tables for column in table.columns)
+    has_bits = any(column.key in BITS for table in tables for column in table.columns)
     found = (*NOTES, *([f"{FLOP}."] * has_flops), *([f"{ALIVE}."] * has_alive))
+    if has_bits:
+        found = (*found, *(f"{text}." for text in bit_conventions().values()))
     if any(column.key in SEES for table in tables for column in table.columns):
         from convcalc.tables.receptive import MEANING
 
         found = (*found, f"{MEANING}.")
     return found
+
+
+def bit_conventions() -> dict[str, str]:
+    """What the figures of bits mean."""
+    from convcalc.analysis.bits import BOPS, BYTES
+
+    return {"bops": BOPS, "bits": BYTES}
 
 
 def _table(
@@ -112,7 +123,10 @@ def _sorted(rows: Sequence[Row], sort: str, counted: Count) -> list[Row]:
 def counted_report(command: str, tables: Sequence[Table], counts: Sequence[Count] = ()) -> Report:
     """Tables of counted networks with what their figures mean, and the facts of `counts`."""
     networks = {"networks": [facts(counted) for counted in counts]} if counts else {}
-    return Report(command, tables, notes(tables), {"conventions": CONVENTIONS, **networks})
+    conventions: Mapping[str, str] = CONVENTIONS
+    if any(column.key in BITS for table in tables for column in table.columns):
+        conventions = {**CONVENTIONS, **bit_conventions()}
+    return Report(command, tables, notes(tables), {"conventions": conventions, **networks})
 
 
 def document_title(document: Document) -> str:
@@ -222,6 +236,7 @@ def facts(counted: Count) -> dict[str, Any]:
                 key: counted.figure(key)
                 for key in ("weights", "biases", "other_params", "params", "buffers", "macs", "flops")
             },
+            **({key: counted.figure(key) for key in BITS} if graph.has_bits else {}),
             "depth": counted.depth,
             "weighted_layers": counted.weighted,
             "nonlinearities": counted.nonlinearities,

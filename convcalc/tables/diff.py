@@ -8,7 +8,7 @@ from convcalc.analysis.compare import compare
 from convcalc.analysis.count import Count
 from convcalc.analysis.diff import Difference
 from convcalc.report import Column, Finding, Report, Table
-from convcalc.tables.compare import heading, memory_notes, with_minor_rows
+from convcalc.tables.compare import bit_notes, heading, memory_notes, with_minor_rows
 from convcalc.tables.count import conditions, counted_report, lower_bound, title
 
 EDITED = ("changed", "renamed", "moved")  # sorts that say something without any figure
@@ -54,6 +54,7 @@ def _total_table(old: Count, new: Count, difference: Difference, precision: str)
     notes += [
         f"{word}: {lower_bound(counted)}" for word, counted in (("before", old), ("after", new)) if counted.uncounted
     ]
+    notes += bit_notes((old, new))
     notes += memory_notes((old, new), ("before", "after"), precision)
     return Table(what, columns, rows, None, [*notes, *_summary_lines(difference)], is_answer=True)
 

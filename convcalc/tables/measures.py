@@ -44,6 +44,13 @@ def _alive(row: Row, counted: Count) -> int | None:
     return alive_elements(counted.graph).get(row.path)
 
 
+def _bits(row: Row) -> str | None:
+    """The bits of a layer's weights x those of the activations that it reads."""
+    from convcalc.analysis.bits import bits_of
+
+    return str(bits_of(row)) if row.layer is not None else None
+
+
 SIZES = Column("sizes", "sizes", "text", optional=True)
 
 
@@ -82,6 +89,9 @@ MEASURES: dict[str, Measure] = {
         _share("macs", "MACs %"),
         _figure("flops", "FLOPs", optional=True),
         _figure("output_elements", "activations", optional=True),
+        Measure(Column("bits", "bits", "text", optional=True), lambda row, counted: _bits(row)),
+        _figure("bops", "BOPs", optional=True),
+        _figure("weight_bytes", "weight bytes", optional=True),
         Measure(Column("alive", "alive", optional=True), _alive),
         _receptive("sees", "sees", "sees"),
         _receptive("sees_gate", "gate", "gate"),

@@ -149,6 +149,7 @@ def _conditions(graph: Graph, needed: Memory, order: str) -> list[str]:
     bits = f"{precision.name}: {precision.bits} bits an element"
     return [
         f"input {inputs}, batch {graph.batch}; {bits}, {precision.weight_bits} a weight, {precision.bias_bits} a bias",
+        *["bits: of layers are not used here"] * graph.has_bits,
         needed.program.profile.rules,
         order,
         *(f"lower bounds (>=): {reason}" for reason in memory_bounds(needed)),

@@ -86,6 +86,7 @@ def roofline_report(graph: Graph, roofs: Sequence[Roof], traffic: Traffic, has_e
     }
     inputs = ", ".join(shape_text(shape) for shape in graph.inputs.values())
     lines = [f"input {inputs}, batch {graph.batch}; bytes: {traffic.rules}"]
+    lines += ["bits: of layers are not used here"] * graph.has_bits
     lines += [traffic.profile.rules] if traffic.is_deployed else []
     lines += [f"energy: {RULES}"] if has_energy else []
     unknown = [work.path for work in roofs[0].works if not work.output]

@@ -107,4 +107,5 @@ def _bounds(step: Training) -> list[str]:
 def _conditions(step: Training) -> list[str]:
     precision = step.precision
     each = f"{precision.name}: {precision.bits // 8} bytes an element, indices 8, statistics of norms at least 4"
-    return [conditions(step.counted), each, *_bounds(step)]
+    bits = ["bits: of layers are not used here"] * step.graph.has_bits
+    return [conditions(step.counted), each, *bits, *_bounds(step)]

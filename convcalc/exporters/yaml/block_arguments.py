@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from convcalc.exporters.yaml.nesting import Fields, Item, every
+from convcalc.exporters.yaml.nesting import BESIDE_FIELDS, Fields, Item, every
 from convcalc.kinds import KINDS
 from convcalc.kinds.fields import is_whole
 from convcalc.numerals import whole_number
@@ -103,7 +103,7 @@ def complete(item: Item) -> Fields:
         return item.fields
     defaults = {key: field.default for key, field in kind.fields.items() if is_whole(field.default)}
     fields = {key: item.fields.get(key, defaults.get(key)) for key in kind.fields if key in {**defaults, **item.fields}}
-    return {**fields, **({"via": item.fields["via"]} if "via" in item.fields else {})}
+    return {**fields, **{key: item.fields[key] for key in BESIDE_FIELDS if key in item.fields}}
 
 
 def _default(item: Item, key: str) -> Any:

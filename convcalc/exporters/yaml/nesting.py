@@ -21,6 +21,9 @@ ENTRY = Ref(-1)  # what a block, or the network, is given
 Fields = dict[str, Any]
 
 
+BESIDE_FIELDS = ("via", "bits")  # that an entry may have besides the fields of its kind
+
+
 class Item:
     """One entry of a list of layers: a layer, a join with its branches, a block with arguments, or a repeat.
 
@@ -137,6 +140,15 @@ def _late(items: list[Item]) -> set[int]:
     }
 
 
+def default_bits(graph: Graph) -> str:
+    """The bits that most layers have; "" without bits."""
+    times: dict[str, int] = {}
+    for layer in graph.layers:
+        if layer.bits is not None:
+            times[str(layer.bits)] = times.get(str(layer.bits), 0) + 1
+    return max(times, key=times.__getitem__, default="")
+
+
 class _Arranger:
     def __init__(self, graph: Graph, apart: set[int]) -> None:
         self.graph = graph
@@ -153,10 +165,13 @@ class _Arranger:
         self.shared |= {item.layer for layer in graph.all for item in layer.shared if item.layer is not None}
 
     def arrange(self) -> list[Item]:
+        default = default_bits(self.graph)
         for layer in self.graph.layers:
             item = Item(layer.kind.name, dict(layer.kind.values()), [layer], layer.inputs)
             if layer.via == "function" and layer.kind.name in kinds_by_call():  # a module is the default
                 item.fields["via"] = layer.via
+            if layer.bits is not None and (own := str(layer.bits)) != default:
+                item.fields["bits"] = own
             if layer.shares is not None:
                 item.shares = self.graph.all[layer.shares]
             item.shared = layer.shared

@@ -10,7 +10,7 @@ from typing import Any
 from convcalc.analysis.count import Count, count
 from convcalc.errors import SpecError, printable
 from convcalc.exporters.yaml.blocks import Body, Repeats, common_path
-from convcalc.exporters.yaml.nesting import ENTRY, Item, arrange
+from convcalc.exporters.yaml.nesting import BESIDE_FIELDS, ENTRY, Item, arrange, default_bits
 from convcalc.graph import Graph, Layer, Ref, stored
 from convcalc.kinds import KINDS, shape_text
 from convcalc.language.builder import build
@@ -99,6 +99,8 @@ class _Writer:
         else:
             self.lines.append("input:")
             self.lines += [f"  {names[path]}: {shape_text(shape)}" for path, shape in inputs.items()]
+        if bits := default_bits(graph):
+            self.lines.append(f"bits: {scalar(bits)}")
         if not self.counted.uncounted:
             self.lines.append(f"expect: {{params: {self.counted.figure('params')}, macs: {self._macs()}}}")
         if self.blocks:
@@ -146,8 +148,8 @@ class _Writer:
             fields["share"] = _shared(item, scope)
         if item.shares is None or item.shares.kind != item.output.kind:
             fields.update(_in_order(item))
-        elif "via" in item.fields:
-            fields["via"] = item.fields["via"]
+        else:
+            fields.update({key: item.fields[key] for key in BESIDE_FIELDS if key in item.fields})
         if item.branches is None:
             self.lines.append(f"{indent}- {_entry(item.tag, fields)}")
         elif item.tag == "repeat":
@@ -326,7 +328,7 @@ def _in_order(item: Item) -> dict[str, Any]:
     kind = KINDS.get(item.tag)
     if kind is None:
         return item.fields
-    return {key: item.fields[key] for key in (*kind.fields, "via") if key in item.fields}
+    return {key: item.fields[key] for key in (*kind.fields, *BESIDE_FIELDS) if key in item.fields}
 
 
 def _entry(tag: str, fields: dict[str, Any]) -> str:

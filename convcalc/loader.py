@@ -118,7 +118,13 @@ def graph(spec: str | SpecName, overrides: Overrides = Overrides()) -> Graph:  #
         return model
     from convcalc.language.builder import build
 
-    return build(*_open(name, overrides, is_strict=False))
+    network = build(*_open(name, overrides, is_strict=False))
+    if overrides.rules and not callable(overrides.rules):  # named on the command line, not found in the settings
+        note = "; ".join(
+            filter(None, (network.provenance.note, "--rules is for models: nothing of a spec follows them"))
+        )
+        network.provenance = network.provenance._replace(note=note)
+    return network
 
 
 class Before(Record):

@@ -42,14 +42,15 @@ class Layout(NamedTuple):
 
 def fit(table: Table, room: int, exact: bool | None) -> Layout:
     """The fullest layout that is at most `room` wide; the shortest where none is."""
-    spare = table.spare()
+    layouts = _layouts(table, room, exact)
+    layout = next(layouts)
+    spare = table.spare() if layout.width + GAP < room else ()
     for count in range(len(spare), 0, -1):
-        layout = _lay(_with_spare(table, spare[:count]), exact is not False)
-        if layout.width <= room:
-            return layout
-    for layout in _layouts(table, room, exact):
-        if layout.width <= room:
-            break
+        fuller = _lay(_with_spare(table, spare[:count]), exact is not False)
+        if fuller.width <= room:
+            return fuller
+    while layout.width > room and (shorter := next(layouts, None)) is not None:
+        layout = shorter
     return layout
 
 

@@ -41,3 +41,10 @@ def test_what_a_hint_says_to_write_counts(tmp_path, capsys) -> None:
     )
     assert run(["params", str(spec)]) == 0
     capsys.readouterr()
+
+
+def test_rules_for_a_models_operators_do_not_pass_in_silence_with_a_spec(capsys):
+    assert run(["params", "lenet5", "--rules", "mine.yaml"]) == 0
+    assert "--rules is for models: nothing of a spec follows them" in capsys.readouterr().out.splitlines()
+    assert run(["params", "lenet5"]) == 0
+    assert "--rules" not in capsys.readouterr().out

@@ -26,6 +26,6 @@ def test_the_page_has_examples_and_names_every_key():
     from convcalc.language.document import BLOCK_KEYS, BRANCH_KEYS, COMMON_FIELDS, KEYS, REPEAT_KEYS
     from convcalc.syntax.expression import FUNCTIONS
 
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 9
     for word in [*KEYS, *BLOCK_KEYS, *BRANCH_KEYS, *REPEAT_KEYS, *COMMON_FIELDS, *FUNCTIONS]:
         assert word.startswith("$") or word in PAGE, word

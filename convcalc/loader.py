@@ -138,13 +138,13 @@ class Before(Record):
 def graph_at(revision: str, spec: str | SpecName, overrides: Overrides) -> Before | None:
     """The network of a spec as it was at a git revision, under the same overrides; None where there was none yet.
 
-    A spec that was moved since is found where git finds it. Raises SpecError.
+    A spec that was moved since is found where git finds it. What nothing used then is no error now. Raises SpecError.
     """
     from convcalc.errors import SpecError, UserError, quoted
     from convcalc.language.builder import build
     from convcalc.language.revision import Revision
 
-    name = _named(spec)
+    name, overrides = _named(spec), overrides._replace(strict=False)
     if name.text == "-" or name.reader:
         raise SpecError(f"--base: {quoted(name.text)} is no spec with a history", "name a file of the repository")
     moved_from = ""

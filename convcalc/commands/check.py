@@ -30,6 +30,7 @@ from convcalc.commands._options import (
     outputs_of,
     report_option,
     spec_options,
+    strict_option,
 )
 from convcalc.commands._sections import Sectioned, in_section
 from convcalc.language.overrides import Overrides
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 @click.command("check", cls=Sectioned)
 @click.argument("specs", nargs=-1, type=SPEC, metavar="[SPEC...]")
 @spec_options
+@strict_option
 @limit_options
 @base_options
 @recording_options

@@ -192,3 +192,14 @@ def test_a_new_spec_and_a_base_that_is_not_there(repository, capsys):
     assert run(["check", "n.yaml", "--base", "origin/dev"]) == BAD
     assert "git fetch --depth=1 origin dev" in capsys.readouterr().err
     assert run(["check", "n.yaml", "--base=--all"]) == BAD
+
+
+def test_with_strict_what_nothing_uses_is_an_error_with_its_location(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = "input: 3x8x8\nvars: {depth: 2}\nbudget: {params: 1k}\nlayers: [{conv: {filters: 4, kernel: 1}}]\n"
+    (tmp_path / "net.yaml").write_text(text)
+    assert run(["check", "net.yaml"]) == 0
+    assert run(["check", "net.yaml", "--strict"]) == 2
+    assert "net.yaml:2:8: error: nothing uses the variable 'depth'" in capsys.readouterr().err
+    (tmp_path / "net.yaml").write_text(text.replace("vars: {depth: 2}\n", ""))
+    assert run(["check", "net.yaml", "--strict"]) == 0

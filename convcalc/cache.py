@@ -8,7 +8,7 @@ from contextlib import suppress
 from os.path import dirname, expanduser, isabs, join
 from stat import S_ISREG
 
-from convcalc.storage import write_text
+from convcalc.storage import make_folder, write_text
 
 MOST_BYTES = 2**20
 _FOLDER = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
@@ -40,5 +40,5 @@ def write_cache(name: str, data: bytes) -> None:
     path = cache_path(name)
     with suppress(OSError, ValueError):
         if path and (not os.path.lexists(path) or S_ISREG(os.stat(path).st_mode)):
-            os.makedirs(dirname(path), exist_ok=True)
+            make_folder(dirname(path))
             write_text(path, data)

@@ -36,6 +36,11 @@ def forget_what_was_read() -> None:
     _read.clear()
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder, and those that it is in, where they are missing. Raises OSError."""
+    os.makedirs(path, exist_ok=True)
+
+
 def write_text(path: str | os.PathLike[str], text: str | bytes) -> None:
     """Write text in UTF-8, or bytes, in place of what a file contains. Raises OSError."""
     with replacement(path) as stream:

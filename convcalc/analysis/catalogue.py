@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from convcalc import __version__
 from convcalc.cache import read_cache, write_cache
 from convcalc.catalogue import catalogue_folder, catalogue_paths
+from convcalc.numerals import whole_number
 
 NAME = "catalogue.json"
 _NUMBERS = 7  # of a row, before the sizes of its inputs
@@ -132,7 +133,7 @@ def _packed(text: str, rows: Sequence[Network]) -> list[Any] | None:
         shapes = [shape.split("x") for shape in row.input.split(" and ")]
         if not all(size.isdecimal() for shape in shapes for size in shape):
             return None
-        packed.append([row.params, row.macs, row.depth, *places, [list(map(int, shape)) for shape in shapes]])
+        packed.append([row.params, row.macs, row.depth, *places, [list(map(whole_number, shape)) for shape in shapes]])
     return packed
 
 

@@ -34,15 +34,32 @@ def human(value: int) -> str:
     >>> human(16_896), human(160_563_200), human(4_089_184_256), human(999_999), human(-2_500_000)
     ('16,896', '161 M', '4.09 G', '1.00 M', '-2.50 M')
     """
-    size = abs(value)
-    if size < 100_000:
+    if abs(value) < 100_000:
         return f"{value:,}"
-    cut = 10 ** (len(str(size)) - 3)
-    size = (size + cut // 2) // cut * cut  # in whole numbers: a count may be larger than any float
+    size = three_digits(abs(value))
     letter, unit = next((letter, unit) for letter, unit in reversed(UNITS.items()) if size >= unit)
+    return f"{'-' if value < 0 else ''}{in_units(size, unit)} {letter}"
+
+
+def three_digits(size: int) -> int:
+    """A whole number rounded to three digits, in whole numbers: a count may be larger than any float.
+
+    >>> three_digits(999_999), three_digits(4_089_184_256), three_digits(12)
+    (1000000, 4090000000, 12)
+    """
+    cut: int = 10 ** max(0, len(str(size)) - 3)
+    return (size + cut // 2) // cut * cut
+
+
+def in_units(size: int, unit: int) -> str:
+    """A number of three digits in units of a power of ten, with as many decimals as make three digits.
+
+    >>> in_units(1_230_000, 10**6), in_units(161_000_000, 10**6)
+    ('1.23', '161')
+    """
     whole, rest = divmod(size, unit)
     decimals = str(rest).zfill(len(str(unit)) - 1)[: max(0, 3 - len(str(whole)))]
-    return f"{'-' if value < 0 else ''}{whole:,}{'.' if decimals else ''}{decimals} {letter}"
+    return f"{whole:,}{'.' if decimals else ''}{decimals}"
 
 
 def pattern(units: Mapping[str, int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 
-from convcalc.graph import Graph, Group, Layer, Ref
+from convcalc.graph import Graph, Group, Layer, Ref, joined_notes
 
 _INTO = ("conv", "transposed_conv", "linear")
 _IDLE = ("dropout", "drop_path", "identity")
@@ -61,8 +61,7 @@ def deploy(graph: Graph) -> Graph:
     if left:
         unfolded = "1 batch norm has" if left == 1 else f"{left} batch norms have"
         note += f"; {unfolded} no convolution before to fold into"
-    note = "; ".join(filter(None, (graph.provenance.note, note)))
-    found.provenance = graph.provenance._replace(expect=None, note=note)
+    found.provenance = graph.provenance._replace(expect=None, note=joined_notes(graph.provenance.note, note))
     return found
 
 

@@ -96,6 +96,11 @@ class Group(NamedTuple):
     place: Place | None = None
 
 
+def joined_notes(*notes: str) -> str:
+    """Notes on a network as one text, those that are empty left out."""
+    return "; ".join(filter(None, notes))
+
+
 class Provenance(Record):
     """Where a network comes from, and what its spec says about it.
 

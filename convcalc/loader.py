@@ -120,9 +120,9 @@ def graph(spec: str | SpecName, overrides: Overrides = Overrides()) -> Graph:  #
 
     network = build(*_open(name, overrides, is_strict=False))
     if overrides.rules and not callable(overrides.rules):  # named on the command line, not found in the settings
-        note = "; ".join(
-            filter(None, (network.provenance.note, "--rules is for models: nothing of a spec follows them"))
-        )
+        from convcalc.graph import joined_notes
+
+        note = joined_notes(network.provenance.note, "--rules is for models: nothing of a spec follows them")
         network.provenance = network.provenance._replace(note=note)
     return network
 

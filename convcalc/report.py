@@ -53,9 +53,12 @@ def without_minor_rows(table: Table) -> Table:
     if not table.minor:
         return table
     kept = [at for at in range(len(table.rows)) if at not in table.minor]
-    spare = [(column, [values[at] for at in kept]) for column, values in table.spare()]
+
+    def spare() -> Sequence[tuple[Column, Sequence[Any]]]:
+        return [(column, [values[at] for at in kept]) for column, values in table.spare()]
+
     notes = [*table.notes, table.minor_note]
-    return table._replace(rows=[table.rows[at] for at in kept], notes=notes, minor=(), spare=lambda: spare)
+    return table._replace(rows=[table.rows[at] for at in kept], notes=notes, minor=(), spare=spare)
 
 
 class Finding(Record):

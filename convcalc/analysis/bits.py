@@ -28,10 +28,10 @@ def activation_bits(row: Row, batch: int) -> int | None:
     return batch * sum(map(prod, shapes)) * bits_of(row).activations if all(map(is_known, shapes)) else None
 
 
-def bits_of(row: Row) -> Bits:
-    """The bits of a layer's row: 32x32 in a network that says nothing of bits."""
+def bits_of(row: Row, otherwise: Bits = Bits(FLOAT, FLOAT)) -> Bits:  # noqa: B008  (immutable)
+    """The bits of a layer's row, and others in a network that says nothing of bits."""
     own = row.layer.bits if row.layer is not None else None
-    return own or Bits(FLOAT, FLOAT)
+    return own or otherwise
 
 
 def operations(rows: Iterable[Row]) -> int:

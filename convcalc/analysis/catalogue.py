@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from os.path import abspath, dirname, join
 from typing import Any, NamedTuple
 
 from convcalc import __version__
 from convcalc.cache import read_cache, write_cache
 from convcalc.catalogue import catalogue_folder, catalogue_paths
+from convcalc.digest import new_digest
 from convcalc.numerals import whole_number
 
 NAME = "catalogue.json"
@@ -94,7 +94,7 @@ def catalogue_hash() -> str:
         for file in names
         if file.endswith((".py", ".yaml"))
     }
-    digest = blake2b(__version__.encode(), digest_size=32)
+    digest = new_digest("blake2b", __version__.encode(), digest_size=32)
     for path in sorted(files):
         try:
             with open(path, "rb", buffering=0) as stream:
@@ -103,7 +103,7 @@ def catalogue_hash() -> str:
             data = b""
         digest.update(f"{path[len(dirname(package)) :]}\0{len(data)}\0".encode(errors="surrogateescape"))
         digest.update(data)
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def _text(path: str) -> str:

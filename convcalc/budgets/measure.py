@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from convcalc.analysis.align import align
 from convcalc.analysis.bit_products import bops_at
+from convcalc.analysis.bits import bits_of
 from convcalc.analysis.count import Count, Row, figure
 from convcalc.analysis.memory.figures import memory_figure
 from convcalc.analysis.memory.precision import NAMES, Precision
@@ -31,8 +32,7 @@ def _sum(name: str) -> Callable[[Row, Precision], int]:
 
 def _bits(row: Row, precision: Precision) -> Bits:
     """The bits of a layer: its own, or those of the precision."""
-    own = row.layer.bits if row.layer is not None else None
-    return own or Bits(precision.weight_bits, precision.bits)
+    return bits_of(row, Bits(precision.weight_bits, precision.bits))
 
 
 def _params_bits(row: Row, precision: Precision) -> int:

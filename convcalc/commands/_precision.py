@@ -1,4 +1,4 @@
-"""Options that name a type of numbers, or a runtime; their lists are read only when they are needed."""
+"""Options that name a type of numbers, a runtime, a device or what is moved; lists are read when they are needed."""
 
 from __future__ import annotations
 

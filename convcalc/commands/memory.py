@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from convcalc.commands._chart import write_chart
 from convcalc.commands._options import (
     SPEC,
     Output,
@@ -14,7 +15,6 @@ from convcalc.commands._options import (
     output_options,
     spec_options,
     strict_option,
-    write_text,
 )
 from convcalc.commands._precision import NameOf
 from convcalc.commands._sections import Sectioned
@@ -71,16 +71,8 @@ def command(
     network = graph(spec, overrides)
     needed = memory(network, profile(runtime), NAMES[precision])
     if plot or svg:
-        from convcalc.errors import SpecError
-        from convcalc.formats import _chart
-
-        if not needed.moments:
-            raise SpecError("there is nothing to draw: the network has no operators")
-        chart = memory_chart(network, needed)
-        if svg:
-            write_text(_chart.svg(chart), svg)
+        write_chart(memory_chart(network, needed), plot, svg, output)
         if plot:
-            write_text(f"{_chart.draw(chart)}\n", output.path)
             return
     found = None
     if best_order:

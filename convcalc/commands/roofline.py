@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcalc.commands._options import SPEC, Output, OutputFile, emit, output_options, spec_options, write_text
+from convcalc.commands._chart import write_chart
+from convcalc.commands._options import SPEC, Output, OutputFile, emit, output_options, spec_options
 from convcalc.commands._precision import NameOf
 from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
@@ -54,18 +55,14 @@ def command(
     convcalc roofline mobilenet_v2 --device stm32h743 --device mine.yaml
     convcalc roofline resnet50 --precision int8
     """
+    from convcalc.analysis.roofline.bound import roofs_of
+    from convcalc.analysis.roofline.traffic import TRAFFIC
     from convcalc.loader import graph
-    from convcalc.tables.roofline import roofline_chart, roofline_report, roofs_of
+    from convcalc.tables.roofline import roofline_chart, roofline_report
 
-    network = graph(spec, overrides)
-    convention, roofs = roofs_of(network, names, precision, traffic)
+    network, convention = graph(spec, overrides), TRAFFIC[traffic]
+    roofs = roofs_of(network, names, precision, convention)
     if plot or svg:
-        from convcalc.formats import _chart
-
-        chart = roofline_chart(network, roofs)
-        if svg:
-            write_text(_chart.svg(chart), svg)
-        if plot:
-            write_text(f"{_chart.draw(chart)}\n", output.path)
-            return
-    emit(roofline_report(network, roofs, convention, energy), output)
+        write_chart(roofline_chart(network, roofs), plot, svg, output)
+    if not plot:
+        emit(roofline_report(network, roofs, convention, energy), output)

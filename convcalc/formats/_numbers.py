@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from convcalc.amounts import human
+from convcalc.amounts import human, in_units, three_digits
 from convcalc.errors import printable
 from convcalc.kinds.sizes import shape_text
 
@@ -57,14 +57,13 @@ def quantity(value: int, exponent: int, unit: str) -> str:
 
     >>> quantity(1_234_567, -12, "ps"), quantity(999, -15, "fJ"), quantity(25_400_000_000, -12, "ps")
     ('1.23 \N{MICRO SIGN}s', '999 fJ', '25.4 ms')
+    >>> quantity(999_999, -12, "ps")
+    '1.00 \N{MICRO SIGN}s'
     """
-    steps = min((len(str(abs(value))) - 1) // 3, -exponent // 3)
-    if not steps:
-        return f"{value:,} {unit}"
-    size = value / 1000**steps
+    size = three_digits(value)
+    steps = min((len(str(size)) - 1) // 3, -exponent // 3)
     letter = "fpn\N{MICRO SIGN}m"[(exponent + 15) // 3 + steps :][:1]
-    digits = max(0, 3 - len(str(int(abs(size)))))
-    return f"{size:,.{digits}f} {letter}{unit[1:]}"
+    return f"{in_units(size, 1000**steps) if steps else size} {letter}{unit[1:]}"
 
 
 def text(value: Any, holds: str, exact: bool = True) -> str:

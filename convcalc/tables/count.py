@@ -227,9 +227,7 @@ def facts(counted: Count) -> dict[str, Any]:
     """What a machine should know about a counted network."""
     graph, uncounted = counted.graph, counted.uncounted
     return {
-        "spec": spec_facts(graph),
-        "input": {name: list(shape) for name, shape in graph.inputs.items()},
-        "batch": graph.batch,
+        **network_facts(graph),
         "note": graph.provenance.note,
         "totals": {
             **{
@@ -252,19 +250,26 @@ def facts(counted: Count) -> dict[str, Any]:
     }
 
 
+def network_facts(graph: Graph) -> dict[str, Any]:
+    """Which network, on which input, and for which batch."""
+    inputs = {name: list(shape) for name, shape in graph.inputs.items()}
+    return {"spec": spec_facts(graph), "input": inputs, "batch": graph.batch}
+
+
+def without_bits(graph: Graph) -> list[str]:
+    """The line that figures at one precision need where layers have bits of their own."""
+    return ["bits: of layers are not used here"] * graph.has_bits
+
+
 def spec_facts(graph: Graph) -> dict[str, Any]:
     """Which spec, with which variables, and the hash of its text and includes; of a model its file and producer."""
     known = graph.provenance
     if not known.data:
         model = {"path": known.path, "producer": known.producer} if known.path else {}
         return {"name": graph.name, **model, **({} if known.opset is None else {"opset": known.opset})}
-    # hashlib loads OpenSSL, a fortieth of the whole command
-    try:
-        from _sha256 import sha256  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        from hashlib import sha256
+    from convcalc.digest import new_digest
 
-    digest = sha256()
+    digest = new_digest("sha256")
     for data in known.data:
         digest.update(data)
     return {

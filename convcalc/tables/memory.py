@@ -8,11 +8,12 @@ from typing import Any
 from convcalc.analysis.memory.arena import ALIGNMENT
 from convcalc.analysis.memory.live import Memory
 from convcalc.analysis.memory.order import BestOrder
+from convcalc.errors import SpecError
 from convcalc.formats._chart import Chart
 from convcalc.graph import Graph
 from convcalc.kinds import shape_text
 from convcalc.report import Column, Report, Table
-from convcalc.tables.count import spec_facts, title
+from convcalc.tables.count import network_facts, title, without_bits
 
 MOMENTS = (
     Column("step", "#"),
@@ -40,9 +41,7 @@ def memory_report(graph: Graph, needed: Memory, is_searched: bool = False, best:
     name = title(graph)
     figures = figure_rows(needed)
     facts: dict[str, Any] = {
-        "spec": spec_facts(graph),
-        "input": {path: list(shape) for path, shape in graph.inputs.items()},
-        "batch": graph.batch,
+        **network_facts(graph),
         "profile": needed.program.profile.name,
         "precision": needed.precision.name,
         "status": "lower_bound" if memory_bounds(needed) else "complete",
@@ -136,7 +135,9 @@ def _moved(needed: Memory, order: Sequence[int]) -> str:
 
 
 def memory_chart(graph: Graph, needed: Memory) -> Chart:
-    """The bytes alive over the operators, with lines at peak, floor and arena."""
+    """The bytes alive over the operators, with lines at peak, floor and arena. Raises SpecError without operators."""
+    if not needed.moments:
+        raise SpecError("there is nothing to draw: the network has no operators")
     points = [(step, moment.bytes) for step, moment in enumerate(needed.moments, 1)]
     levels = [("arena", needed.arena), ("peak", needed.peak), ("floor", needed.floor)]
     up = f"bytes alive at {needed.precision.name}"
@@ -149,7 +150,7 @@ def _conditions(graph: Graph, needed: Memory, order: str) -> list[str]:
     bits = f"{precision.name}: {precision.bits} bits an element"
     return [
         f"input {inputs}, batch {graph.batch}; {bits}, {precision.weight_bits} a weight, {precision.bias_bits} a bias",
-        *["bits: of layers are not used here"] * graph.has_bits,
+        *without_bits(graph),
         needed.program.profile.rules,
         order,
         *(f"lower bounds (>=): {reason}" for reason in memory_bounds(needed)),

@@ -8,17 +8,15 @@ from math import log10
 from typing import Any
 
 from convcalc.analysis.count import FLOP
-from convcalc.analysis.memory.precision import NAMES, Precision
-from convcalc.analysis.roofline.bound import Roof, intensity, roof
-from convcalc.analysis.roofline.device import device_names, load_device
+from convcalc.analysis.roofline.bound import Roof, intensity
 from convcalc.analysis.roofline.energy import RULES, energy
-from convcalc.analysis.roofline.traffic import TRAFFIC, Traffic, Work, works
+from convcalc.analysis.roofline.traffic import Traffic, Work
 from convcalc.errors import SpecError
 from convcalc.formats._chart import Chart
 from convcalc.graph import Graph
 from convcalc.kinds import shape_text
 from convcalc.report import Column, Report, Table
-from convcalc.tables.count import spec_facts, title
+from convcalc.tables.count import network_facts, title, without_bits
 
 LAYERS = (
     Column("name", "name", "name"),
@@ -48,27 +46,6 @@ MEANING = (
 )
 
 
-def roofs_of(graph: Graph, names: Sequence[str], precision: str, traffic: str) -> tuple[Traffic, list[Roof]]:
-    """The convention of a name, and a network's roofs: on devices by name or file, on all that are known for none.
-
-    Devices that were not named and lack the precision are left out. Raises SpecError.
-    """
-    devices = [load_device(name) for name in names or device_names()]
-    if precision and not names:
-        devices = [device for device in devices if NAMES[precision].name in device.peak]
-    if not devices:
-        raise SpecError(f"no device has a peak for {NAMES[precision].name}", "--device names one, or a file")
-    convention = TRAFFIC[traffic]
-    known: dict[Precision, list[Work]] = {}
-    roofs = []
-    for device in devices:
-        chosen = device.precision(precision)
-        if chosen not in known:
-            known[chosen] = works(graph, convention, chosen)
-        roofs.append(roof(known[chosen], device, chosen))
-    return convention, roofs
-
-
 def roofline_report(graph: Graph, roofs: Sequence[Roof], traffic: Traffic, has_energy: bool = False) -> Report:
     """The tables of a network on devices: its layers on those that are few, and a row for each device."""
     name = title(graph)
@@ -78,15 +55,13 @@ def roofline_report(graph: Graph, roofs: Sequence[Roof], traffic: Traffic, has_e
     columns = [*DEVICES, *(ENERGY if has_energy else ())]
     rows = [[*_device_row(one), *(energy(one.works, one.precision) if has_energy else ())] for one in roofs]
     facts = {
-        "spec": spec_facts(graph),
-        "input": {path: list(shape) for path, shape in graph.inputs.items()},
-        "batch": graph.batch,
+        **network_facts(graph),
         "traffic": traffic.name,
         "sources": {one.device.name: one.device.sources for one in roofs},
     }
     inputs = ", ".join(shape_text(shape) for shape in graph.inputs.values())
     lines = [f"input {inputs}, batch {graph.batch}; bytes: {traffic.rules}"]
-    lines += ["bits: of layers are not used here"] * graph.has_bits
+    lines += without_bits(graph)
     lines += [traffic.profile.rules] if traffic.is_deployed else []
     lines += [f"energy: {RULES}"] if has_energy else []
     unknown = [work.path for work in roofs[0].works if not work.output]

@@ -8,7 +8,7 @@ from convcalc.analysis.training.saved import Kept
 from convcalc.analysis.training.step import OPTIMIZERS, Training, Work
 from convcalc.errors import quoted
 from convcalc.report import Column, Report, Table
-from convcalc.tables.count import conditions, lower_bound, spec_facts, title
+from convcalc.tables.count import conditions, lower_bound, network_facts, title, without_bits
 
 LAYERS = (
     Column("name", "name", "name"),
@@ -39,9 +39,7 @@ def train_report(step: Training) -> Report:
     total += [sum(work.saved for work in step.work), step.forward, step.backward]
     figures = figure_rows(step)
     facts = {
-        "spec": spec_facts(graph),
-        "input": {path: list(shape) for path, shape in graph.inputs.items()},
-        "batch": graph.batch,
+        **network_facts(graph),
         "optimizer": step.optimizer,
         "precision": step.precision.name,
         "checkpoint": step.checkpoint,
@@ -107,5 +105,4 @@ def _bounds(step: Training) -> list[str]:
 def _conditions(step: Training) -> list[str]:
     precision = step.precision
     each = f"{precision.name}: {precision.bits // 8} bytes an element, indices 8, statistics of norms at least 4"
-    bits = ["bits: of layers are not used here"] * step.graph.has_bits
-    return [conditions(step.counted), each, *bits, *_bounds(step)]
+    return [conditions(step.counted), each, *without_bits(step.graph), *_bounds(step)]

@@ -5,7 +5,7 @@ from math import prod
 
 import pytest
 import torch
-from helpers.networks import CASES, alone, network, windows
+from helpers.networks import CASES, alone, example, network, windows
 from hypothesis import HealthCheck, assume, given, settings
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -19,7 +19,6 @@ from convcalc.exporters.keras.writer import KerasWriter
 from convcalc.exporters.torch.writer import TorchWriter
 from convcalc.graph import Ref
 from convcalc.kinds import KINDS
-from convcalc.language.input_shapes import parse_shape
 from convcalc.loader import load, read
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -119,8 +118,7 @@ def listed(found):
 
 @pytest.mark.parametrize("name", sorted(set(KINDS) - {"opaque", "custom", "max_unpool"}))
 def test_keras_agrees_on_every_kind(name):
-    shapes, fields = KINDS[name].example
-    same(alone(KINDS[name](**fields), *map(parse_shape, shapes.split())))
+    same(example(KINDS[name]))
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case not in REFUSED])

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from helpers.networks import CASES, alone, network, windows
+from helpers.networks import CASES, alone, example, network, windows
 from hypothesis import HealthCheck, assume, given, settings
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -22,7 +22,6 @@ from convcalc.graph import Graph
 from convcalc.kinds import KINDS
 from convcalc.kinds.activation import Relu
 from convcalc.kinds.conv import Conv
-from convcalc.language.input_shapes import parse_shape
 from convcalc.loader import load, read
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -34,8 +33,7 @@ def differences(graph):
 
 @pytest.mark.parametrize("name", sorted(set(KINDS) - {"opaque", "custom"}))
 def test_pytorch_agrees_on_every_kind(name):
-    shapes, fields = KINDS[name].example
-    assert differences(alone(KINDS[name](**fields), *map(parse_shape, shapes.split()))) == []
+    assert differences(example(KINDS[name])) == []
 
 
 # every network under its name; what a variant changes is in them, or in the law and the search below

@@ -8,6 +8,7 @@ from convcalc.graph import Graph
 from convcalc.kinds import KINDS
 from convcalc.kinds.conv import Conv, TransposedConv
 from convcalc.kinds.pool import AdaptiveAvgPool, AvgPool, MaxPool
+from convcalc.language.input_shapes import parse_shape
 from convcalc.loader import read
 
 OTHER_FIELDS = """
@@ -59,6 +60,12 @@ def alone(kind, *shapes):
     graph.add(kind.name, kind, inputs[: len(shapes)])
     graph.batch = 2
     return graph
+
+
+def example(kind):
+    """The network of one layer that is the example of a kind."""
+    shapes, fields = kind.example
+    return alone(kind(**fields), *map(parse_shape, shapes.split()))
 
 
 def network(case):

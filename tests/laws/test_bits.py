@@ -1,12 +1,11 @@
 """Laws of bits that hold for every kind, and for every way to sum."""
 
 import pytest
-from helpers.networks import alone
+from helpers.networks import example
 
 from convcalc.analysis.count import by_kind, count, fold
 from convcalc.kinds import KINDS
 from convcalc.language.bits import set_bits
-from convcalc.language.input_shapes import parse_shape
 from convcalc.language.overrides import Overrides
 from convcalc.loader import graph
 
@@ -15,8 +14,7 @@ FIGURES = ("bops", "weight_bytes")
 
 
 def counted(kind, *texts):
-    shapes, fields = kind.example
-    network = alone(kind(**fields), *(parse_shape(shape) for shape in shapes.split()))
+    network = example(kind)
     if texts:
         set_bits(network, (), texts)
     return count(network)

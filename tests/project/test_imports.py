@@ -12,7 +12,8 @@ from helpers.sources import FILES, PACKAGE, imports, relative
 # A line may import from the lines above it and from itself. `__init__` names the library's functions, loaded lazily.
 ORDER = (
     # the catalogue is a folder of names and paths
-    "errors record __init__ discovery optional numerals amounts arrays bits catalogue workflow_log storage cache",
+    "errors record __init__ discovery optional numerals amounts arrays bits catalogue digest workflow_log",
+    "storage cache",
     "syntax",
     "kinds",
     "graph deploy",

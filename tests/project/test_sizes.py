@@ -22,7 +22,6 @@ LONG_FILES = {
 
 LONG_FUNCTIONS = {
     "commands/check.py command": "its options and their help",
-    "commands/memory.py command": "its options and their help",
     "commands/params.py command": "its options and their help",
     "commands/solve.py command": "its options and their help",
     "commands/sweep.py command": "its options and their help",

@@ -35,7 +35,7 @@ class Operator(NamedTuple):
 
 
 class Program(NamedTuple):
-    """Operators in order. `layers` are the indices of the graph's layers that the operators belong to."""
+    """Operators in order. `stored` are the indices of the layers whose outputs follow from weights alone."""
 
     profile: Profile
     graph: Graph
@@ -43,6 +43,7 @@ class Program(NamedTuple):
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    stored: frozenset[int]
 
 
 def program_of(graph: Graph, profile: Profile) -> Program:
@@ -63,7 +64,7 @@ def program_of(graph: Graph, profile: Profile) -> Program:
     return write_in_place(builder.build())
 
 
-def stored_layers(graph: Graph) -> set[int]:
+def stored_layers(graph: Graph) -> frozenset[int]:
     """The indices of the layers whose outputs follow from weights alone: a runtime has them before it begins."""
     found: set[int] = set()
     for layer in graph.all:
@@ -71,7 +72,7 @@ def stored_layers(graph: Graph) -> set[int]:
             continue
         if all(ref.layer in found for ref in layer.inputs) and (layer.inputs or layer.kind.name in _STORED):
             found.add(layer.index)
-    return found
+    return frozenset(found)
 
 
 class _Builder:
@@ -97,7 +98,9 @@ class _Builder:
         ]
         outputs = tuple(dict.fromkeys(tensor for tensor in ends if tensor is not None))
         inputs = tuple(self.inputs)
-        return Program(self.profile, self.graph, tuple(self.tensors), tuple(self.operators), inputs, outputs)
+        return Program(
+            self.profile, self.graph, tuple(self.tensors), tuple(self.operators), inputs, outputs, self.stored
+        )
 
     def _visit(self, layer: Layer) -> None:
         if layer.is_input:

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from convcalc.analysis.memory.precision import Precision
-from convcalc.analysis.roofline.device import Device
-from convcalc.analysis.roofline.traffic import Work
+from convcalc.analysis.memory.precision import NAMES, Precision
+from convcalc.analysis.roofline.device import Device, device_names, load_device
+from convcalc.analysis.roofline.traffic import Traffic, Work, works
+from convcalc.errors import SpecError
+from convcalc.graph import Graph
 
 SECOND = 10**12  # picoseconds
 
@@ -78,6 +80,26 @@ def roof(works: Sequence[Work], device: Device, precision: Precision) -> Roof:
     peak, bandwidth = device.peak[precision.name], device.bandwidth
     least = [Least(work.flops * SECOND // peak, work.bytes * SECOND // bandwidth) for work in works]
     return Roof(device, precision, works, least)
+
+
+def roofs_of(graph: Graph, names: Sequence[str], precision: str, traffic: Traffic) -> list[Roof]:
+    """A network's roofs on devices by name or file, on all that are known where none is named.
+
+    Devices that nobody named and that lack the precision are left out. Raises SpecError.
+    """
+    devices = [load_device(name) for name in names or device_names()]
+    if precision and not names:
+        devices = [device for device in devices if NAMES[precision].name in device.peak]
+    if not devices:
+        raise SpecError(f"no device has a peak for {NAMES[precision].name}", "--device names one, or a file")
+    known: dict[Precision, list[Work]] = {}
+    roofs = []
+    for device in devices:
+        chosen = device.precision(precision)
+        if chosen not in known:
+            known[chosen] = works(graph, traffic, chosen)
+        roofs.append(roof(known[chosen], device, chosen))
+    return roofs
 
 
 def intensity(work: Work) -> Fraction | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
-from convcalc.analysis.count import count, figure
-from convcalc.analysis.memory.live import stored_bits
+from convcalc.analysis.count import figure
+from convcalc.analysis.memory.live import Memory, memory, stored_bits
 from convcalc.analysis.memory.precision import Precision
 from convcalc.analysis.memory.profile import DEFAULT, Profile, profile
-from convcalc.analysis.memory.program import Program, program_of, stored_layers
+from convcalc.analysis.memory.program import Program
 from convcalc.graph import Graph, Layer
 from convcalc.kinds import Shape, tallied, total
 from convcalc.kinds.sizes import STORED, is_known
@@ -23,7 +23,7 @@ _AS_WRITTEN = Profile(
     "as_written",
     "every layer as written, reshapes free",
     folds_norms=False,
-    views=frozenset({"flatten", "reshape", "identity", "dropout", "drop_path"}),
+    views=profile(DEFAULT).views,
 )
 
 
@@ -90,61 +90,45 @@ def works(graph: Graph, traffic: Traffic, precision: Precision) -> list[Work]:
     >>> work.macs == 3*3*3*4*6*6, work.flops == 2 * work.macs + 4*6*6 + 4*6*6  # bias, relu
     (True, True)
     """
-    program = program_of(graph, traffic.profile)
-    tensors = _Tensors(program, traffic, precision)
+    needed = memory(graph, traffic.profile, precision)
+    program, rows = needed.program, {row.path: row for row in needed.counted.rows}
+    moved = _moved(needed, traffic)
     found: dict[str, Work] = {}
-    stored = stored_layers(program.graph)
     owners: dict[int, str] = {}
-    rows = {row.path: row for row in count(program.graph).rows}
-    operators: dict[str, list[int]] = {}
-    for at, operator in enumerate(program.operators):
-        operators.setdefault(operator.path, []).append(at)
     for layer in program.graph.all:
-        if layer.is_input or layer.index in stored:
+        if layer.is_input or layer.index in program.stored:
             continue
         path = layer.path
-        if path not in operators:  # part of the operator before, or another view of its result
+        if path not in moved:  # part of the operator before, or another view of its result
             path = next((owners[ref.layer] for ref in layer.inputs if ref.layer in owners), path)
         owners[layer.index] = path
         tallies = rows[layer.path].tallies
-        work = found.get(path, Work(path, layer.kind.name, layer.output, 0, 0, 0, 0, 0))
-        read, written = tensors.moved(operators.get(layer.path, []))
+        work = found.get(path, Work(path, layer.kind.name, layer.output, 0, 0, 0, *moved.get(path, (0, 0))))
         found[path] = work._replace(
             macs=work.macs + figure("macs", tallies),
             flops=work.flops + figure("flops", tallies),
-            weight_bytes=work.weight_bytes + weight_bytes(layer, program.graph, stored, precision),
-            read_bytes=work.read_bytes + read,
-            written_bytes=work.written_bytes + written,
+            weight_bytes=work.weight_bytes + weight_bytes(layer, program, precision),
         )
     return [*found.values()]
 
 
-class _Tensors:
-    """The bytes of a program's tensors that are moved."""
-
-    def __init__(self, program: Program, traffic: Traffic, precision: Precision) -> None:
-        self.program, self.traffic = program, traffic
-        self.sizes = [precision.bytes_of(tensor.elements or 0) for tensor in program.tensors]
-        self.entering = {*program.inputs}
-        self.leaving = {*program.outputs}
-
-    def moved(self, operators: list[int]) -> tuple[int, int]:
-        """The bytes that some operators read and write."""
-        read = written = 0
-        for at in operators:
-            operator = self.program.operators[at]
-            reads, writes = {*operator.reads}, {*operator.writes}
-            if self.traffic.is_whole:
-                reads &= self.entering
-                writes &= self.leaving
-                self.entering -= reads
-            if self.traffic.reads_inputs:
-                read += sum(self.sizes[tensor] for tensor in reads)
-            written += sum(self.sizes[tensor] for tensor in writes)
-        return read, written
+def _moved(needed: Memory, traffic: Traffic) -> dict[str, tuple[int, int]]:
+    """The bytes of activations that the operators of each layer read and write, by the layer's path."""
+    entering, leaving = {*needed.program.inputs}, {*needed.program.outputs}
+    moved: dict[str, tuple[int, int]] = {}
+    for operator in needed.program.operators:
+        reads, writes = {*operator.reads}, {*operator.writes}
+        if traffic.is_whole:
+            reads &= entering
+            writes &= leaving
+            entering -= reads
+        read, written = moved.get(operator.path, (0, 0))
+        read += needed.bytes_of(reads) * traffic.reads_inputs
+        moved[operator.path] = (read, written + needed.bytes_of(writes))
+    return moved
 
 
-def weight_bytes(layer: Layer, graph: Graph, stored: set[int], precision: Precision) -> int:
+def weight_bytes(layer: Layer, program: Program, precision: Precision) -> int:
     """The bytes of weights that a layer reads: its own, another's that it shares, and constants among its inputs.
 
     An embedding reads the rows that it looks up, for each position of the batch.
@@ -152,9 +136,9 @@ def weight_bytes(layer: Layer, graph: Graph, stored: set[int], precision: Precis
     products = tallied(layer.kind, layer.shapes, layer.output)
     bits = stored_bits({str(name): total(terms) for name, terms in products.items() if name in STORED}, precision)
     if layer.kind.name == "embedding":
-        bits = min(bits, graph.batch * prod(layer.output) * precision.weight_bits)
+        bits = min(bits, program.graph.batch * prod(layer.output) * precision.weight_bits)
     for ref in layer.inputs:
-        shape = graph.all[ref.layer].outputs[ref.port]
-        if ref.layer in stored and is_known(shape):
+        shape = program.graph.all[ref.layer].outputs[ref.port]
+        if ref.layer in program.stored and is_known(shape):
             bits += prod(shape) * precision.weight_bits
     return -(-bits // 8)

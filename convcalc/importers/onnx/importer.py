@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convcalc.errors import SpecError, TooLarge, UserError, printable, quoted
-from convcalc.graph import Graph, Provenance, Ref
+from convcalc.graph import Graph, Provenance, Ref, joined_notes
 from convcalc.importers.onnx import fusions
 from convcalc.importers.onnx.balance import balance
 from convcalc.importers.onnx.context import Context, Rule
@@ -63,7 +63,7 @@ def load(
     graph.name = printable(Path(spec).stem)
     graph.provenance = Provenance(
         f"imported from {printable(Path(spec).name)}",
-        "; ".join(filter(None, (graph.provenance.note, *notes(model)))),
+        joined_notes(graph.provenance.note, *notes(model)),
         path=spec,
         producer=printable(model.producer),
         opset=model.opsets.get("", 0),

@@ -5,15 +5,13 @@ from math import prod
 from random import Random
 
 import pytest
-from helpers.networks import CASES, network
+from helpers.networks import CASES, example, network
 
 from convcalc.analysis.memory.arena import ALIGNMENT, Buffer, plan
 from convcalc.analysis.memory.live import memory
 from convcalc.analysis.memory.precision import PRECISIONS
 from convcalc.analysis.memory.profile import profile, profile_names
-from convcalc.graph import Graph
 from convcalc.kinds import KINDS
-from convcalc.language.input_shapes import parse_shape
 from convcalc.language.overrides import Overrides
 from convcalc.loader import graph, read
 
@@ -51,15 +49,12 @@ def test_floor_peak_arena_and_what_is_alive(name, rules):
 @PROFILE
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_kind_has_operators_that_end_in_its_outputs(kind, rules):
-    text, fields = KINDS[kind].example
-    one = Graph(kind)
-    inputs = [one.add_input(f"x{number}", parse_shape(shape)) for number, shape in enumerate(text.split())]
-    one.add(kind, KINDS[kind](**fields), inputs)
+    one = example(KINDS[kind])
     found = needed(one, rules)
     check_moments(found)
-    if inputs:
+    if one.all[-1].inputs:
         written = {found.program.tensors[tensor].elements for tensor in found.program.outputs}
-        assert prod(one.all[-1].output) in written or kind == "split" or kind in profile(rules).views
+        assert one.batch * prod(one.all[-1].output) in written or kind == "split" or kind in profile(rules).views
 
 
 @PROFILE

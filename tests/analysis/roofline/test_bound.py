@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import pytest
+from helpers.networks import example
 
 from convcalc.analysis.count import count
 from convcalc.analysis.memory.live import memory
@@ -18,9 +19,7 @@ from convcalc.analysis.roofline.traffic import TRAFFIC, works
 from convcalc.catalogue import catalogue_paths
 from convcalc.deploy import deploy
 from convcalc.errors import SpecError
-from convcalc.graph import Graph
 from convcalc.kinds import KINDS
-from convcalc.language.input_shapes import parse_shape
 from convcalc.loader import load, read
 
 INT8, FLOAT32 = PRECISIONS["int8"], PRECISIONS["float32"]
@@ -111,17 +110,14 @@ def test_what_holds_for_a_network_on_every_device(name):
 @pytest.mark.parametrize("traffic", TRAFFIC)
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_kind_has_work_that_is_that_of_its_layer(kind, traffic):
-    text, fields = KINDS[kind].example
-    one = Graph(kind)
-    inputs = [one.add_input(f"x{number}", parse_shape(shape)) for number, shape in enumerate(text.split())]
-    one.add(kind, KINDS[kind](**fields), inputs)
+    one = example(KINDS[kind])
     found = works(one, TRAFFIC[traffic], INT8)
     run = deploy(one) if TRAFFIC[traffic].is_deployed else one
     stored = stored_layers(run)
     running = [row for row in count(run).rows if row.layer.index not in stored]
     assert sum(work.flops for work in found) == sum(row.figure("flops") for row in running)
     assert sum(work.macs for work in found) == sum(row.figure("macs") for row in running)
-    entering = sum(prod(parse_shape(shape)) for shape in text.split())
+    entering = one.batch * sum(map(prod, one.inputs.values()))
     if found and traffic == "network":
         assert sum(work.read_bytes for work in found) <= entering
 

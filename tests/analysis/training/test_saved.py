@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.networks import CASES, alone, network
+from helpers.networks import CASES, example, network
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from convcalc.analysis.count import count
@@ -15,7 +15,6 @@ from convcalc.exporters.torch.vocabulary import VOCABULARY
 from convcalc.exporters.torch.writer import TorchWriter
 from convcalc.graph import learned
 from convcalc.kinds import KINDS
-from convcalc.language.input_shapes import parse_shape
 from convcalc.loader import load, read
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -118,8 +117,7 @@ OTHER_FORM = (
 
 @pytest.mark.parametrize("name", sorted(set(KINDS) - {*UNKNOWN, *OTHER_FORM}))
 def test_the_rule_of_every_kind_is_what_pytorch_keeps(name):
-    shapes, fields = KINDS[name].example
-    graph = alone(KINDS[name](**fields), *map(parse_shape, shapes.split()))
+    graph = example(KINDS[name])
     assert ruled(graph.layers[0], graph.batch) == hooked(graph)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from convcalc.graph import Layer
+from convcalc.graph import Graph, Layer
 from convcalc.kinds import Kind
 
 _MOST_GROUPS = 6
@@ -32,6 +32,28 @@ def reason_for(layer: Layer) -> str:
     if has_unknown_input(layer):
         return "the shape of its input is not known"
     return getattr(layer.kind, "reason", "") or f"no rule for {operator_of(layer.kind)}"
+
+
+def uncounted_layers(graph: Graph) -> list[Layer]:
+    """Return the layers of a network whose work is not known."""
+    return [layer for layer in graph.layers if not layer.kind.is_counted]
+
+
+def why_uncounted(layers: Sequence[Layer]) -> str:
+    """Return why some layers are not counted, in one bounded line: which operators have no rule, and what is after.
+
+    >>> from convcalc.kinds.primitives import Opaque
+    >>> why_uncounted([Layer(1, "odd", Opaque(operator="Odd"), (), (), ())])
+    'no rule for Odd (odd)'
+    """
+    after = [layer for layer in layers if has_unknown_input(layer)]
+    named = operators_without_rule(layer for layer in layers if not has_unknown_input(layer))
+    parts = [f"no rule for {named}"] * bool(named)
+    if after:
+        plural = len(after) > 1
+        them = f"{len(after):,} layer{'s' * plural} after {'them' if named else 'others'}"
+        parts.append(f"{them} {'have inputs' if plural else 'has an input'} of unknown shape")
+    return "; ".join(parts)
 
 
 def operators_without_rule(layers: Iterable[Layer]) -> str:

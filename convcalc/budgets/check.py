@@ -32,7 +32,7 @@ from convcalc.language.input_shapes import parse_shape
 from convcalc.language.overrides import Overrides, overrides_of
 from convcalc.loader import SpecName, graph, graph_at
 from convcalc.report import Finding, Table
-from convcalc.tables.count import spec_facts, title
+from convcalc.tables.count import lower_bound, spec_facts, title
 
 if TYPE_CHECKING:
     from convcalc.budgets.changes import Changes
@@ -148,7 +148,8 @@ def judge(
         level = base.new or (project.new if project else "") or "warn"
         results.append(new_result(growth, level, spec, base.revision, name))
         notes = []
-    remarks = [*notes, *updated, *_without_effect(limits)]
+    bounds = [lower_bound(counted)] * bool(counted.uncounted)
+    remarks = [*notes, *bounds, *updated, *_without_effect(limits)]
     facts = {**spec_facts(counted.graph), **_facts(counted, before, changes)}
     if before.counted is not None:
         facts["limits_changed"] = _limit_changes(before.counted, spec, base.project, limits, outside)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convcalc.commands._chart import write_chart
-from convcalc.commands._options import SPEC, Output, OutputFile, emit, output_options, spec_options
+from convcalc.commands._options import SPEC, Output, OutputFile, emit, output_options, spec_options, strict_option
 from convcalc.commands._precision import NameOf
 from convcalc.commands._sections import Sectioned
 from convcalc.language.overrides import Overrides
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--plot", is_flag=True, help="Draw the layers under the roof of one device instead of the tables.")
 @click.option("--svg", type=OutputFile(dir_okay=False), help="Write that chart as SVG.")
 @spec_options
+@strict_option
 @output_options
 def command(
     spec: str,

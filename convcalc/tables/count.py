@@ -204,16 +204,9 @@ def _balance_facts(graph: Graph) -> dict[str, Any]:
 
 def lower_bound(counted: Count) -> str:
     """Return which operators have no rule, where, and why: the totals are lower bounds."""
-    from convcalc.analysis.uncounted import has_unknown_input, operators_without_rule
+    from convcalc.analysis.uncounted import why_uncounted
 
-    after = [layer for layer in counted.uncounted if has_unknown_input(layer)]
-    named = operators_without_rule(layer for layer in counted.uncounted if not has_unknown_input(layer))
-    parts = [f"no rule for {named}"] * bool(named)
-    if after:
-        plural = len(after) > 1
-        them = f"{len(after):,} layer{'s' * plural} after {'them' if named else 'others'}"
-        parts.append(f"{them} {'have inputs' if plural else 'has an input'} of unknown shape")
-    return f"totals are lower bounds (>=): {'; '.join(parts)}"
+    return f"totals are lower bounds (>=): {why_uncounted(counted.uncounted)}"
 
 
 def _reasons(uncounted: Sequence[Layer]) -> dict[str, str]:

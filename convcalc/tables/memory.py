@@ -8,6 +8,7 @@ from typing import Any
 from convcalc.analysis.memory.arena import ALIGNMENT
 from convcalc.analysis.memory.live import Memory
 from convcalc.analysis.memory.order import BestOrder
+from convcalc.analysis.uncounted import uncounted_layers, why_uncounted
 from convcalc.errors import SpecError
 from convcalc.formats._chart import Chart
 from convcalc.graph import Graph
@@ -111,6 +112,8 @@ def memory_bounds(needed: Memory) -> list[str]:
     if unknown:
         more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
         reasons.append(f"the shape of {unknown[0]}{more} is not known")
+    if layers := uncounted_layers(needed.program.graph):
+        reasons.append(why_uncounted(layers))
     return reasons
 
 

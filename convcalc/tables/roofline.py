@@ -11,6 +11,7 @@ from convcalc.analysis.count import FLOP
 from convcalc.analysis.roofline.bound import Roof, intensity
 from convcalc.analysis.roofline.energy import RULES, energy
 from convcalc.analysis.roofline.traffic import Traffic, Work
+from convcalc.analysis.uncounted import uncounted_layers, why_uncounted
 from convcalc.errors import SpecError
 from convcalc.formats._chart import Chart
 from convcalc.graph import Graph
@@ -54,9 +55,11 @@ def roofline_report(graph: Graph, roofs: Sequence[Roof], traffic: Traffic, has_e
         tables.append(_layer_table(name, roofs[0]))
     columns = [*DEVICES, *(ENERGY if has_energy else ())]
     rows = [[*_device_row(one), *(energy(one.works, one.precision) if has_energy else ())] for one in roofs]
+    uncounted = uncounted_layers(graph)
     facts = {
         **network_facts(graph),
         "traffic": traffic.name,
+        "status": "lower_bound" if uncounted else "complete",
         "sources": {one.device.name: one.device.sources for one in roofs},
     }
     inputs = ", ".join(shape_text(shape) for shape in graph.inputs.values())
@@ -64,8 +67,7 @@ def roofline_report(graph: Graph, roofs: Sequence[Roof], traffic: Traffic, has_e
     lines += without_bits(graph)
     lines += [traffic.profile.rules] if traffic.is_deployed else []
     lines += [f"energy: {RULES}"] if has_energy else []
-    unknown = [work.path for work in roofs[0].works if not work.output]
-    lines += [f"lower bounds (>=): the shape of {unknown[0]} is not known"] if unknown else []
+    lines += [f"FLOPs and bytes are lower bounds (>=): {why_uncounted(uncounted)}"] if uncounted else []
     tables.append(Table(f"{name}: least time", columns, rows, None, lines, facts, is_answer=True))
     conventions = {"bytes": traffic.rules, "flops": FLOP, "time": MEANING[0]}
     return Report("roofline", tables, (*(f"{line}." for line in MEANING), f"{FLOP}."), {"conventions": conventions})

@@ -4,10 +4,11 @@ not known, and none fails."""
 import json
 from itertools import pairwise
 
+import click
 import pytest
 
 from convcalc.analysis.count import count
-from convcalc.cli import BAD, FINE, run
+from convcalc.cli import BAD, FINE, cli, run
 from convcalc.errors import SpecError
 from convcalc.graph import Graph
 from convcalc.kinds import KINDS
@@ -132,3 +133,26 @@ def test_a_graph_takes_every_kind_after_an_unknown_shape():
         ref = graph.add("asked", kind(**kind.example[1]), inputs)
         assert ref.layer == 2
         assert count(graph).uncounted
+
+
+def commands_that_count():
+    """The commands that report on a network, and refuse with --strict what is not counted."""
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        options = {option.name for option in cli.get_command(context, name).params}
+        if {"strict", "form"} <= options:
+            yield name
+
+
+@pytest.mark.parametrize("name", list(commands_that_count()))
+def test_every_command_says_that_figures_without_a_rule_are_lower_bounds(name, tmp_path, capsys):
+    spec = tmp_path / "odd.yaml"
+    odd = "  - opaque: {operator: Odd, shape: 4x8x8}\n  - conv: {filters: 4, kernel: 1}\n"
+    spec.write_text(f"input: 4x8x8\nbudget: {{params: 1k}}\nlayers:\n{odd}")
+    code = run([name, *[str(spec)] * (2 if name in ("compare", "diff") else 1)])
+    printed = capsys.readouterr()
+    if name == "verify":  # what PyTorch lacks it cannot compute
+        assert code == BAD
+        return
+    assert code == FINE
+    assert "lower bounds (>=): no rule for Odd (opaque1)" in printed.out

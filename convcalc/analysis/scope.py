@@ -1,30 +1,27 @@
-"""The layers that a limit, or bits, are stated for: a pattern of names, a block, or a kind."""
+"""The rows of a count that a limit is stated for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
 from convcalc.analysis.count import Row
+from convcalc.scopes import Scopes
 
 
-def rows_in(rows: Sequence[Row], scope: str) -> list[Row]:
-    """The rows of `layers PATTERN` (of a block those of its layers too), of `kinds NAME`, or all for "".
+class RowScopes(Scopes):
+    """The rows of a count by the scope of a limit."""
 
-    >>> from convcalc.analysis.count import count
-    >>> from convcalc.loader import read
-    >>> rows = count(read("{input: 8, layers: [{linear: {name: head.a, features: 4}}, relu]}")).rows
-    >>> [row.path for row in rows_in(rows, "layers head*")], [row.path for row in rows_in(rows, "kinds relu")]
-    (['head.a'], ['relu1'])
-    """
-    group, _, name = scope.partition(" ")
-    if not scope:
-        return [*rows]
-    if group == "kinds":
-        return [row for row in rows if row.kind == name]
-    return [row for row in rows if fnmatchcase(row.path, name) or row.path.startswith(f"{name}/")]
+    def __init__(self, rows: Sequence[Row]) -> None:
+        super().__init__((row.path, row.kind) for row in rows)
+        self.counted = rows
 
+    def rows(self, scope: str) -> list[Row]:
+        """Return the rows in a scope. Raises UserError for too many patterns.
 
-def names_in(rows: Sequence[Row], scope: str) -> list[str]:
-    """The names that a scope of this sort can have: those of layers, or of kinds."""
-    return sorted({row.kind if scope.startswith("kinds ") else row.path for row in rows})
+        >>> from convcalc.analysis.count import count
+        >>> from convcalc.loader import read
+        >>> rows = count(read("{input: 8, layers: [{linear: {name: head.a, features: 4}}, relu]}")).rows
+        >>> [row.path for row in RowScopes(rows).rows("layers head*")], len(RowScopes(rows).rows(""))
+        (['head.a'], 2)
+        """
+        return [self.counted[index] for index in self.layers(scope)]

@@ -8,7 +8,7 @@ from typing import Any
 from convcalc.analysis.compare import compare
 from convcalc.analysis.count import Count
 from convcalc.analysis.diff import FIGURES, Change, diff
-from convcalc.analysis.scope import rows_in
+from convcalc.analysis.scope import RowScopes
 from convcalc.budgets.config import ProjectConfig, read_config
 from convcalc.budgets.limits import Limit
 from convcalc.budgets.measure import BaseNetwork, CheckedLimit
@@ -29,6 +29,7 @@ class Changes:
     def __init__(self, base: BaseNetwork, old: Count, new: Count) -> None:
         self.base, self.old, self.new = base, old, new
         self.changes = diff(old, new).changes
+        self.scopes = RowScopes(new.rows)
 
     def facts(self) -> dict[str, Any]:
         """For programs: the network at the base, each figure before and after, the layers that moved most."""
@@ -64,9 +65,11 @@ class Changes:
         """The finding of an exceeded limit at the line whose change raised the figure most, where there is one."""
         limit = checked.limit
         figure = _FIGURE_OF.get(limit.figure, limit.figure if limit.figure in FIGURES else "macs")
-        paths = {row.path for row in rows_in(self.new.rows, limit.scope)}
+        if checked.ok:
+            return finding
+        paths = {row.path for row in self.scopes.rows(limit.scope)}
         risen = [change for change in self.changes if change.path in paths and change.change(figure) > 0]
-        if checked.ok or not risen:
+        if not risen:
             return finding
         place = self._place(max(risen, key=lambda change: change.change(figure)))
         if place is None:

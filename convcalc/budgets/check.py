@@ -148,8 +148,7 @@ def judge(
         level = base.new or (project.new if project else "") or "warn"
         results.append(new_result(growth, level, spec, base.revision, name))
         notes = []
-    bounds = [lower_bound(counted)] * bool(counted.uncounted)
-    remarks = [*notes, *bounds, *updated, *_without_effect(limits)]
+    remarks = [*notes, *_bounds(counted), *updated, *_without_effect(limits)]
     facts = {**spec_facts(counted.graph), **_facts(counted, before, changes)}
     if before.counted is not None:
         facts["limits_changed"] = _limit_changes(before.counted, spec, base.project, limits, outside)
@@ -217,6 +216,11 @@ def _gather_limits(
     precision = next(declared, Limit("").precision)
     project_limits = [limit for node in shared for limit in read_limits(node, precision)]
     return [*project_limits, *read_limits(own, precision), *(limit._replace(precision=precision) for limit in outside)]
+
+
+def _bounds(counted: Count) -> list[str]:
+    """A line that says so where figures are lower bounds: a limit that holds for them may be exceeded."""
+    return [lower_bound(counted)] if counted.uncounted else []
 
 
 def _without_effect(limits: Sequence[Limit]) -> list[str]:

@@ -12,10 +12,10 @@ from convcalc.analysis.bits import bits_of
 from convcalc.analysis.count import Count, Row, figure
 from convcalc.analysis.memory.figures import memory_figure
 from convcalc.analysis.memory.precision import NAMES, Precision
-from convcalc.analysis.scope import names_in, rows_in
+from convcalc.analysis.scope import RowScopes
 from convcalc.bits import Bits
 from convcalc.budgets.limits import NETWORK_FIGURES, SHAPES, Limit
-from convcalc.errors import Problem, SpecError, did_you_mean, quoted
+from convcalc.errors import Problem, SpecError, UserError, quoted
 from convcalc.kinds import shape_text
 from convcalc.kinds.sizes import is_known
 
@@ -95,17 +95,22 @@ def check_limits(counted: Count, limits: Sequence[Limit], base: Count | None = N
     problems: list[Problem] = []
     pairs = align(base.rows, counted.rows) if base else []
     before = {pair.new.path: pair.old for pair in pairs if pair.old and pair.new}
+    scopes, old_scopes = RowScopes(counted.rows), RowScopes(base.rows if base else ())
     for limit in limits:
         if limit.figure in SHAPES:
             checked.append(_check_shape(counted, limit))
             continue
-        rows = rows_in(counted.rows, limit.scope)
+        try:
+            rows, old = scopes.rows(limit.scope), old_scopes.rows(limit.scope)
+        except UserError as error:
+            problems.append(Problem(f"budget: {error.message}", limit.place, (), error.given_hint))
+            break
         if not rows:
             name = limit.scope.partition(" ")[2]
-            hint = did_you_mean(name, names_in(counted.rows, limit.scope))
+            hint = scopes.nearest(limit.scope)
             problems.append(Problem(f"budget: {quoted(name)} matches no layer", limit.place, (), hint))
             continue
-        checked += _check_limit(counted, limit, rows, base, before)
+        checked += _check_limit(counted, limit, rows, base, old, before)
     if problems:
         raise SpecError(problems)
     return checked
@@ -129,15 +134,19 @@ def measure(counted: Count, name: str, rows: Sequence[Row], precision: Precision
 
 
 def _check_limit(
-    counted: Count, limit: Limit, rows: list[Row], base: Count | None, rows_before: Mapping[str, Row]
+    counted: Count,
+    limit: Limit,
+    rows: list[Row],
+    base: Count | None,
+    old: list[Row],
+    rows_before: Mapping[str, Row],
 ) -> list[CheckedLimit]:
-    """Check each rule of a limit; `rows_before` are the rows at the base by their present path."""
+    """Check each rule of a limit; `old` are its rows at the base, `rows_before` all of them by their present path."""
     value = measure(counted, limit.figure, rows, limit.precision)
     before: Mapping[str, int] = {}
     was = None
     parts = _parts(counted, limit, {row.path: row for row in rows})
     if base is not None:
-        old = rows_in(base.rows, limit.scope)
         was = measure(base, limit.figure, old, limit.precision) if old else 0
         before = _parts(base, limit, rows_before)
     checked = []

@@ -7,14 +7,14 @@ equals the later.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from convcalc.bits import FLOAT, LARGEST, Bits, parse_bits
-from convcalc.errors import LocatedError, Place, Problem, SpecError, UserError, did_you_mean, quoted, suggested
-from convcalc.graph import Graph, Layer
+from convcalc.errors import LocatedError, Place, Problem, SpecError, UserError, quoted, suggested
+from convcalc.graph import Graph
 from convcalc.kinds.fields import Integer
 from convcalc.record import Record
+from convcalc.scopes import Scopes
 from convcalc.syntax.node import Node, describe
 
 PARTS = {"weights": "bits of a weight", "activations": "bits of an activation that a layer reads"}
@@ -34,11 +34,10 @@ class Rule(Record):
     name: str = ""
     place: Place | None = None
 
-    def holds(self, layer: Layer) -> bool:
-        """Whether a layer is one of these."""
-        if self.scope == "layers":
-            return fnmatchcase(layer.path, self.name) or layer.path.startswith(f"{self.name}/")
-        return not self.scope or layer.kind.name == self.name
+    @property
+    def origin(self) -> str:
+        """What states it: the spec or the command line."""
+        return "bits" if self.place else "--bits"
 
 
 def read_bits(node: Node, evaluate: Evaluate) -> Bits:
@@ -146,27 +145,31 @@ def set_bits(graph: Graph, rules: Sequence[Rule], texts: Sequence[str] = ()) -> 
     Raises SpecError for a rule that no layer fits.
     """
     options = parse_rules(texts)
-    used: set[int] = set()
-
-    def apply(rules: Sequence[Rule], layer: Layer, bits: Bits) -> Bits:
-        for rule in rules:
-            if rule.holds(layer):
-                bits = rule.bits.over(bits)
-                used.add(id(rule))
-        return bits
-
-    for layer in graph.layers:
-        bits = apply(rules, layer, Bits(FLOAT, FLOAT))
-        layer.bits = apply(options, layer, (layer.bits or Bits()).over(bits))
-    problems = [_unused(rule, graph) for rule in (*rules, *options) if id(rule) not in used and rule.scope]
+    layers = graph.layers
+    scopes = Scopes(((layer.path, layer.kind.name) for layer in layers), [group.path for group in graph.groups])
+    bits = [Bits(FLOAT, FLOAT) for _ in layers]
+    problems = _apply(rules, scopes, bits)
+    bits = [(layer.bits or Bits()).over(given) for layer, given in zip(layers, bits, strict=True)]
+    problems += _apply(options, scopes, bits)
     if problems:
         raise SpecError(problems)
+    for layer, own in zip(layers, bits, strict=True):
+        layer.bits = own
     graph.has_bits = True
 
 
-def _unused(rule: Rule, graph: Graph) -> Problem:
-    known = {layer.kind.name if rule.scope == "kinds" else layer.path for layer in graph.layers}
-    known |= set() if rule.scope == "kinds" else {group.path for group in graph.groups}
-    origin = "bits" if rule.place else "--bits"
-    hint = did_you_mean(rule.name, sorted(known))
-    return Problem(f"{origin}: {quoted(rule.name)} matches no layer", rule.place, (), hint)
+def _apply(rules: Sequence[Rule], scopes: Scopes, bits: list[Bits]) -> list[Problem]:
+    """Set the bits of the layers that rules name, later ones last; return an error for each that names none."""
+    problems: list[Problem] = []
+    for rule in rules:
+        scope = f"{rule.scope} {rule.name}" if rule.scope else ""
+        try:
+            found = scopes.layers(scope)
+        except UserError as error:
+            return [*problems, Problem(f"{rule.origin}: {error.message}", rule.place, (), error.given_hint)]
+        for index in found:
+            bits[index] = rule.bits.over(bits[index])
+        if scope and not found:
+            hint = scopes.nearest(scope)
+            problems.append(Problem(f"{rule.origin}: {quoted(rule.name)} matches no layer", rule.place, (), hint))
+    return problems

@@ -13,7 +13,7 @@ from helpers.sources import FILES, PACKAGE, imports, relative
 ORDER = (
     # the catalogue is a folder of names and paths
     "errors record __init__ discovery optional numerals amounts arrays bits catalogue digest workflow_log",
-    "storage cache",
+    "storage cache scopes",
     "syntax",
     "kinds",
     "graph deploy",
